@@ -1,0 +1,13 @@
+//! Corelane: a drop-in Apache Kafka that fsyncs before it acknowledges. ARCHITECTURE.md is the map.
+
+pub mod api;
+pub mod base;
+pub mod cli;
+pub mod cluster;
+pub mod connection;
+pub mod control;
+pub mod log;
+pub mod partition;
+pub mod protocol;
+pub mod runtime;
+pub mod shard;

@@ -1,0 +1,8 @@
+//! The only door to disk, time, randomness and tasks. Everything above sees [`Runtime`] and [`File`]; behind
+//! them stands either glommio with a disk ring of its own (`glommio/`) or the seeded simulator (`sim/`).
+
+mod api;
+pub mod glommio;
+pub mod sim;
+
+pub use api::{File, OpenMode, Runtime};
