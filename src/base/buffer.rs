@@ -134,6 +134,11 @@ impl AlignedBuf {
         Bytes::from_owner(View { memory: Arc::clone(&self.memory), range })
     }
 
+    /// Whether no view lives.
+    pub fn is_unique(&self) -> bool {
+        Arc::strong_count(&self.memory) == 1
+    }
+
     /// Empties the buffer for reuse; `false`, and no change, while a view lives.
     pub fn reset(&mut self) -> bool {
         let unique = Arc::get_mut(&mut self.memory).is_some();

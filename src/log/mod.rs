@@ -1,3 +1,9 @@
-//! The log of one shard: journal, checkpoint, segments, write-back, recovery.
+//! The log of one shard: journal, checkpoint, segments, recovery.
 
+pub mod error;
+pub mod journal;
+pub mod partition_log;
+pub mod segment;
 pub mod snapshot;
+
+pub use error::LogError;

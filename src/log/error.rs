@@ -1,0 +1,79 @@
+//! What can go wrong in the log. Each says what it means for the data and what an operator can do.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::base::ids::{Offset, PartitionId};
+
+/// An operating error of the log.
+#[derive(Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// What was read or written.
+        path: PathBuf,
+        /// The disk's answer.
+        source: io::Error,
+    },
+    /// A journal file that does not belong here.
+    #[error(
+        "{}: not this shard's journal: {what}; put the original files back, or start with an empty data \
+         directory as a new replica", path.display()
+    )]
+    ForeignJournal {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        what: String,
+    },
+    /// Neither checkpoint can be read.
+    #[error(
+        "{}: no readable checkpoint; without it the journal cannot be replayed. Restore the directory from \
+         a copy, or start with an empty data directory as a new replica", path.display()
+    )]
+    NoCheckpoint {
+        /// The shard's directory.
+        path: PathBuf,
+    },
+    /// A group that was acknowledged is damaged.
+    #[error(
+        "{}: journal group {sequence} is damaged although a later group says that it was durable: \
+         acknowledged records are lost. Restore the file from a copy before starting again", path.display()
+    )]
+    CorruptJournal {
+        /// The journal's directory.
+        path: PathBuf,
+        /// The damaged group.
+        sequence: u64,
+    },
+    /// Not even recovery's own group fits.
+    #[error(
+        "{}: the journal is full of groups that no checkpoint has freed; this is a defect of Corelane: keep \
+         the directory and report it", path.display()
+    )]
+    JournalFull {
+        /// The journal's directory.
+        path: PathBuf,
+    },
+    /// The journal contradicts itself or the checkpoint on one partition.
+    #[error("partition {partition}: damaged at offset {offset}: {what}")]
+    DamagedPartition {
+        /// The partition.
+        partition: PartitionId,
+        /// The first offset in doubt.
+        offset: Offset,
+        /// What is wrong.
+        what: String,
+    },
+    /// A write or sync failed earlier; nothing is acknowledged after that.
+    #[error("the shard's writer is out of service after a failed write: {0}")]
+    OutOfService(String),
+}
+
+impl LogError {
+    /// For `map_err`: the disk's answer with the path that it is about.
+    pub fn io(path: &Path) -> impl FnOnce(io::Error) -> LogError + '_ {
+        move |source| LogError::Io { path: path.to_owned(), source }
+    }
+}

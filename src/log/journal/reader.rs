@@ -1,0 +1,206 @@
+//! Reads back what a crash left of the journal.
+//!
+//! The live groups are those chained from the checkpoint: each names its predecessor's sequence and checksum
+//! and carries its recovery count. Everything else in the files is older, or a ghost: a group written behind
+//! one that never became durable. A chain ends at the first group that is not whole. Whether that is a torn
+//! tail (never acknowledged) or damage (acknowledged) is told by the groups behind it: every header says up
+//! to which sequence everything was durable when it was written.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::file_header::JournalIdentity;
+use super::group::{self, Group, GroupBuilder, GroupHeader};
+use super::ring::{FileStart, Link, Ring, RingShape};
+use super::writer::JournalStart;
+use crate::base::buffer::AlignedBuf;
+use crate::base::limits::{BLOCK_BYTES, JOURNAL_READ_BYTES};
+use crate::log::LogError;
+use crate::runtime::File;
+
+/// The live part of a journal.
+#[derive(Debug)]
+pub struct Scan {
+    /// The live groups in order; payloads that are `None` in them are damage of acknowledged data.
+    pub groups: Vec<Group>,
+    live: VecDeque<FileStart>,
+    position: u64,
+    link: Link,
+}
+
+/// A journal's open files.
+pub struct JournalFiles<'a> {
+    /// For messages.
+    pub directory: &'a Path,
+    /// By slot.
+    pub files: &'a [Rc<dyn File>],
+    /// Their shape.
+    pub shape: RingShape,
+    /// Whose groups count.
+    pub identity: JournalIdentity,
+}
+
+struct Chained {
+    group: Group,
+    file_number: u64,
+    end_position: u64,
+}
+
+/// Reads all live groups from `start` on.
+pub async fn scan(journal: &JournalFiles<'_>, start: FileStart) -> Result<Scan, LogError> {
+    let mut walk = Walk { journal_id: journal.identity.journal_id, link: start.link };
+    let mut chain: Vec<Chained> = Vec::new();
+    let mut file_number = start.file_number;
+    let mut bytes = read_file(journal, file_number).await?;
+    let (mut position, mut behind) = follow(&mut walk, &bytes, file_number, &mut chain);
+    // A group that does not fit behind the last one is at the start of the next file.
+    while file_number + 1 < start.file_number + journal.shape.file_count {
+        bytes = read_file(journal, file_number + 1).await?;
+        let before = chain.len();
+        let (next_position, next_behind) = follow(&mut walk, &bytes, file_number + 1, &mut chain);
+        if chain.len() == before {
+            behind = behind.max(next_behind);
+            break;
+        }
+        (file_number, position, behind) = (file_number + 1, next_position, next_behind);
+    }
+    if behind.is_some_and(|durable_through| durable_through >= walk.link.sequence) {
+        let path = journal.directory.to_owned();
+        return Err(LogError::CorruptJournal { path, sequence: walk.link.sequence });
+    }
+    Ok(conclude(chain, start, position))
+}
+
+/// What the next live group must look like.
+struct Walk {
+    journal_id: [u8; 16],
+    link: Link,
+}
+
+impl Walk {
+    fn accepts(&self, header: &GroupHeader) -> bool {
+        let recovery = if header.is_start {
+            header.recovery_count > self.link.recovery_count
+        } else {
+            header.recovery_count == self.link.recovery_count
+        };
+        header.journal_id == self.journal_id
+            && header.sequence == self.link.sequence
+            && header.previous_checksum == self.link.previous_checksum
+            && recovery
+    }
+}
+
+/// Follows the chain through one file from its first group on. Returns the position behind the last live
+/// group, and the newest `durable_through` that groups of this recovery behind the chain's end name.
+fn follow(walk: &mut Walk, file: &Bytes, file_number: u64, chain: &mut Vec<Chained>) -> (u64, Option<u64>) {
+    let mut position = BLOCK_BYTES;
+    while let Some(group) = group::decode(&file.slice(position..)).filter(|group| walk.accepts(&group.header))
+    {
+        walk.link = link_behind(&group);
+        position += group.total_bytes;
+        chain.push(Chained { group, file_number, end_position: position as u64 });
+        if position >= file.len() {
+            break;
+        }
+    }
+    let behind = (position..file.len())
+        .step_by(BLOCK_BYTES)
+        .filter_map(|at| group::decode(&file.slice(at..)))
+        .map(|group| group.header)
+        .filter(|header| header.journal_id == walk.journal_id)
+        .filter(|header| {
+            header.recovery_count == walk.link.recovery_count && header.sequence >= walk.link.sequence
+        })
+        .map(|header| header.durable_through)
+        .max();
+    (position as u64, behind)
+}
+
+/// Cuts the chain where a payload is damaged that was never known durable, and says where writing goes on.
+fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64) -> Scan {
+    let mut durable_through = 0;
+    let mut keep = chain.len();
+    for (index, chained) in chain.iter().enumerate().rev() {
+        let whole = chained.group.entries.iter().all(|(_, payload)| payload.is_some());
+        if !whole && durable_through < chained.group.header.sequence {
+            keep = index;
+        }
+        durable_through = durable_through.max(chained.group.header.durable_through);
+    }
+    let position = if keep == chain.len() { position } else { position_before(&chain, keep) };
+    chain.truncate(keep);
+    let mut live = VecDeque::from([start]);
+    let mut link = start.link;
+    for chained in &chain {
+        if chained.file_number > live.back().expect("never empty").file_number {
+            live.push_back(FileStart { file_number: chained.file_number, link });
+        }
+        link = link_behind(&chained.group);
+    }
+    Scan { groups: chain.into_iter().map(|chained| chained.group).collect(), live, position, link }
+}
+
+fn link_behind(group: &Group) -> Link {
+    Link {
+        sequence: group.header.sequence + 1,
+        previous_checksum: group.checksum,
+        recovery_count: group.header.recovery_count,
+    }
+}
+
+/// Where the chain ends if only its first `keep` groups count. Where that is the end of a file, the dropped
+/// group stood at the start of the next one; writing goes on behind the last kept group all the same.
+fn position_before(chain: &[Chained], keep: usize) -> u64 {
+    keep.checked_sub(1).map_or(BLOCK_BYTES as u64, |last| chain[last].end_position)
+}
+
+async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes, LogError> {
+    let slot = (file_number % journal.shape.file_count) as usize;
+    let length = journal.shape.file_bytes as usize;
+    let mut whole = AlignedBuf::with_capacity(length);
+    while whole.len() < length {
+        let want = (length - whole.len()).min(JOURNAL_READ_BYTES);
+        let part = journal.files[slot]
+            .read_at(whole.len() as u64, want)
+            .await
+            .and_then(|part| {
+                if part.len() == want { Ok(part) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+            })
+            .map_err(LogError::io(journal.directory))?;
+        whole.append(part.as_slice());
+    }
+    Ok(whole.view(0..length))
+}
+
+impl Scan {
+    /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
+    /// in the files is dead from then on, whatever it looks like. Nothing may be accepted before.
+    pub async fn begin(self, journal: &JournalFiles<'_>) -> Result<(JournalStart, Vec<Group>), LogError> {
+        let mut ring = Ring::new(journal.shape, self.live, self.position);
+        let builder = GroupBuilder::new(AlignedBuf::with_capacity(BLOCK_BYTES));
+        let place = ring
+            .place(builder.encoded_bytes() as u64, self.link)
+            .ok_or_else(|| LogError::JournalFull { path: journal.directory.to_owned() })?;
+        let header = GroupHeader {
+            journal_id: journal.identity.journal_id,
+            recovery_count: self.link.recovery_count + 1,
+            sequence: self.link.sequence,
+            durable_through: self.link.sequence - 1,
+            previous_checksum: self.link.previous_checksum,
+            is_start: true,
+        };
+        let (buffer, checksum) = builder.finish(&header);
+        let write = journal.files[place.slot].write_at(place.position, buffer.view(0..buffer.len()));
+        write.await.map_err(LogError::io(journal.directory))?;
+        let link = Link {
+            sequence: header.sequence + 1,
+            previous_checksum: checksum,
+            recovery_count: header.recovery_count,
+        };
+        Ok((JournalStart { journal_id: header.journal_id, link, ring }, self.groups))
+    }
+}

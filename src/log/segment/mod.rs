@@ -1,0 +1,8 @@
+//! Segments: a partition's log on disk, as Kafka's own tools read it (docs/segment-format.md).
+
+pub mod index;
+pub mod memory;
+pub mod path;
+mod state;
+
+pub use state::{Pin, SealPlan, Segment, SegmentRecord};
