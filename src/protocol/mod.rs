@@ -1,1 +1,3 @@
-//! protocol
+//! Kafka's bytes: pure, no I/O.
+
+pub mod batch;

@@ -2,6 +2,7 @@
 //! them stands either glommio with a disk ring of its own (`glommio/`) or the seeded simulator (`sim/`).
 
 mod api;
+mod direct;
 pub mod glommio;
 pub mod sim;
 

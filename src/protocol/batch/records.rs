@@ -1,0 +1,181 @@
+//! Checks uncompressed records without keeping anything of them.
+//!
+//! ```text
+//! record: length varint | attributes i8 | timestamp delta varlong | offset delta varint
+//!         | key length varint, -1 for null | key | value length varint, -1 for null | value
+//!         | header count varint | headers
+//! header: key length varint | key | value length varint, -1 for null | value
+//! ```
+//!
+//! `length` counts what follows it. Variable-length numbers are zigzag varints.
+
+/// What is wrong with a record.
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RecordFault {
+    /// A field goes beyond the record's, or the record beyond the batch's, last byte.
+    #[error("it is cut off")]
+    CutOff,
+    /// A variable-length number takes more bytes than its type may.
+    #[error("a number is too long")]
+    Varint,
+    /// A length or count is negative that may not be.
+    #[error("a length is negative")]
+    NegativeLength,
+    /// The record's fields end before its length says.
+    #[error("bytes are left over in it")]
+    LeftOver,
+    /// Offset deltas must count up from 0.
+    #[error("its offset delta is {0}")]
+    OffsetDelta(i32),
+    /// More bytes follow the last record.
+    #[error("bytes follow the last record")]
+    Trailing,
+}
+
+/// A record that is not well-formed.
+#[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
+#[error("record {index}: {fault}")]
+pub struct BadRecord {
+    /// The record's place in the batch, from 0.
+    pub index: i32,
+    /// What is wrong with it.
+    pub fault: RecordFault,
+}
+
+/// Checks that `records` is exactly `record_count` well-formed records whose offset deltas count up from 0. The
+/// time it takes is bounded by the bytes, not by any count in them.
+pub(super) fn check_records(records: &[u8], record_count: i32) -> Result<(), BadRecord> {
+    let mut batch = Reader { rest: records };
+    for index in 0..record_count {
+        check_record(&mut batch, index).map_err(|fault| BadRecord { index, fault })?;
+    }
+    if !batch.rest.is_empty() {
+        return Err(BadRecord { index: record_count, fault: RecordFault::Trailing });
+    }
+    Ok(())
+}
+
+fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
+    let length = batch.length()?.ok_or(RecordFault::NegativeLength)?;
+    let mut record = Reader { rest: batch.take(length)? };
+    record.take(1)?;
+    record.varlong()?;
+    let offset_delta = record.varint()?;
+    if offset_delta != index {
+        return Err(RecordFault::OffsetDelta(offset_delta));
+    }
+    record.skip_nullable()?;
+    record.skip_nullable()?;
+    let header_count = record.length()?.ok_or(RecordFault::NegativeLength)?;
+    for _ in 0..header_count {
+        let key_bytes = record.length()?.ok_or(RecordFault::NegativeLength)?;
+        record.take(key_bytes)?;
+        record.skip_nullable()?;
+    }
+    if record.rest.is_empty() { Ok(()) } else { Err(RecordFault::LeftOver) }
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, bytes: usize) -> Result<&'a [u8], RecordFault> {
+        let (taken, rest) = self.rest.split_at_checked(bytes).ok_or(RecordFault::CutOff)?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    /// Steps over a length and as many bytes, or over a null.
+    fn skip_nullable(&mut self) -> Result<(), RecordFault> {
+        if let Some(bytes) = self.length()? {
+            self.take(bytes)?;
+        }
+        Ok(())
+    }
+
+    /// A length; none where it is the -1 of a null.
+    fn length(&mut self) -> Result<Option<usize>, RecordFault> {
+        match self.varint()? {
+            -1 => Ok(None),
+            length => usize::try_from(length).map(Some).map_err(|_| RecordFault::NegativeLength),
+        }
+    }
+
+    fn varint(&mut self) -> Result<i32, RecordFault> {
+        i32::try_from(self.zigzag(5)?).map_err(|_| RecordFault::Varint)
+    }
+
+    fn varlong(&mut self) -> Result<i64, RecordFault> {
+        self.zigzag(10)
+    }
+
+    fn zigzag(&mut self, bytes_max: usize) -> Result<i64, RecordFault> {
+        let mut value: u64 = 0;
+        for (at, &byte) in self.rest.iter().take(bytes_max).enumerate() {
+            let bits = u64::from(byte & 0x7f);
+            // The tenth byte has room for the 64th bit only.
+            if at == 9 && bits > 1 {
+                return Err(RecordFault::Varint);
+            }
+            value |= bits << (7 * at);
+            if byte < 0x80 {
+                self.rest = &self.rest[at + 1..];
+                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
+            }
+        }
+        Err(if self.rest.len() < bytes_max { RecordFault::CutOff } else { RecordFault::Varint })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fault(records: &[u8], record_count: i32) -> (i32, RecordFault) {
+        let bad = check_records(records, record_count).unwrap_err();
+        (bad.index, bad.fault)
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        // length 6, attributes, timestamp 0, offset 0, null key, null value, no headers
+        let record = [12, 0, 0, 0, 1, 1, 0];
+        assert_eq!(check_records(&record, 1), Ok(()));
+        assert_eq!(fault(&record, 2), (1, RecordFault::CutOff));
+        assert_eq!(fault(&record, 0), (0, RecordFault::Trailing));
+        assert_eq!(fault(&record[..6], 1), (0, RecordFault::CutOff));
+        assert_eq!(fault(&[1], 1), (0, RecordFault::NegativeLength));
+        assert_eq!(fault(&[12, 0, 0, 2, 1, 1, 0], 1), (0, RecordFault::OffsetDelta(1)));
+        assert_eq!(fault(&[14, 0, 0, 0, 1, 1, 0, 0], 1), (0, RecordFault::LeftOver));
+        assert_eq!(fault(&[12, 0, 0, 0, 3, 1, 0], 1), (0, RecordFault::NegativeLength)); // key length -2
+        assert_eq!(fault(&[12, 0, 0, 0, 1, 1, 1], 1), (0, RecordFault::NegativeLength)); // header count -1
+        assert_eq!(fault(&[16, 0, 0, 0, 1, 1, 2, 1, 1], 1), (0, RecordFault::NegativeLength)); // null header key
+        assert_eq!(fault(&[16, 0, 0, 0, 1, 1, 4, 0, 1], 1), (0, RecordFault::CutOff)); // 2 headers, 1 there
+        assert_eq!(fault(&[0xff; 12], 1), (0, RecordFault::Varint));
+    }
+
+    #[test]
+    fn varints_reach_to_both_ends_of_their_type() {
+        let read = |bytes: &[u8]| Reader { rest: bytes }.varint();
+        assert_eq!(read(&[0xfe, 0xff, 0xff, 0xff, 0x0f]), Ok(i32::MAX));
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Ok(i32::MIN));
+        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x1f]), Err(RecordFault::Varint));
+
+        let read = |bytes: &[u8]| Reader { rest: bytes }.varlong();
+        let largest = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
+        assert_eq!(read(&largest), Ok(i64::MAX));
+        let mut beyond = largest;
+        beyond[9] = 0x02;
+        assert_eq!(read(&beyond), Err(RecordFault::Varint));
+        assert_eq!(read(&largest[..9]), Err(RecordFault::CutOff));
+    }
+
+    #[test]
+    fn huge_counts_cost_no_more_than_the_bytes_there_are() {
+        assert_eq!(fault(&[12, 0, 0, 0, 1, 1, 0], i32::MAX), (1, RecordFault::CutOff));
+        // one record that claims 2^31 - 1 headers
+        let record = [20, 0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f];
+        assert_eq!(fault(&record, 1), (0, RecordFault::CutOff));
+    }
+}

@@ -1,0 +1,147 @@
+//! One simulated directory: the entries that are seen, those that are durable, and the changes between.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::path::{Component, Path};
+use std::rc::Rc;
+
+use super::SimInode;
+use crate::runtime::sim::rng::Rng;
+
+#[derive(Default)]
+pub(in crate::runtime::sim) struct Directory(RefCell<Entries>);
+
+#[derive(Clone)]
+pub(in crate::runtime::sim) enum Node {
+    File(Rc<SimInode>),
+    Directory(Rc<Directory>),
+}
+
+#[derive(Default)]
+struct Entries {
+    visible: BTreeMap<OsString, Node>,
+    durable: BTreeMap<OsString, Node>,
+    pending: Vec<(u64, Change)>,
+    next_change: u64,
+}
+
+enum Change {
+    Link(OsString, Node),
+    Unlink(OsString),
+    Rename(OsString, OsString, Node),
+}
+
+impl Change {
+    fn apply(&self, entries: &mut BTreeMap<OsString, Node>) {
+        match self {
+            Change::Link(name, node) => drop(entries.insert(name.clone(), node.clone())),
+            Change::Unlink(name) => drop(entries.remove(name)),
+            Change::Rename(from, to, node) => {
+                entries.remove(from);
+                entries.insert(to.clone(), node.clone());
+            }
+        }
+    }
+}
+
+impl Directory {
+    pub(in crate::runtime::sim) fn get(&self, name: &OsStr) -> Option<Node> {
+        self.0.borrow().visible.get(name).cloned()
+    }
+
+    pub(in crate::runtime::sim) fn names(&self) -> Vec<OsString> {
+        self.0.borrow().visible.keys().cloned().collect()
+    }
+
+    pub(in crate::runtime::sim) fn link(&self, name: &OsStr, node: Node) {
+        self.change(Change::Link(name.to_owned(), node));
+    }
+
+    pub(in crate::runtime::sim) fn unlink(&self, name: &OsStr) {
+        self.change(Change::Unlink(name.to_owned()));
+    }
+
+    pub(in crate::runtime::sim) fn rename(&self, from: &OsStr, to: &OsStr) -> io::Result<()> {
+        let node = self.get(from).ok_or(io::ErrorKind::NotFound)?;
+        match (&node, self.get(to)) {
+            (Node::File(_), Some(Node::Directory(_))) => return Err(io::ErrorKind::IsADirectory.into()),
+            (Node::Directory(_), Some(Node::File(_))) => return Err(io::ErrorKind::NotADirectory.into()),
+            (Node::Directory(_), Some(Node::Directory(old))) if !old.names().is_empty() => {
+                return Err(io::ErrorKind::DirectoryNotEmpty.into());
+            }
+            _ => self.change(Change::Rename(from.to_owned(), to.to_owned(), node)),
+        }
+        Ok(())
+    }
+
+    /// Unlinks everything below, the deepest first: a crash may leave any part of it.
+    pub(in crate::runtime::sim) fn unlink_all(&self) {
+        for name in self.names() {
+            if let Some(Node::Directory(directory)) = self.get(&name) {
+                directory.unlink_all();
+            }
+            self.unlink(&name);
+        }
+    }
+
+    /// The mark that a sync submitted now reaches up to.
+    pub(in crate::runtime::sim) fn changes(&self) -> u64 {
+        self.0.borrow().next_change
+    }
+
+    /// A sync that was submitted at the mark `upto` has completed.
+    pub(in crate::runtime::sim) fn end_sync(&self, upto: u64) {
+        let entries = &mut *self.0.borrow_mut();
+        let count = entries.pending.partition_point(|(number, _)| *number < upto);
+        for (_, change) in entries.pending.drain(..count) {
+            change.apply(&mut entries.durable);
+        }
+    }
+
+    /// Power is lost: a prefix of the unsynced changes survives, here and in everything below.
+    pub(super) fn crash(&self, keep: u64, rng: &mut Rng) {
+        let entries = &mut *self.0.borrow_mut();
+        let survivors = rng.below(entries.pending.len() as u64 + 1) as usize;
+        for (_, change) in entries.pending.drain(..).take(survivors) {
+            change.apply(&mut entries.durable);
+        }
+        entries.visible = entries.durable.clone();
+        for node in entries.durable.values() {
+            match node {
+                Node::File(inode) => inode.crash(keep, rng),
+                Node::Directory(directory) => directory.crash(keep, rng),
+            }
+        }
+    }
+
+    fn change(&self, change: Change) {
+        let entries = &mut *self.0.borrow_mut();
+        change.apply(&mut entries.visible);
+        entries.pending.push((entries.next_change, change));
+        entries.next_change += 1;
+    }
+}
+
+/// The directory that a path names.
+pub(in crate::runtime::sim) fn directory_at(root: &Rc<Directory>, path: &Path) -> io::Result<Rc<Directory>> {
+    let names = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name),
+        _ => None,
+    });
+    names.into_iter().try_fold(Rc::clone(root), |directory, name| match directory.get(name) {
+        Some(Node::Directory(next)) => Ok(next),
+        Some(Node::File(_)) => Err(io::ErrorKind::NotADirectory.into()),
+        None => Err(io::ErrorKind::NotFound.into()),
+    })
+}
+
+/// The directory that holds a path's last name, and that name.
+pub(in crate::runtime::sim) fn parent_of<'path>(
+    root: &Rc<Directory>,
+    path: &'path Path,
+) -> io::Result<(Rc<Directory>, &'path OsStr)> {
+    let name = path.file_name().ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((directory_at(root, path.parent().unwrap_or(Path::new("")))?, name))
+}

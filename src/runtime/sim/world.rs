@@ -1,0 +1,106 @@
+//! What a test holds in its hand: a world made from a seed.
+
+use std::future::Future;
+use std::rc::Rc;
+use std::time::Duration;
+
+use super::disk::{DiskFault, DiskOp};
+use super::host::SimRuntime;
+use super::machine::{CrashPoint, Machine};
+use crate::runtime::Runtime;
+
+/// A machine with a disk that one seed determines wholly; [`block_on`](Self::block_on) runs it.
+///
+/// A panic inside prints the seed; the same seed runs the same way again. Code under simulation must use nothing
+/// else that is random: no `HashMap` iteration that matters, no unbiased `select!`.
+pub struct SimWorld {
+    machine: Rc<Machine>,
+}
+
+impl SimWorld {
+    /// A machine with an empty disk.
+    pub fn new(seed: u64) -> Self {
+        SimWorld { machine: Rc::new(Machine::new(seed)) }
+    }
+
+    /// The runtime to hand to the code under test; valid over crashes, whereas open files are not.
+    pub fn runtime(&self) -> Rc<dyn Runtime> {
+        Rc::new(SimRuntime(Rc::clone(&self.machine)))
+    }
+
+    /// Runs until `root` is done, or until power is lost at an armed crash point: then all tasks are dropped,
+    /// the disk keeps what it must, the next boot begins, and the answer is `None`. Tasks that were spawned go on
+    /// at the next call unless power was lost.
+    ///
+    /// Panics if nothing can run any more, or if there is no end after millions of polls.
+    pub fn block_on<T>(&self, root: impl Future<Output = T>) -> Option<T> {
+        self.machine.run(root)
+    }
+
+    /// Arms a loss of power during the next calls of [`block_on`](Self::block_on); replaces an earlier one.
+    pub fn crash_at(&self, point: CrashPoint) {
+        self.machine.crash_at_event.set(None);
+        self.machine.crash_at_time.set(None);
+        match point {
+            CrashPoint::DiskEvents(count) => {
+                self.machine.crash_at_event.set(Some(self.machine.disk_events.get() + count));
+                self.machine.check_crash_event();
+            }
+            CrashPoint::After(duration) => {
+                self.machine.crash_at_time.set(Some(self.machine.now.get().saturating_add(duration)));
+            }
+        }
+    }
+
+    /// Loses power now: drops all tasks, applies the loss to the disk, and begins the next boot.
+    pub fn crash(&self) {
+        self.machine.crash();
+    }
+
+    /// Fails the `nth` completion from now (1 is the next) of a kind of operation. A crash forgets it.
+    pub fn fail(&self, op: DiskOp, nth: u64, fault: DiskFault) {
+        self.machine.disk.plant(op, nth, fault);
+    }
+
+    /// Plants a bug: the disk treats files opened with `WriteDurable` as `Write`.
+    pub fn ignore_dsync(&self) {
+        self.machine.disk.ignores_dsync.set(true);
+    }
+
+    /// Disk events so far, as [`CrashPoint::DiskEvents`] counts them.
+    pub fn disk_events(&self) -> u64 {
+        self.machine.disk_events.get()
+    }
+
+    /// Virtual time since the world began; unlike a real clock it runs on through crashes.
+    pub fn now(&self) -> Duration {
+        self.machine.now.get()
+    }
+
+    /// A number below `bound` from the world's seed, for the test's own choices.
+    pub fn random_below(&self, bound: u64) -> u64 {
+        self.machine.random_below(bound)
+    }
+
+    /// A hash over all events so far: equal for two runs alike.
+    pub fn trace_hash(&self) -> u64 {
+        self.machine.trace.borrow().hash()
+    }
+
+    /// Prints every event to stderr from now on; the legend is in `trace.rs`.
+    pub fn print_trace(&self) {
+        self.machine.trace.borrow_mut().set_echo(true);
+    }
+}
+
+impl Drop for SimWorld {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let Machine { seed, now, boot, disk_events, .. } = &*self.machine;
+            let (now, boot, disk_events) = (now.get(), boot.get(), disk_events.get());
+            eprintln!("simulation failed: seed {seed}, boot {boot}, at {now:?}, {disk_events} disk events");
+        }
+        // Tasks hold the machine and the machine holds the tasks.
+        self.machine.stop();
+    }
+}
