@@ -38,3 +38,9 @@ pub const SEGMENT_ALLOCATION_BYTES_MIN: u64 = 64 << 10;
 
 /// The largest step in which a segment file is given space.
 pub const SEGMENT_ALLOCATION_BYTES_MAX: u64 = 16 << 20;
+
+/// Length of one read or write of a checkpoint: no longer than a write-back, for the same reason.
+pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
+
+/// The shortest read from a segment: shorter ones cost almost as much time.
+pub const COLD_READ_BYTES_MIN: usize = 128 << 10;

@@ -1,8 +1,11 @@
 //! The log of one shard: journal, checkpoint, segments, recovery.
 
+pub mod checkpoint;
 pub mod error;
 pub mod journal;
 pub mod partition_log;
+pub mod read;
+pub mod recovery;
 pub mod segment;
 pub mod snapshot;
 

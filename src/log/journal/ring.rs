@@ -143,6 +143,12 @@ impl Ring {
         *self.live.iter().find(|start| start.file_number == file_number).expect("a live file")
     }
 
+    /// The live file that holds a group.
+    pub fn file_of(&self, sequence: u64) -> u64 {
+        let behind = self.live.partition_point(|start| start.link.sequence <= sequence);
+        self.live[behind.saturating_sub(1)].file_number
+    }
+
     /// Frees all files older than `file_number`, which a durable checkpoint no longer needs.
     pub fn recycle_before(&mut self, file_number: u64) {
         assert!(file_number <= self.current_file(), "the current file is never free");

@@ -1,0 +1,186 @@
+//! A checkpoint file: one block of header, then the partitions' records.
+//!
+//! ```text
+//! offset size  (little-endian)
+//!      0    4  magic "CLCP"
+//!      4    4  format version
+//!      8    8  generation
+//!     16   16  journal id
+//!     32   16  disk id
+//!     48    8  file_number: replay begins at the start of this journal file
+//!     56    8  sequence of that file's first group
+//!     64    8  recovery count of the group before it
+//!     72    4  checksum of the group before it
+//!     76    4  checksum of the body, CRC-32
+//!     80    8  length of the body
+//!     88    4  checksum, CRC-32 of bytes 0 to 87
+//!   4096       body: for each partition a u64 length, 8 zero bytes, an rkyv archive of that length
+//!              (record.rs), zeros up to a multiple of 16
+//! ```
+//! Two files take turns, so that a torn one leaves the other.
+
+use bytes::Bytes;
+
+use super::record::PartitionRecord;
+use crate::base::buffer::AlignedBuf;
+use crate::base::limits::BLOCK_BYTES;
+use crate::log::journal::file_header::JournalIdentity;
+use crate::log::journal::ring::{FileStart, Link};
+
+const MAGIC: [u8; 4] = *b"CLCP";
+const VERSION: u32 = 1;
+const HEADER_BYTES: usize = 92;
+/// rkyv archives are read in place at this alignment.
+const FRAME_ALIGN: usize = 16;
+
+/// The header of a checkpoint.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CheckpointHeader {
+    /// Counts checkpoints, from 1.
+    pub generation: u64,
+    /// The journal that it belongs to.
+    pub identity: JournalIdentity,
+    /// Where replay begins.
+    pub start: FileStart,
+}
+
+/// Collects a checkpoint's body.
+#[derive(Default)]
+pub struct BodyBuilder {
+    bytes: Vec<u8>,
+}
+
+impl BodyBuilder {
+    /// Adds a partition.
+    pub fn push(&mut self, record: &PartitionRecord) {
+        let archive = rkyv::to_bytes::<rkyv::rancor::Error>(record).expect("memory is the only limit");
+        self.bytes.extend_from_slice(&(archive.len() as u64).to_le_bytes());
+        self.bytes.extend_from_slice(&[0; 8]);
+        self.bytes.extend_from_slice(&archive);
+        self.bytes.resize(self.bytes.len().next_multiple_of(FRAME_ALIGN), 0);
+    }
+
+    /// Header block and body as they stand in the file: the body must be durable before the header is written.
+    pub fn finish(self, header: &CheckpointHeader) -> (Bytes, AlignedBuf) {
+        let mut head = AlignedBuf::with_capacity(BLOCK_BYTES);
+        head.append(&MAGIC);
+        head.append(&VERSION.to_le_bytes());
+        head.append(&header.generation.to_le_bytes());
+        head.append(&header.identity.journal_id);
+        head.append(&header.identity.disk_id);
+        head.append(&header.start.file_number.to_le_bytes());
+        head.append(&header.start.link.sequence.to_le_bytes());
+        head.append(&header.start.link.recovery_count.to_le_bytes());
+        head.append(&header.start.link.previous_checksum.to_le_bytes());
+        head.append(&crc32fast::hash(&self.bytes).to_le_bytes());
+        head.append(&(self.bytes.len() as u64).to_le_bytes());
+        let checksum = crc32fast::hash(head.as_slice());
+        head.append(&checksum.to_le_bytes());
+        head.pad_to_block();
+        let mut body = AlignedBuf::copy_of(&self.bytes);
+        body.pad_to_block();
+        (head.view(0..BLOCK_BYTES), body)
+    }
+}
+
+/// Decodes the header block: the header, the body's length and its checksum.
+pub fn decode_header(block: &[u8]) -> Option<(CheckpointHeader, usize, u32)> {
+    let bytes = block.get(..HEADER_BYTES)?;
+    let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+    let intact = bytes[0..4] == MAGIC && u32_at(4) == VERSION && u32_at(88) == crc32fast::hash(&bytes[..88]);
+    let link = Link { sequence: u64_at(56), recovery_count: u64_at(64), previous_checksum: u32_at(72) };
+    let header = CheckpointHeader {
+        generation: u64_at(8),
+        identity: JournalIdentity {
+            journal_id: bytes[16..32].try_into().expect("16 bytes"),
+            disk_id: bytes[32..48].try_into().expect("16 bytes"),
+        },
+        start: FileStart { file_number: u64_at(48), link },
+    };
+    intact.then_some((header, u64_at(80) as usize, u32_at(76)))
+}
+
+/// Decodes the body, which must begin at a 16-byte boundary of memory; `None` if it is damaged.
+pub fn decode_body(body: &[u8], checksum: u32) -> Option<Vec<PartitionRecord>> {
+    if crc32fast::hash(body) != checksum {
+        return None;
+    }
+    let mut records = Vec::new();
+    let mut at = 0;
+    while at < body.len() {
+        let length = u64::from_le_bytes(body.get(at..at + 8)?.try_into().expect("8 bytes")) as usize;
+        let archive = body.get(at + FRAME_ALIGN..)?.get(..length)?;
+        records.push(rkyv::from_bytes::<PartitionRecord, rkyv::rancor::Error>(archive).ok()?);
+        at = (at + FRAME_ALIGN + length).next_multiple_of(FRAME_ALIGN);
+    }
+    Some(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::base::ids::{PartitionId, TopicId};
+    use crate::log::journal::writer::JournalPosition;
+    use crate::log::segment::SegmentRecord;
+    use crate::log::segment::index::IndexEntry;
+    use crate::log::snapshot::{EpochStart, StateSnapshot};
+
+    fn header() -> CheckpointHeader {
+        CheckpointHeader {
+            generation: 7,
+            identity: JournalIdentity { journal_id: [1; 16], disk_id: [2; 16] },
+            start: FileStart {
+                file_number: 9,
+                link: Link { sequence: 4711, previous_checksum: 0xfeed, recovery_count: 3 },
+            },
+        }
+    }
+
+    fn record(index: i32, entries: usize) -> PartitionRecord {
+        let segment = SegmentRecord {
+            base_offset: 5,
+            next_offset: 99,
+            end_position: 12_345,
+            synced: 8192,
+            max_timestamp: 17,
+            index: vec![IndexEntry { offset: 5, position: 0, max_timestamp_before: 0 }; entries],
+            sealed: false,
+        };
+        let epochs = vec![EpochStart { leader_epoch: 1, start_offset: 5 }];
+        let state = StateSnapshot { log_end_offset: 99, epochs, ..StateSnapshot::default() };
+        let id = PartitionId { topic: TopicId::from_bytes([3; 16]), index };
+        PartitionRecord::new(id, JournalPosition { sequence: 4, entries: 2 }, state, vec![segment])
+    }
+
+    fn encoded(records: &[PartitionRecord]) -> (Vec<u8>, AlignedBuf, usize) {
+        let mut builder = BodyBuilder::default();
+        records.iter().for_each(|record| builder.push(record));
+        let length = builder.bytes.len();
+        let (head, body) = builder.finish(&header());
+        (head.to_vec(), body, length)
+    }
+
+    proptest! {
+        #[test]
+        fn a_checkpoint_comes_back_and_damage_is_noticed(
+            sizes in prop::collection::vec(0usize..20, 0..8), at in any::<prop::sample::Index>(),
+        ) {
+            let records: Vec<_> = sizes.iter().enumerate().map(|(i, &n)| record(i as i32, n)).collect();
+            let (head, body, length) = encoded(&records);
+            let (got, got_length, checksum) = decode_header(&head).expect("whole");
+            prop_assert_eq!((got, got_length), (header(), length));
+            prop_assert_eq!(decode_body(&body.as_slice()[..length], checksum), Some(records));
+            if length > 0 {
+                let mut damaged = body.as_slice()[..length].to_vec();
+                damaged[at.index(length)] ^= 4;
+                prop_assert_eq!(decode_body(&damaged, checksum), None);
+            }
+            let mut damaged = head;
+            damaged[at.index(HEADER_BYTES)] ^= 4;
+            prop_assert_eq!(decode_header(&damaged), None);
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Checkpoints: everything that replay needs and that the journal no longer holds.
+
+mod file;
+mod format;
+mod record;
+
+pub use file::{Checkpoint, read, write};
+pub use format::{BodyBuilder, CheckpointHeader};
+pub use record::PartitionRecord;

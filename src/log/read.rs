@@ -1,0 +1,143 @@
+//! Reads from segment files: direct, checked, whole batches.
+
+use bytes::Bytes;
+
+use super::partition_log::ColdRead;
+use crate::base::buffer::AlignedBuf;
+use crate::base::ids::Offset;
+use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN, INDEX_INTERVAL_BYTES};
+use crate::protocol::batch::{BatchHeader, Batches, HEADER_BYTES};
+use crate::runtime::File;
+
+/// Why a read from disk gave nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The disk refused.
+    #[error("read at byte {position}: {source}")]
+    Io {
+        /// Where.
+        position: u64,
+        /// The disk's answer.
+        source: std::io::Error,
+    },
+    /// What is on disk is not what was written.
+    #[error("byte {position}: {what}")]
+    Corrupt {
+        /// Where.
+        position: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+/// Whole batches from the one that holds the read's offset on, below `bound`; but for the first, up to
+/// `max_bytes`. Checks each batch's CRC. `position` is that of a batch at or before the wanted one.
+pub async fn read_cold(
+    file: &dyn File,
+    read: &ColdRead,
+    position: u64,
+    bound: Offset,
+    max_bytes: usize,
+) -> Result<Vec<Bytes>, ReadError> {
+    let mut position = position;
+    let window = (max_bytes + INDEX_INTERVAL_BYTES as usize).max(COLD_READ_BYTES_MIN);
+    loop {
+        let bytes = stretch(file, read, position, window).await?;
+        let (skipped, found) = select(&bytes, position, read.offset, bound, max_bytes)?;
+        match found {
+            Some(batches) if !batches.is_empty() => return Ok(vec![batches]),
+            Some(_) => return Ok(Vec::new()),
+            None if skipped > 0 => position += skipped as u64,
+            // Not even one whole batch in the window: it is longer than that.
+            None => return read_long(file, read, position, &bytes, bound).await,
+        }
+    }
+}
+
+/// What was found in a stretch that begins with a batch: how many bytes of batches lie before the offset, and
+/// the wanted batches; `None` if the one that holds the offset is not whole in the stretch.
+fn select(
+    bytes: &Bytes,
+    position: u64,
+    offset: Offset,
+    bound: Offset,
+    max_bytes: usize,
+) -> Result<(usize, Option<Bytes>), ReadError> {
+    let mut start = None;
+    let mut end = 0;
+    for batch in Batches::new(bytes) {
+        let batch = batch.map_err(|error| corrupt(position + error.position as u64, error.reason))?;
+        let header = batch.batch.header();
+        let stop = batch.position + batch.batch.bytes().len();
+        if header.last_offset() < offset {
+            end = stop;
+            continue;
+        }
+        if header.base_offset >= bound || start.is_some_and(|start| stop - start > max_bytes) {
+            start = start.or(Some(batch.position));
+            break;
+        }
+        if batch.batch.computed_crc() != header.crc {
+            return Err(corrupt(position + batch.position as u64, "CRC-32C does not match"));
+        }
+        start = start.or(Some(batch.position));
+        end = stop;
+    }
+    Ok((end, start.map(|start| bytes.slice(start..end.max(start)))))
+}
+
+/// A batch that is longer than the window: read whole.
+async fn read_long(
+    file: &dyn File,
+    read: &ColdRead,
+    position: u64,
+    head: &Bytes,
+    bound: Offset,
+) -> Result<Vec<Bytes>, ReadError> {
+    if head.len() < HEADER_BYTES {
+        return Err(corrupt(position, "the segment ends inside a batch"));
+    }
+    let header = BatchHeader::parse(head).map_err(|error| corrupt(position, error))?;
+    if header.total_bytes() <= head.len() || header.total_bytes() as u64 > read.end_position - position {
+        return Err(corrupt(position, "a batch's length does not fit its segment"));
+    }
+    let bytes = stretch(file, read, position, header.total_bytes()).await?;
+    let (_, found) = select(&bytes, position, read.offset, bound, 0)?;
+    let found = found.ok_or_else(|| corrupt(position, "the segment ends inside a batch"))?;
+    Ok(if found.is_empty() { Vec::new() } else { vec![found] })
+}
+
+/// `length` bytes from `position` on, or what there is: from disk, and behind it from memory.
+async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize) -> Result<Bytes, ReadError> {
+    let block = BLOCK_BYTES as u64;
+    let disk_end = read.disk_end.min(position + length as u64);
+    let mut bytes = Bytes::new();
+    if position < disk_end {
+        let start = position - position % block;
+        let want = (disk_end.next_multiple_of(block) - start) as usize;
+        let got = file.read_at(start, want).await.map_err(|source| ReadError::Io { position, source })?;
+        let available = got.len().min((disk_end - start) as usize);
+        if available < (disk_end - start) as usize {
+            return Err(corrupt(start + available as u64, "the segment file is shorter than its log"));
+        }
+        bytes = got.view((position - start) as usize..available);
+    }
+    let missing = length - bytes.len();
+    let from_memory: usize = read.behind.iter().map(Bytes::len).sum();
+    if missing == 0 || from_memory == 0 || position + (bytes.len() as u64) < read.disk_end {
+        return Ok(bytes);
+    }
+    let mut whole = AlignedBuf::with_capacity(bytes.len() + from_memory.min(missing));
+    whole.append(&bytes);
+    let mut left = missing.min(from_memory);
+    for piece in &read.behind {
+        let take = piece.len().min(left);
+        whole.append(&piece[..take]);
+        left -= take;
+    }
+    Ok(whole.view(0..whole.len()))
+}
+
+fn corrupt(position: u64, what: impl ToString) -> ReadError {
+    ReadError::Corrupt { position, what: what.to_string() }
+}

@@ -1,0 +1,296 @@
+//! Folds the journal into what each partition's log is to be, before any segment is touched. Pure.
+//!
+//! For each partition the fold keeps the segments' ends and an overlay of bytes by segment and position, in
+//! journal order. Entries that the checkpoint reflects already only contribute bytes; later ones also move
+//! the log's end. A later entry wins over an earlier one at the same position: after a truncation the log
+//! grew again from there.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use crate::base::ids::{Offset, PartitionId};
+use crate::base::limits::BLOCK_BYTES;
+use crate::log::LogError;
+use crate::log::checkpoint::PartitionRecord;
+use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::journal::writer::JournalPosition;
+use crate::log::segment::{Segment, SegmentRecord};
+use crate::protocol::batch::{BatchHeader, Batches};
+
+/// What replay does to a partition's pure state, in order.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum StateChange {
+    /// A batch was appended.
+    Append(BatchHeader),
+    /// The log was cut so that it ends at the offset.
+    Truncate(Offset),
+    /// The log start moved to the offset.
+    LogStart(Offset),
+}
+
+/// Bytes of a segment that the journal holds.
+struct Patch {
+    segment_base: Offset,
+    position: u64,
+    bytes: Bytes,
+    /// Where a batch surely begins at or behind `position`, and that batch's offset.
+    boundary: (u64, Offset),
+    /// The journal group that holds them.
+    sequence: u64,
+}
+
+/// One partition while the journal is folded.
+pub struct PartitionFold {
+    id: PartitionId,
+    as_of: JournalPosition,
+    segments: VecDeque<SegmentRecord>,
+    patches: Vec<Patch>,
+    changes: Vec<StateChange>,
+}
+
+impl PartitionFold {
+    /// From what the checkpoint says.
+    pub fn from_record(record: &PartitionRecord) -> Self {
+        PartitionFold {
+            id: record.id(),
+            as_of: record.as_of(),
+            segments: record.segments.iter().cloned().collect(),
+            patches: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// A partition that is younger than the checkpoint.
+    pub fn new(id: PartitionId) -> Self {
+        PartitionFold {
+            id,
+            as_of: JournalPosition::default(),
+            segments: VecDeque::new(),
+            patches: Vec::new(),
+            changes: Vec::new(),
+        }
+    }
+
+    fn damaged(&self, offset: Offset, what: impl Into<String>) -> LogError {
+        LogError::DamagedPartition { partition: self.id, offset, what: what.into() }
+    }
+
+    /// Takes the next entry in journal order; `payload` is `None` where it is damaged.
+    pub fn apply(
+        &mut self,
+        at: JournalPosition,
+        entry: &Entry,
+        payload: Option<&Bytes>,
+    ) -> Result<(), LogError> {
+        let payload =
+            payload.ok_or_else(|| self.damaged(entry.base_offset, "its bytes in the journal are rotten"))?;
+        let is_new = at >= self.as_of;
+        match entry.kind {
+            EntryKind::Append => {
+                if is_new {
+                    self.append(entry, payload)?;
+                }
+                self.patch(at, entry, payload, (entry.position, entry.base_offset));
+            }
+            EntryKind::Carry => {
+                self.patch(at, entry, payload, (entry.first_batch_position, entry.base_offset));
+            }
+            EntryKind::Truncate => self.truncate(at, entry, payload, is_new)?,
+            EntryKind::LogStart if is_new => self.changes.push(StateChange::LogStart(entry.base_offset)),
+            EntryKind::LogStart => {}
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, entry: &Entry, payload: &Bytes) -> Result<(), LogError> {
+        let offset = entry.base_offset;
+        let continues = self.segments.back().is_some_and(|last| last.base_offset == entry.segment_base);
+        if !continues {
+            let follows = self.segments.back().is_none_or(|last| last.next_offset == entry.segment_base);
+            if !follows || entry.position != 0 || entry.segment_base != offset {
+                return Err(
+                    self.damaged(offset, "the journal begins a segment that does not follow the last one")
+                );
+            }
+            self.segments.push_back(Segment::new(entry.segment_base).record());
+        }
+        let last = self.segments.back_mut().expect("just made");
+        if last.end_position != entry.position || last.next_offset != offset {
+            let what = format!("the log ends at {}, the journal goes on elsewhere", last.next_offset);
+            return Err(self.damaged(offset, what));
+        }
+        last.end_position += payload.len() as u64;
+        last.next_offset = entry.last_offset + 1;
+        self.note_batches(offset, payload)
+    }
+
+    fn note_batches(&mut self, offset: Offset, payload: &Bytes) -> Result<(), LogError> {
+        let mut batches = Batches::new(payload);
+        for batch in &mut batches {
+            let batch = batch.map_err(|error| self.damaged(offset, error.to_string()))?;
+            self.changes.push(StateChange::Append(*batch.batch.header()));
+        }
+        if batches.position() != payload.len() {
+            return Err(self.damaged(offset, "the journal ends inside a batch"));
+        }
+        Ok(())
+    }
+
+    fn patch(&mut self, at: JournalPosition, entry: &Entry, payload: &Bytes, boundary: (u64, Offset)) {
+        self.patches.push(Patch {
+            segment_base: entry.segment_base,
+            position: entry.position,
+            bytes: payload.clone(),
+            boundary,
+            sequence: at.sequence,
+        });
+    }
+
+    /// Bytes behind the cut are void, whenever they were written; what stays of the cut block is repeated in
+    /// the entry.
+    fn truncate(
+        &mut self,
+        at: JournalPosition,
+        entry: &Entry,
+        payload: &Bytes,
+        is_new: bool,
+    ) -> Result<(), LogError> {
+        let (base, cut) = (entry.segment_base, entry.position);
+        self.patches.retain_mut(|patch| {
+            if patch.segment_base == base && patch.position < cut {
+                patch.bytes.truncate((cut - patch.position) as usize);
+                return true;
+            }
+            patch.segment_base < base
+        });
+        if is_new {
+            while self.segments.back().is_some_and(|last| last.base_offset > base) {
+                self.segments.pop_back();
+            }
+            let last = self.segments.back_mut().filter(|last| last.base_offset == base);
+            let Some(last) = last else {
+                return Err(self.damaged(entry.base_offset, "the journal cuts a segment that does not exist"));
+            };
+            last.end_position = cut;
+            last.next_offset = entry.base_offset;
+            last.sealed = false;
+            last.synced = last.synced.min(cut - cut % BLOCK_BYTES as u64);
+            last.index.retain(|row| row.position < cut);
+            self.changes.push(StateChange::Truncate(entry.base_offset));
+        }
+        let block_start = cut - cut % BLOCK_BYTES as u64;
+        let repeated = Entry { position: block_start, ..*entry };
+        self.patch(at, &repeated, payload, (cut, entry.base_offset));
+        Ok(())
+    }
+
+    /// The partition's segments with everything in memory that their files do not hold, pinned to the journal
+    /// files that hold it, and the changes of its state.
+    pub fn finish(
+        mut self,
+        file_of_sequence: &dyn Fn(u64) -> u64,
+    ) -> Result<(VecDeque<Segment>, Vec<StateChange>), LogError> {
+        let records = std::mem::take(&mut self.segments);
+        let mut segments = VecDeque::with_capacity(records.len());
+        for record in records {
+            let indexed_to = self.known_end(&record);
+            let mut segment = Segment::restore(record);
+            if !segment.sealed {
+                self.restore_bytes(&mut segment, indexed_to, file_of_sequence)?;
+            }
+            segments.push_back(segment);
+        }
+        Ok((segments, self.changes))
+    }
+
+    /// Offset up to which the checkpoint's index and largest timestamp know the segment's batches.
+    fn known_end(&self, record: &SegmentRecord) -> Offset {
+        let first_new = self.changes.iter().filter_map(|change| match change {
+            StateChange::Append(header) => Some(header.base_offset),
+            StateChange::Truncate(offset) => Some(*offset),
+            StateChange::LogStart(_) => None,
+        });
+        first_new.min().unwrap_or(record.next_offset).clamp(record.base_offset, record.next_offset)
+    }
+
+    fn restore_bytes(
+        &self,
+        segment: &mut Segment,
+        indexed_to: Offset,
+        file_of_sequence: &dyn Fn(u64) -> u64,
+    ) -> Result<(), LogError> {
+        let (from, end) = (segment.synced, segment.end_position);
+        let patches: Vec<&Patch> = self
+            .patches
+            .iter()
+            .filter(|patch| patch.segment_base == segment.base_offset)
+            .filter(|patch| patch.position < end && patch.position + patch.bytes.len() as u64 > from)
+            .collect();
+        let bytes = self.overlay(&patches, from, end)?;
+        let boundary = patches
+            .iter()
+            .map(|patch| patch.boundary)
+            .filter(|&(position, _)| from <= position && position <= end)
+            .min()
+            .unwrap_or((end, segment.next_offset));
+        let (partial, whole) = bytes.split_at((boundary.0 - from) as usize);
+        segment.memory.append_bytes(partial);
+        // Noted again batch by batch: index and timestamps behind the checkpoint come from the headers.
+        let next_offset = segment.next_offset;
+        (segment.next_offset, segment.end_position) = (boundary.1, boundary.0);
+        let mut batches = Batches::new(whole);
+        for batch in &mut batches {
+            let batch = batch.map_err(|error| self.damaged(segment.next_offset, error.to_string()))?;
+            let header = batch.batch.header();
+            if header.base_offset != segment.next_offset {
+                return Err(self.damaged(segment.next_offset, "batches are not contiguous"));
+            }
+            segment.memory.begin_batch(header.base_offset);
+            segment.memory.append_bytes(batch.batch.bytes());
+            let length = batch.batch.bytes().len() as u64;
+            if header.base_offset >= indexed_to {
+                segment.note_batch(header.base_offset, header.last_offset(), header.max_timestamp, length);
+            } else {
+                (segment.next_offset, segment.end_position) =
+                    (header.last_offset() + 1, segment.end_position + length);
+            }
+        }
+        if segment.end_position != end || segment.next_offset != next_offset {
+            return Err(self.damaged(segment.next_offset, "the log ends inside a batch"));
+        }
+        if let Some(oldest) = patches.iter().map(|patch| patch.sequence).min() {
+            segment.pin(file_of_sequence(oldest));
+        }
+        Ok(())
+    }
+
+    /// The bytes from `from` to `end`, which the patches must cover without a hole.
+    fn overlay(&self, patches: &[&Patch], from: u64, end: u64) -> Result<Vec<u8>, LogError> {
+        let mut bytes = vec![0; (end - from) as usize];
+        let mut covered: Vec<(u64, u64)> = Vec::new();
+        for patch in patches {
+            let start = patch.position.max(from);
+            let stop = (patch.position + patch.bytes.len() as u64).min(end);
+            if start < stop {
+                let source =
+                    &patch.bytes[(start - patch.position) as usize..(stop - patch.position) as usize];
+                bytes[(start - from) as usize..(stop - from) as usize].copy_from_slice(source);
+                covered.push((start, stop));
+            }
+        }
+        covered.sort_unstable();
+        let mut reached = from;
+        for (start, stop) in covered {
+            if start > reached {
+                break;
+            }
+            reached = reached.max(stop);
+        }
+        if reached < end {
+            let what = format!("neither segment nor journal holds byte {reached} of {end}");
+            return Err(self.damaged(self.segments.back().map_or(0, |last| last.base_offset), what));
+        }
+        Ok(bytes)
+    }
+}

@@ -1,0 +1,7 @@
+//! What a crash left becomes a log again: checkpoint and journal are read, segments are not.
+
+mod fold;
+mod shard;
+
+pub use fold::StateChange;
+pub use shard::{RecoveredPartition, RecoveredShard, ShardPaths, create, recover};

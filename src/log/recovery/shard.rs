@@ -1,0 +1,134 @@
+//! Makes and recovers the files of one shard.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::fold::{PartitionFold, StateChange};
+use crate::base::ids::PartitionId;
+use crate::log::LogError;
+use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
+use crate::log::journal::file_header::JournalIdentity;
+use crate::log::journal::files;
+use crate::log::journal::group::Group;
+use crate::log::journal::reader::{self, JournalFiles};
+use crate::log::journal::ring::{FileStart, RingShape};
+use crate::log::journal::writer::{JournalPosition, JournalStart};
+use crate::log::segment::Segment;
+use crate::log::snapshot::StateSnapshot;
+use crate::runtime::{File, Runtime};
+
+/// Where a shard's files are.
+#[derive(Clone, Debug)]
+pub struct ShardPaths {
+    /// Checkpoints.
+    pub directory: PathBuf,
+    /// Journal files.
+    pub journal_directory: PathBuf,
+}
+
+/// A partition as the crash left it.
+pub struct RecoveredPartition {
+    /// State as of the checkpoint.
+    pub state: StateSnapshot,
+    /// What happened to the state since.
+    pub changes: Vec<StateChange>,
+    /// The segments, with what is not on disk in memory.
+    pub segments: VecDeque<Segment>,
+}
+
+/// A shard as the crash left it; its journal accepts work.
+pub struct RecoveredShard {
+    /// The journal's files by slot.
+    pub files: Vec<Rc<dyn File>>,
+    /// Where the journal goes on.
+    pub journal: JournalStart,
+    /// The journal and the disk.
+    pub identity: JournalIdentity,
+    /// Generation of the checkpoint that was read.
+    pub generation: u64,
+    /// Every partition that the checkpoint or the journal knows; damaged ones with what is wrong.
+    pub partitions: HashMap<PartitionId, Result<RecoveredPartition, LogError>>,
+}
+
+/// Makes the files of a new shard; all is durable when it returns. Repeating it after a crash is safe as long
+/// as nothing has used the shard.
+pub async fn create(
+    runtime: &Rc<dyn Runtime>,
+    paths: &ShardPaths,
+    disk_id: [u8; 16],
+    shape: RingShape,
+) -> Result<(), LogError> {
+    for directory in [&paths.directory, &paths.journal_directory] {
+        runtime.create_dir(directory).await.map_err(LogError::io(directory))?;
+    }
+    let mut journal_id = [0; 16];
+    journal_id[..8].copy_from_slice(&runtime.random_u64().to_le_bytes());
+    journal_id[8..].copy_from_slice(&runtime.random_u64().to_le_bytes());
+    let identity = JournalIdentity { journal_id, disk_id };
+    files::create(runtime, &paths.journal_directory, identity, shape).await?;
+    let header = CheckpointHeader { generation: 1, identity, start: FileStart::FIRST };
+    checkpoint::write(runtime, &paths.directory, &header, BodyBuilder::default()).await?;
+    for directory in [&paths.directory, &paths.journal_directory] {
+        let parent = directory.parent().expect("below the data directory");
+        runtime.sync_dir(parent).await.map_err(LogError::io(parent))?;
+    }
+    Ok(())
+}
+
+/// Reads a shard's checkpoint and journal and begins a new recovery count. `disk_id` is the data directory's.
+pub async fn recover(
+    runtime: &Rc<dyn Runtime>,
+    paths: &ShardPaths,
+    disk_id: [u8; 16],
+) -> Result<RecoveredShard, LogError> {
+    let checkpoint = checkpoint::read(runtime, &paths.directory).await?;
+    let header = checkpoint.header;
+    if header.identity.disk_id != disk_id {
+        let what = "its checkpoint was made for another data directory".to_owned();
+        return Err(LogError::ForeignJournal { path: paths.directory.clone(), what });
+    }
+    let (files, shape) = files::open(runtime, &paths.journal_directory, header.identity).await?;
+    let journal =
+        JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
+    let scan = reader::scan(&journal, header.start).await?;
+    let (start, groups) = scan.begin(&journal).await?;
+    let partitions = fold(&checkpoint.partitions, &groups, &|sequence| start.ring.file_of(sequence));
+    let (identity, generation) = (header.identity, header.generation);
+    Ok(RecoveredShard { files, journal: start, identity, generation, partitions })
+}
+
+fn fold(
+    records: &[PartitionRecord],
+    groups: &[Group],
+    file_of_sequence: &dyn Fn(u64) -> u64,
+) -> HashMap<PartitionId, Result<RecoveredPartition, LogError>> {
+    let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> = HashMap::new();
+    let mut states: HashMap<PartitionId, StateSnapshot> = HashMap::new();
+    for record in records {
+        folds.insert(record.id(), Ok(PartitionFold::from_record(record)));
+        states.insert(record.id(), record.state.clone());
+    }
+    for group in groups {
+        for (index, (entry, payload)) in group.entries.iter().enumerate() {
+            let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
+            let id = entry.partition;
+            let fold = folds.entry(id).or_insert_with(|| Ok(PartitionFold::new(id)));
+            // The first damage decides; what follows it cannot be placed.
+            if let Ok(partition) = fold
+                && let Err(error) = partition.apply(at, entry, payload.as_ref())
+            {
+                *fold = Err(error);
+            }
+        }
+    }
+    let finish = |(id, fold): (PartitionId, Result<PartitionFold, LogError>)| {
+        let recovered = fold.and_then(|fold| {
+            let (segments, changes) = fold.finish(file_of_sequence)?;
+            let state = states.remove(&id).unwrap_or_default();
+            Ok(RecoveredPartition { state, changes, segments })
+        });
+        (id, recovered)
+    };
+    folds.into_iter().map(finish).collect()
+}
