@@ -44,3 +44,41 @@ pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
 
 /// The shortest read from a segment: shorter ones cost almost as much time.
 pub const COLD_READ_BYTES_MIN: usize = 128 << 10;
+
+/// Segment files open at once per shard. When reached, the one opened first is closed.
+pub const OPEN_SEGMENTS_MAX: usize = 2048;
+
+/// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
+/// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
+pub const CACHED_INDEXES_MAX: usize = 64;
+
+/// A partition's tail up to this length is journaled again rather than written back when its journal file is
+/// to be freed: ten thousand small writes would cost more than one long one.
+pub const CARRY_BYTES_MAX: u64 = 64 << 10;
+
+/// Partitions that a checkpoint describes before other tasks get a turn.
+pub const PARTITIONS_PER_TURN: usize = 64;
+
+/// Idempotent producers that a partition remembers. When one more comes, the sixteenth that has not appended for
+/// longest is forgotten: such a producer may go on at any sequence number, but a retry of a batch that it
+/// appended before is appended again. Not configurable; that many take about 1.8 MB.
+pub const PRODUCERS_PER_PARTITION_MAX: usize = 4096;
+
+/// Batches that a partition remembers of each idempotent producer to recognise their duplicates: clients keep at
+/// most as many in flight. A retry of an older one is OUT_OF_ORDER_SEQUENCE_NUMBER. Fixed by the protocol.
+pub const PRODUCER_DUPLICATE_WINDOW: usize = 5;
+
+/// Batches that a partition keeps of each idempotent producer. A truncation takes away unacknowledged batches, of
+/// which a producer has at most [`PRODUCER_DUPLICATE_WINDOW`]; as many more must be left, or their
+/// duplicates would be taken for new. The oldest is forgotten when an eleventh comes.
+pub const PRODUCER_BATCHES_KEPT: usize = 10;
+
+const _: () = assert!(PRODUCER_BATCHES_KEPT >= 2 * PRODUCER_DUPLICATE_WINDOW);
+
+/// How long an idle idempotent producer is remembered (`producer.id.expiration.ms`). After that it is unknown, as
+/// beyond [`PRODUCERS_PER_PARTITION_MAX`].
+pub const PRODUCER_ID_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// Leaders' terms that a partition remembers. When one more comes, the oldest is forgotten: who asks where
+/// it ended is told where the oldest known one starts, as Kafka does after retention. Not configurable.
+pub const EPOCHS_PER_PARTITION_MAX: usize = 1024;

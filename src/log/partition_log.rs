@@ -324,6 +324,16 @@ impl PartitionLog {
         freed
     }
 
+    /// Removes segments that hold nothing at or above `offset`; returns their base offsets. The one that is
+    /// being filled stays.
+    pub fn remove_below(&mut self, offset: Offset) -> Vec<Offset> {
+        let mut removed = Vec::new();
+        while self.segments.len() > 1 && self.segments[0].next_offset <= offset {
+            removed.extend(self.segments.pop_front().map(|segment| segment.base_offset));
+        }
+        removed
+    }
+
     /// Where the log would be cut so that `offset` is its end, if the cut is at a batch boundary in memory
     /// or at a segment's end: segment and position.
     pub fn cut_at(&self, offset: Offset) -> Option<AppendPlace> {

@@ -30,6 +30,14 @@ pub enum ReadError {
     },
 }
 
+/// Batches that were read.
+pub struct Found {
+    /// Position of the first in the segment, in bytes.
+    pub position: u64,
+    /// Whole batches.
+    pub batches: Bytes,
+}
+
 /// Whole batches from the one that holds the read's offset on, below `bound`; but for the first, up to
 /// `max_bytes`. Checks each batch's CRC. `position` is that of a batch at or before the wanted one.
 pub async fn read_cold(
@@ -38,15 +46,15 @@ pub async fn read_cold(
     position: u64,
     bound: Offset,
     max_bytes: usize,
-) -> Result<Vec<Bytes>, ReadError> {
+) -> Result<Option<Found>, ReadError> {
     let mut position = position;
     let window = (max_bytes + INDEX_INTERVAL_BYTES as usize).max(COLD_READ_BYTES_MIN);
     loop {
         let bytes = stretch(file, read, position, window).await?;
         let (skipped, found) = select(&bytes, position, read.offset, bound, max_bytes)?;
         match found {
-            Some(batches) if !batches.is_empty() => return Ok(vec![batches]),
-            Some(_) => return Ok(Vec::new()),
+            Some(batches) if batches.is_empty() => return Ok(None),
+            Some(batches) => return Ok(Some(Found { position: position + skipped as u64, batches })),
             None if skipped > 0 => position += skipped as u64,
             // Not even one whole batch in the window: it is longer than that.
             None => return read_long(file, read, position, &bytes, bound).await,
@@ -64,13 +72,13 @@ fn select(
     max_bytes: usize,
 ) -> Result<(usize, Option<Bytes>), ReadError> {
     let mut start = None;
-    let mut end = 0;
+    let (mut end, mut skipped) = (0, 0);
     for batch in Batches::new(bytes) {
         let batch = batch.map_err(|error| corrupt(position + error.position as u64, error.reason))?;
         let header = batch.batch.header();
         let stop = batch.position + batch.batch.bytes().len();
         if header.last_offset() < offset {
-            end = stop;
+            (end, skipped) = (stop, stop);
             continue;
         }
         if header.base_offset >= bound || start.is_some_and(|start| stop - start > max_bytes) {
@@ -83,7 +91,7 @@ fn select(
         start = start.or(Some(batch.position));
         end = stop;
     }
-    Ok((end, start.map(|start| bytes.slice(start..end.max(start)))))
+    Ok((skipped, start.map(|start| bytes.slice(start..end.max(start)))))
 }
 
 /// A batch that is longer than the window: read whole.
@@ -93,7 +101,7 @@ async fn read_long(
     position: u64,
     head: &Bytes,
     bound: Offset,
-) -> Result<Vec<Bytes>, ReadError> {
+) -> Result<Option<Found>, ReadError> {
     if head.len() < HEADER_BYTES {
         return Err(corrupt(position, "the segment ends inside a batch"));
     }
@@ -104,7 +112,7 @@ async fn read_long(
     let bytes = stretch(file, read, position, header.total_bytes()).await?;
     let (_, found) = select(&bytes, position, read.offset, bound, 0)?;
     let found = found.ok_or_else(|| corrupt(position, "the segment ends inside a batch"))?;
-    Ok(if found.is_empty() { Vec::new() } else { vec![found] })
+    Ok((!found.is_empty()).then_some(Found { position, batches: found }))
 }
 
 /// `length` bytes from `position` on, or what there is: from disk, and behind it from memory.

@@ -11,6 +11,7 @@ use std::io;
 use std::rc::{Rc, Weak};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
@@ -153,9 +154,9 @@ impl Journal {
         self.state.borrow().room_bytes(0) >= needed
     }
 
-    /// Completes when something became durable, room was made or the writer failed.
-    pub async fn progressed(&self) {
-        self.progress.notified().await;
+    /// Completes when, from now on, something becomes durable, room is made or the writer fails.
+    pub fn progressed(&self) -> Notified<'_> {
+        self.progress.notified()
     }
 
     /// All groups up to this sequence are durable.
@@ -189,6 +190,11 @@ impl Journal {
     /// Files that are free.
     pub fn free_files(&self) -> u64 {
         self.state.borrow().ring.free_files()
+    }
+
+    /// Length of a file, in bytes.
+    pub fn file_bytes(&self) -> u64 {
+        self.state.borrow().ring.shape().file_bytes
     }
 
     /// Number of files.

@@ -4,4 +4,4 @@ mod fold;
 mod shard;
 
 pub use fold::StateChange;
-pub use shard::{RecoveredPartition, RecoveredShard, ShardPaths, create, recover};
+pub use shard::{DamagedPartition, RecoveredPartition, RecoveredShard, ShardPaths, create, recover};

@@ -15,7 +15,6 @@ use crate::log::journal::reader::{self, JournalFiles};
 use crate::log::journal::ring::{FileStart, RingShape};
 use crate::log::journal::writer::{JournalPosition, JournalStart};
 use crate::log::segment::Segment;
-use crate::log::snapshot::StateSnapshot;
 use crate::runtime::{File, Runtime};
 
 /// Where a shard's files are.
@@ -29,8 +28,8 @@ pub struct ShardPaths {
 
 /// A partition as the crash left it.
 pub struct RecoveredPartition {
-    /// State as of the checkpoint.
-    pub state: StateSnapshot,
+    /// What the checkpoint says of it; `None` if it is younger.
+    pub record: Option<PartitionRecord>,
     /// What happened to the state since.
     pub changes: Vec<StateChange>,
     /// The segments, with what is not on disk in memory.
@@ -47,8 +46,16 @@ pub struct RecoveredShard {
     pub identity: JournalIdentity,
     /// Generation of the checkpoint that was read.
     pub generation: u64,
-    /// Every partition that the checkpoint or the journal knows; damaged ones with what is wrong.
-    pub partitions: HashMap<PartitionId, Result<RecoveredPartition, LogError>>,
+    /// Every partition that the checkpoint or the journal knows.
+    pub partitions: HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>,
+}
+
+/// A partition of which acknowledged data is damaged. The others are not affected.
+pub struct DamagedPartition {
+    /// What is wrong.
+    pub error: LogError,
+    /// What the checkpoint says of it: kept in later checkpoints, so that nothing more is lost.
+    pub record: Option<PartitionRecord>,
 }
 
 /// Makes the files of a new shard; all is durable when it returns. Repeating it after a crash is safe as long
@@ -102,13 +109,9 @@ fn fold(
     records: &[PartitionRecord],
     groups: &[Group],
     file_of_sequence: &dyn Fn(u64) -> u64,
-) -> HashMap<PartitionId, Result<RecoveredPartition, LogError>> {
-    let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> = HashMap::new();
-    let mut states: HashMap<PartitionId, StateSnapshot> = HashMap::new();
-    for record in records {
-        folds.insert(record.id(), Ok(PartitionFold::from_record(record)));
-        states.insert(record.id(), record.state.clone());
-    }
+) -> HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>> {
+    let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> =
+        records.iter().map(|record| (record.id(), Ok(PartitionFold::from_record(record)))).collect();
     for group in groups {
         for (index, (entry, payload)) in group.entries.iter().enumerate() {
             let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
@@ -122,13 +125,16 @@ fn fold(
             }
         }
     }
+    let mut records: HashMap<PartitionId, &PartitionRecord> =
+        records.iter().map(|record| (record.id(), record)).collect();
     let finish = |(id, fold): (PartitionId, Result<PartitionFold, LogError>)| {
-        let recovered = fold.and_then(|fold| {
-            let (segments, changes) = fold.finish(file_of_sequence)?;
-            let state = states.remove(&id).unwrap_or_default();
-            Ok(RecoveredPartition { state, changes, segments })
-        });
-        (id, recovered)
+        let record = records.remove(&id);
+        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence));
+        let outcome = match recovered {
+            Ok((segments, changes)) => Ok(RecoveredPartition { record: record.cloned(), changes, segments }),
+            Err(error) => Err(Box::new(DamagedPartition { error, record: record.cloned() })),
+        };
+        (id, outcome)
     };
     folds.into_iter().map(finish).collect()
 }

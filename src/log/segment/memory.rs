@@ -38,6 +38,7 @@ pub struct SegmentMemory {
     batches: VecDeque<BatchPlace>,
     /// The first position that is held; bytes of the first chunk before it are meaningless.
     start: u64,
+    chunk_bytes: usize,
 }
 
 impl SegmentMemory {
@@ -58,8 +59,7 @@ impl SegmentMemory {
 
     /// Bytes of memory in use.
     pub fn resident_bytes(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.buffer.capacity()).sum::<usize>()
-            + self.batches.capacity() * size_of::<BatchPlace>()
+        self.chunk_bytes + self.batches.capacity() * size_of::<BatchPlace>()
     }
 
     /// Appends bytes that do not begin a batch.
@@ -89,6 +89,7 @@ impl SegmentMemory {
         let capacity = doubled.max(wanted.next_power_of_two()).clamp(BLOCK_BYTES, CHUNK_BYTES_MAX);
         let mut buffer = AlignedBuf::with_capacity(capacity);
         buffer.append_zeros((end - position) as usize);
+        self.chunk_bytes += buffer.capacity();
         self.chunks.push_back(Chunk { position, buffer });
     }
 
@@ -156,6 +157,7 @@ impl SegmentMemory {
             buffer.append(&last.buffer.as_slice()[..keep]);
             last.buffer = buffer;
         }
+        self.chunk_bytes = self.chunks.iter().map(|chunk| chunk.buffer.capacity()).sum();
     }
 
     /// Lets go of the first chunk if all of it is before `position`; returns the bytes of memory freed.
@@ -163,6 +165,7 @@ impl SegmentMemory {
         let chunk =
             self.chunks.pop_front_if(|chunk| chunk.end() <= position && chunk.buffer.remaining() == 0)?;
         self.start = chunk.end();
+        self.chunk_bytes -= chunk.buffer.capacity();
         let behind = self.batches.partition_point(|batch| batch.position < self.start);
         self.batches.drain(..behind);
         if self.batches.capacity() > 2 * self.batches.len() + 64 {

@@ -1,0 +1,170 @@
+//! Appending: room is made first, which may wait; then the batch gets its offsets, is remembered for its
+//! producer and enters journal and tail in one step that cannot fail half-way.
+
+use std::rc::Rc;
+
+use super::error::StorageError;
+use super::replica::Replica;
+use super::storage::Storage;
+use crate::base::ids::Offset;
+use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::partition_log::{NewBatch, SpaceNeed};
+use crate::log::segment::path;
+use crate::partition::AppendDecision;
+use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
+use crate::runtime::OpenMode;
+
+/// A batch that was accepted. It is durable and committed once the partition's high watermark is beyond
+/// `last_offset`; for a duplicate too.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Appended {
+    /// Offset of the batch's first record.
+    pub base_offset: Offset,
+    /// Offset of the batch's last record.
+    pub last_offset: Offset,
+}
+
+/// What stands in the way of an append.
+enum Obstacle {
+    /// Journal or memory are full.
+    Room,
+    /// The segment lacks space on disk.
+    Space(SpaceNeed),
+}
+
+impl Storage {
+    /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. Waits
+    /// while journal, memory or segment have no room, in order of arrival per caller; never after the batch
+    /// was accepted. Dropping the future before it completes means that nothing was appended.
+    pub async fn append(
+        &self,
+        replica: &Rc<Replica>,
+        header: &BatchHeader,
+        batch: &[u8],
+    ) -> Result<Appended, StorageError> {
+        loop {
+            let room = self.room.notified();
+            let progressed = self.journal.progressed();
+            if let Some(outcome) = self.try_append(replica, header, batch) {
+                return outcome;
+            }
+            match self.obstacle(replica, &self.new_batch(replica, header)) {
+                None => {}
+                Some(Obstacle::Space(need)) if !replica.is_allocating.get() => {
+                    self.allocate(replica, need).await?;
+                }
+                Some(_) => {
+                    self.work.notify_one();
+                    futures_util::future::select(std::pin::pin!(room), std::pin::pin!(progressed)).await;
+                }
+            }
+        }
+    }
+
+    /// The same without waiting; `None`, and no change, if there is no room now.
+    pub fn try_append(
+        &self,
+        replica: &Rc<Replica>,
+        header: &BatchHeader,
+        batch: &[u8],
+    ) -> Option<Result<Appended, StorageError>> {
+        if let Err(error) = self.check_in_service().and_then(|()| replica.check_online()) {
+            return Some(Err(error));
+        }
+        let new_batch = self.new_batch(replica, header);
+        if self.obstacle(replica, &new_batch).is_some() {
+            return None;
+        }
+        Some(self.append_now(replica, header, batch, new_batch))
+    }
+
+    fn new_batch(&self, replica: &Replica, header: &BatchHeader) -> NewBatch {
+        let base_offset = replica.state.borrow().progress().log_end();
+        NewBatch {
+            base_offset,
+            last_offset: base_offset.saturating_add(i64::from(header.last_offset_delta)),
+            max_timestamp: header.max_timestamp,
+            length: header.total_bytes(),
+        }
+    }
+
+    fn obstacle(&self, replica: &Replica, batch: &NewBatch) -> Option<Obstacle> {
+        let dirty = self.dirty_bytes.get();
+        // One batch is always let in, or one longer than the whole budget would wait for ever.
+        let memory_full = dirty > 0 && dirty + batch.length as u64 > self.config.dirty_bytes_max;
+        if memory_full || !self.journal.has_room(batch.length) {
+            return Some(Obstacle::Room);
+        }
+        replica.log.borrow().space_need(batch).map(Obstacle::Space)
+    }
+
+    /// The one step: no await, and nothing that can fail once the partition has decided.
+    fn append_now(
+        &self,
+        replica: &Rc<Replica>,
+        header: &BatchHeader,
+        batch: &[u8],
+        new_batch: NewBatch,
+    ) -> Result<Appended, StorageError> {
+        let now_ms = self.runtime.wall_clock_ms();
+        let (base_offset, last_offset, leader_epoch) =
+            match replica.state.borrow_mut().append(header, now_ms)? {
+                AppendDecision::Duplicate { base_offset, last_offset } => {
+                    return Ok(Appended { base_offset, last_offset });
+                }
+                AppendDecision::Append { base_offset, last_offset, leader_epoch } => {
+                    (base_offset, last_offset, leader_epoch)
+                }
+            };
+        assert_eq!((base_offset, last_offset), (new_batch.base_offset, new_batch.last_offset));
+        let stored = header.placed_at(base_offset, leader_epoch).encode();
+        let parts = [&stored[..], &batch[HEADER_BYTES..]];
+        let place = replica.log.borrow().place_for(&new_batch);
+        let journal_file = self.journal.current_file();
+        let entry = Entry {
+            kind: EntryKind::Append,
+            partition: replica.id,
+            leader_epoch,
+            base_offset,
+            last_offset,
+            segment_base: place.segment_base,
+            position: place.position,
+            first_batch_position: place.position,
+        };
+        let sequence = self.journal.append(&entry, &parts);
+        self.change_log(replica, |log| log.append(&new_batch, &parts, journal_file));
+        self.expect_durable(sequence, replica, last_offset + 1);
+        self.evict();
+        Ok(Appended { base_offset, last_offset })
+    }
+
+    /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
+    async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
+        replica.is_allocating.set(true);
+        let done = AllocationGuard { storage: self, replica };
+        if need.is_new {
+            replica.directory_synced.set(false);
+        }
+        let path = path::log_file(replica.log.borrow().directory(), need.segment_base);
+        let key = (replica.id, need.segment_base);
+        let file = self.files.get(&self.runtime, key, &path, OpenMode::Write).await;
+        let file = file.map_err(|error| StorageError::disk(&error))?;
+        file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
+        self.change_log(replica, |log| log.note_space(need));
+        drop(done);
+        Ok(())
+    }
+}
+
+/// Wakes those who wait for space when the allocation has ended, however it did.
+struct AllocationGuard<'a> {
+    storage: &'a Storage,
+    replica: &'a Replica,
+}
+
+impl Drop for AllocationGuard<'_> {
+    fn drop(&mut self) {
+        self.replica.is_allocating.set(false);
+        self.storage.room.notify_waiters();
+    }
+}

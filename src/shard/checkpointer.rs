@@ -1,0 +1,169 @@
+//! The maintenance task: writes back when too much is dirty, and frees journal files by checkpoints.
+
+use std::rc::Rc;
+
+use super::error::StorageError;
+use super::replica::Replica;
+use super::storage::Storage;
+use crate::base::limits::{CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
+use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
+use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::segment::Segment;
+
+impl Storage {
+    /// Whether the maintenance task has something to do: the journal is more than half full, or half of the
+    /// memory for bytes that are not written back is used.
+    pub(super) fn must_make_room(&self) -> bool {
+        self.journal_target().is_some() || self.dirty_bytes.get() > self.config.dirty_bytes_max / 2
+    }
+
+    /// The journal file up to which files should be freed now, so that half of them are.
+    fn journal_target(&self) -> Option<u64> {
+        if self.held_journal_file.get().is_some() {
+            return None;
+        }
+        let (current, oldest) = (self.journal.current_file(), self.journal.oldest_file());
+        let target = current.saturating_sub(self.journal.file_count() / 2 - 1);
+        (target > oldest).then_some(target)
+    }
+
+    /// Runs until the storage stops or fails.
+    pub async fn maintain(self: Rc<Self>) {
+        loop {
+            let work = self.work.notified();
+            if self.is_stopping.get() || self.check_in_service().is_err() {
+                return;
+            }
+            let progressed = self.journal.progressed();
+            let done = match self.journal_target() {
+                Some(target) => {
+                    let freed = self.free_journal_before(target).await;
+                    if freed.is_ok() && self.journal.oldest_file() < target {
+                        // Something is not durable yet, so it could not be moved.
+                        progressed.await;
+                    }
+                    freed
+                }
+                None if self.must_make_room() => self.write_back_dirtiest().await,
+                None => {
+                    work.await;
+                    Ok(())
+                }
+            };
+            if let Err(error) = done {
+                tracing::error!(%error, "maintenance of the shard's log failed");
+                self.fail(&error);
+            }
+        }
+    }
+
+    /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used.
+    async fn write_back_dirtiest(&self) -> Result<(), StorageError> {
+        let mut replicas = self.all_replicas();
+        replicas.retain(|replica| replica.log.borrow().dirty_bytes() > 0);
+        replicas.sort_by_key(|replica| std::cmp::Reverse(replica.log.borrow().dirty_bytes()));
+        for replica in replicas {
+            if self.dirty_bytes.get() <= self.config.dirty_bytes_max / 4 {
+                break;
+            }
+            self.write_back(&replica).await?;
+            self.runtime.yield_now().await;
+        }
+        Ok(())
+    }
+
+    pub(super) fn all_replicas(&self) -> Vec<Rc<Replica>> {
+        let mut replicas: Vec<_> = self.replicas.borrow().values().cloned().collect();
+        replicas.sort_by_key(|replica| replica.id);
+        replicas
+    }
+
+    /// Makes the journal files before `target` unnecessary, records that durably and frees them.
+    pub(super) async fn free_journal_before(&self, target: u64) -> Result<(), StorageError> {
+        let mut carried = 0;
+        for replica in self.all_replicas() {
+            let is_pinning =
+                |replica: &Replica| replica.log.borrow().oldest_pin().is_some_and(|file| file < target);
+            if !is_pinning(&replica) {
+                continue;
+            }
+            let dirty = replica.log.borrow().dirty_bytes();
+            // Small tails are journaled again in bulk, but no more than the reserve surely holds.
+            let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
+            if !carry || !self.carry(&replica) || is_pinning(&replica) {
+                self.write_back(&replica).await?;
+                self.carry(&replica);
+            } else {
+                carried += dirty;
+            }
+            self.runtime.yield_now().await;
+        }
+        self.checkpoint().await
+    }
+
+    fn carry_budget(&self) -> u64 {
+        self.journal.file_bytes() / 4
+    }
+
+    /// Repeats in the journal what is in no segment of the partition; `false` if there is no room.
+    fn carry(&self, replica: &Rc<Replica>) -> bool {
+        let Some(plan) = replica.log.borrow().carry_plan() else { return true };
+        let length = plan.bytes.iter().map(|piece| piece.len()).sum();
+        if !self.journal.has_reserve(length) || length as u64 > CARRY_BYTES_MAX {
+            return false;
+        }
+        let entry = Entry {
+            kind: EntryKind::Carry,
+            partition: replica.id,
+            leader_epoch: replica.state.borrow().leader_epoch().unwrap_or(-1),
+            base_offset: plan.first_batch_offset,
+            last_offset: plan.last_offset,
+            segment_base: plan.segment_base,
+            position: plan.position,
+            first_batch_position: plan.first_batch_position,
+        };
+        let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
+        let journal_file = self.journal.current_file();
+        self.journal.append(&entry, &parts);
+        self.change_log(replica, |log| {
+            let segment = log.segment_mut(plan.segment_base).expect("planned in this step");
+            segment.repin(journal_file);
+        });
+        true
+    }
+
+    /// Writes a checkpoint and frees the journal files before the oldest that it needs.
+    pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
+        let mut needed = self.held_journal_file.get().unwrap_or(u64::MAX).min(self.journal.current_file());
+        let mut body = BodyBuilder::default();
+        for damaged in self.damaged.borrow().values() {
+            damaged.record.iter().for_each(|record| body.push(record));
+        }
+        for replicas in self.all_replicas().chunks(PARTITIONS_PER_TURN) {
+            for replica in replicas.iter().filter(|replica| replica.check_online().is_ok()) {
+                body.push(&self.record(replica));
+                needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
+            }
+            self.runtime.yield_now().await;
+        }
+        // The records reflect everything up to now, durable or not: they count only once it is.
+        self.wait_all_durable().await?;
+        let generation = self.generation.get() + 1;
+        let start = self.journal.start_of(needed);
+        let header = CheckpointHeader { generation, identity: self.identity, start };
+        checkpoint::write(&self.runtime, &self.config.shard_directory, &header, body)
+            .await
+            .map_err(|error| StorageError::disk(&error))
+            .inspect_err(|error| self.fail(error))?;
+        self.generation.set(generation);
+        self.journal.recycle_before(needed);
+        self.room.notify_waiters();
+        Ok(())
+    }
+
+    fn record(&self, replica: &Replica) -> PartitionRecord {
+        let segments = replica.log.borrow().segments().map(Segment::record).collect();
+        let state = replica.state.borrow().snapshot();
+        PartitionRecord::new(replica.id, self.journal.position(), state, segments)
+    }
+}

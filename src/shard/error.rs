@@ -1,0 +1,36 @@
+//! Why the shard refused to store or to read.
+
+use crate::base::ids::Offset;
+use crate::partition::{AppendError, FetchError};
+
+/// An operating error of a shard's storage. Cheap to clone: one failure is told to many.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StorageError {
+    /// The shard's writer failed; nothing more is accepted.
+    #[error("the shard's writer is out of service: {0}")]
+    OutOfService(std::rc::Rc<str>),
+    /// The partition was deleted.
+    #[error("the partition was deleted")]
+    Deleted,
+    /// The partition's data is damaged.
+    #[error("the partition is offline: {0}")]
+    Damaged(std::rc::Rc<str>),
+    /// The disk refused to give space or to read.
+    #[error("disk: {0}")]
+    Disk(std::rc::Rc<str>),
+    /// The partition refused the batch.
+    #[error(transparent)]
+    Append(#[from] AppendError),
+    /// The offset cannot be read.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The log cannot be cut or moved there.
+    #[error("offset {0} is outside of the log")]
+    OutsideLog(Offset),
+}
+
+impl StorageError {
+    pub(super) fn disk(error: &dyn std::fmt::Display) -> Self {
+        StorageError::Disk(error.to_string().into())
+    }
+}

@@ -1,0 +1,198 @@
+//! Opening and closing: the shard's journal once, partitions as the metadata names them.
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use super::error::StorageError;
+use super::replica::Replica;
+use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
+use crate::base::ids::{LeaderEpoch, PartitionId};
+use crate::log::LogError;
+use crate::log::journal::writer::Journal;
+use crate::log::partition_log::PartitionLog;
+use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPaths, StateChange};
+use crate::log::segment::path;
+use crate::log::snapshot::StateSnapshot;
+use crate::partition::Partition;
+use crate::runtime::Runtime;
+
+/// A partition that the metadata gives to this shard.
+#[derive(Clone, Debug)]
+pub struct PartitionSpec {
+    /// Its identity.
+    pub id: PartitionId,
+    /// For the directory's name.
+    pub topic_name: String,
+    /// The term in which this shard leads it.
+    pub leader_epoch: LeaderEpoch,
+    /// Size at which segments are rolled, in bytes.
+    pub segment_bytes: u64,
+}
+
+impl Storage {
+    /// Recovers a shard's files and opens the partitions that the metadata gives it. What the files know and
+    /// the metadata does not was deleted; it is forgotten, and its directory is removed.
+    pub async fn open(
+        runtime: Rc<dyn Runtime>,
+        config: StorageConfig,
+        paths: &ShardPaths,
+        disk_id: [u8; 16],
+        partitions: &[PartitionSpec],
+    ) -> Result<Rc<Self>, LogError> {
+        let recovered = recovery::recover(&runtime, paths, disk_id).await?;
+        let journal =
+            Journal::new(Rc::clone(&runtime), recovered.files, recovered.journal, config.group_bytes);
+        let storage = Storage::new(StorageParts {
+            runtime,
+            config,
+            identity: recovered.identity,
+            journal,
+            generation: recovered.generation,
+        });
+        storage.restore_all(recovered.partitions, partitions).await?;
+        Ok(storage)
+    }
+
+    async fn restore_all(
+        &self,
+        mut recovered: HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>,
+        partitions: &[PartitionSpec],
+    ) -> Result<(), LogError> {
+        for spec in partitions {
+            let known = recovered.remove(&spec.id);
+            let restored = match known {
+                None => Ok(self.new_replica(spec)),
+                Some(Ok(partition)) => self.restore(spec, partition),
+                Some(Err(damaged)) => Err(damaged),
+            };
+            match restored {
+                Ok(replica) => self.insert(&replica),
+                Err(damaged) => self.hold(spec, *damaged),
+            }
+        }
+        self.make_directories(partitions).await?;
+        for replica in self.all_replicas() {
+            // A crash may have come between a move of the log start and the removal of what lies below.
+            self.remove_below_log_start(&replica).await.map_err(|error| LogError::Io {
+                path: replica.log.borrow().directory().to_owned(),
+                source: std::io::Error::other(error.to_string()),
+            })?;
+        }
+        Ok(())
+    }
+
+    fn restore(
+        &self,
+        spec: &PartitionSpec,
+        recovered: RecoveredPartition,
+    ) -> Result<Rc<Replica>, Box<DamagedPartition>> {
+        let now_ms = self.runtime.wall_clock_ms();
+        let snapshot = recovered.record.as_ref().map_or_else(StateSnapshot::default, |it| it.state.clone());
+        let state =
+            restore_state(&snapshot, &recovered.changes, now_ms, spec.leader_epoch).map_err(|what| {
+                let offset = snapshot.log_end_offset;
+                let error = LogError::DamagedPartition { partition: spec.id, offset, what };
+                Box::new(DamagedPartition { error, record: recovered.record })
+            })?;
+        let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
+        let next_offset = state.progress().log_end();
+        let log = PartitionLog::new(directory, spec.segment_bytes, recovered.segments, next_offset);
+        Ok(Replica::new(spec.id, state, log))
+    }
+
+    fn new_replica(&self, spec: &PartitionSpec) -> Rc<Replica> {
+        let mut state = Partition::new();
+        state.become_leader(spec.leader_epoch).expect("the first term follows none");
+        let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
+        let log = PartitionLog::new(directory, spec.segment_bytes, VecDeque::new(), 0);
+        Replica::new(spec.id, state, log)
+    }
+
+    fn insert(&self, replica: &Rc<Replica>) {
+        let log = replica.log.borrow();
+        self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes());
+        self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes());
+        self.replicas.borrow_mut().insert(replica.id, Rc::clone(replica));
+    }
+
+    /// Keeps everything that a damaged partition has in journal and checkpoint.
+    fn hold(&self, spec: &PartitionSpec, damaged: DamagedPartition) {
+        let reason = damaged.error.to_string();
+        tracing::error!(topic = spec.topic_name, partition = spec.id.index, reason, "partition is offline");
+        self.held_journal_file.set(Some(self.journal.oldest_file()));
+        let damaged = Damaged { reason: reason.into(), record: damaged.record };
+        self.damaged.borrow_mut().insert(spec.id, damaged);
+    }
+
+    async fn make_directories(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
+        for spec in partitions {
+            let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
+            self.runtime.create_dir(&directory).await.map_err(LogError::io(&directory))?;
+        }
+        let topics = self.config.data_directory.join("topics");
+        self.runtime.create_dir(&topics).await.map_err(LogError::io(&topics))?;
+        self.runtime.sync_dir(&topics).await.map_err(LogError::io(&topics))
+    }
+
+    /// Opens new partitions, which the metadata has just given to this shard.
+    pub async fn open_new(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
+        self.make_directories(partitions).await?;
+        for spec in partitions {
+            if self.replica(spec.id).is_none() {
+                self.insert(&self.new_replica(spec));
+            }
+        }
+        Ok(())
+    }
+
+    /// Leads a partition in a new term, or with another segment size.
+    pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
+        let Some(replica) = self.replica(spec.id) else { return Ok(()) };
+        self.change_log(&replica, |log| log.set_segment_bytes(spec.segment_bytes));
+        let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
+        led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
+    }
+
+    /// Deletes a partition with its files. What of it is in the journal is dead: nobody asks for its id again.
+    pub async fn delete(&self, id: PartitionId) -> Result<(), StorageError> {
+        self.damaged.borrow_mut().remove(&id);
+        if self.damaged.borrow().is_empty() {
+            self.held_journal_file.set(None);
+        }
+        let Some(replica) = self.replicas.borrow_mut().remove(&id) else { return Ok(()) };
+        replica.set_offline(StorageError::Deleted);
+        self.forget_memory(&replica);
+        self.files.forget_partition(id);
+        self.indexes.forget_partition(id);
+        self.room.notify_waiters();
+        let directory = replica.log.borrow().directory().to_owned();
+        self.runtime.remove_dir_all(&directory).await.map_err(|error| StorageError::disk(&error))
+    }
+
+    fn forget_memory(&self, replica: &Rc<Replica>) {
+        self.change_log(replica, |log| {
+            let directory = log.directory().to_owned();
+            *log = PartitionLog::new(directory, 0, VecDeque::new(), log.next_offset());
+        });
+    }
+}
+
+fn restore_state(
+    snapshot: &StateSnapshot,
+    changes: &[StateChange],
+    now_ms: i64,
+    leader_epoch: LeaderEpoch,
+) -> Result<Partition, String> {
+    let mut state = Partition::restore(snapshot).map_err(|error| error.to_string())?;
+    for change in changes {
+        match change {
+            StateChange::Append(header) => state.replay(header, now_ms).map_err(|error| error.to_string()),
+            StateChange::Truncate(offset) => state.truncate_to(*offset).map_err(|error| error.to_string()),
+            StateChange::LogStart(offset) => {
+                state.replay_log_start(*offset).map_err(|error| error.to_string())
+            }
+        }?;
+    }
+    state.become_leader(leader_epoch).map_err(|error| error.to_string())?;
+    Ok(state)
+}

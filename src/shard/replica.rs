@@ -1,0 +1,115 @@
+//! One partition on this shard: its decisions, its bytes and who waits for it.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use tokio::sync::{Notify, oneshot};
+
+use super::error::StorageError;
+use crate::base::ids::{Offset, PartitionId};
+use crate::log::partition_log::PartitionLog;
+use crate::partition::Partition;
+
+/// A partition that the shard owns. Borrows of its cells never live across an await.
+pub struct Replica {
+    /// Its identity.
+    pub id: PartitionId,
+    /// Offsets, epochs, producers.
+    pub state: RefCell<Partition>,
+    /// Segments.
+    pub log: RefCell<PartitionLog>,
+    /// Set when the partition no longer serves: deleted, or damaged on disk.
+    offline: RefCell<Option<StorageError>>,
+    /// Those who wait for records to be committed, by the offset that the high watermark must reach.
+    commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
+    /// Those who wait for anything new to read. Each is woken once.
+    fetch_waiters: RefCell<Vec<Rc<Notify>>>,
+    /// Whether the partition is among those whose memory can be evicted.
+    pub(super) is_evictable: Cell<bool>,
+    /// Whether a task is giving the partition space on disk.
+    pub(super) is_allocating: Cell<bool>,
+    /// Whether the partition's directory exists and holds all segment files' entries durably.
+    pub(super) directory_synced: Cell<bool>,
+}
+
+impl Replica {
+    pub(super) fn new(id: PartitionId, state: Partition, log: PartitionLog) -> Rc<Self> {
+        Rc::new(Replica {
+            id,
+            state: RefCell::new(state),
+            log: RefCell::new(log),
+            offline: RefCell::new(None),
+            commit_waiters: RefCell::default(),
+            fetch_waiters: RefCell::default(),
+            is_evictable: Cell::new(false),
+            is_allocating: Cell::new(false),
+            directory_synced: Cell::new(false),
+        })
+    }
+
+    /// Why the partition does not serve, if it does not.
+    pub fn check_online(&self) -> Result<(), StorageError> {
+        self.offline.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Takes the partition out of service; all who wait are told.
+    pub(super) fn set_offline(&self, reason: StorageError) {
+        *self.offline.borrow_mut() = Some(reason);
+        self.commit_waiters.borrow_mut().clear();
+        self.wake_fetches();
+    }
+
+    /// Drops all who wait for a commit: it will not come.
+    pub(super) fn drop_commit_waiters(&self) {
+        self.commit_waiters.borrow_mut().clear();
+    }
+
+    /// Records below `end` were made durable.
+    pub(super) fn on_durable(&self, end: Offset) {
+        let advanced = self.state.borrow_mut().on_durable(end);
+        if let Some(high_watermark) = advanced {
+            self.wake_commits(high_watermark);
+            self.wake_fetches();
+        }
+    }
+
+    /// A place in the line of those who wait until the high watermark is beyond `last_offset`; `None` if it is.
+    /// The sender is dropped if that will never happen.
+    pub fn commit_waiter(&self, last_offset: Offset) -> Option<oneshot::Receiver<()>> {
+        let wanted = last_offset + 1;
+        if self.state.borrow().progress().high_watermark() >= wanted {
+            return None;
+        }
+        let (sender, receiver) = oneshot::channel();
+        let mut waiters = self.commit_waiters.borrow_mut();
+        // Appends come in order; only duplicates of older batches wait in the middle.
+        let at = waiters.partition_point(|(offset, _)| *offset <= wanted);
+        waiters.insert(at, (wanted, sender));
+        Some(receiver)
+    }
+
+    fn wake_commits(&self, high_watermark: Offset) {
+        let mut waiters = self.commit_waiters.borrow_mut();
+        while waiters.front().is_some_and(|(offset, _)| *offset <= high_watermark) {
+            if let Some((_, sender)) = waiters.pop_front() {
+                // The waiter may have left with its connection.
+                let _ = sender.send(());
+            }
+        }
+    }
+
+    /// Has `waiter` woken when there is more to read than now, or the partition goes offline.
+    pub fn wake_on_progress(&self, waiter: &Rc<Notify>) {
+        let mut waiters = self.fetch_waiters.borrow_mut();
+        // Waiters of requests that have ended are only held here.
+        waiters.retain(|waiter| Rc::strong_count(waiter) > 1);
+        waiters.push(Rc::clone(waiter));
+    }
+
+    fn wake_fetches(&self) {
+        for waiter in self.fetch_waiters.borrow_mut().drain(..) {
+            waiter.notify_one();
+        }
+    }
+}

@@ -1,0 +1,40 @@
+//! The clean stop: everything written back, and the segments cut to their exact length for other tools.
+
+use std::rc::Rc;
+
+use super::error::StorageError;
+use super::replica::Replica;
+use super::storage::Storage;
+use crate::base::ids::Offset;
+
+impl Storage {
+    /// Writes everything back and a last checkpoint. Nothing may be appended any more; the maintenance task
+    /// ends by itself. The last bytes of a partition, less than a block, stay in the journal as well: the next
+    /// start goes on writing in that block, and no block that holds a sole copy is ever written again.
+    pub async fn stop(&self) -> Result<(), StorageError> {
+        self.is_stopping.set(true);
+        self.work.notify_one();
+        self.wait_all_durable().await?;
+        for replica in self.all_replicas() {
+            self.write_back(&replica).await?;
+        }
+        self.checkpoint().await?;
+        for replica in self.all_replicas() {
+            self.park(&replica).await?;
+        }
+        Ok(())
+    }
+
+    async fn park(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
+        let plan = {
+            let log = replica.log.borrow();
+            log.segments().last().filter(|it| !it.sealed).map(|it| (it.base_offset, it.seal_plan()))
+        };
+        let Some((base, plan)): Option<(Offset, _)> = plan else { return Ok(()) };
+        let file = self.segment_file(replica, base).await?;
+        if let Some(bytes) = plan.bytes {
+            file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
+        }
+        file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))
+    }
+}

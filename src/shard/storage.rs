@@ -1,0 +1,210 @@
+//! A shard's partitions on its disk: one journal, and for each partition a state and a log.
+//!
+//! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
+//! `write_back`, `checkpointer`, `open`, `stop`.
+
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use tokio::sync::Notify;
+
+use super::error::StorageError;
+use super::file_cache::FileCache;
+use super::index_cache::IndexCache;
+use super::replica::Replica;
+use crate::base::ids::{Offset, PartitionId};
+use crate::log::checkpoint::PartitionRecord;
+use crate::log::journal::file_header::JournalIdentity;
+use crate::log::journal::writer::{DurabilitySink, Journal};
+use crate::log::partition_log::PartitionLog;
+use crate::runtime::Runtime;
+
+/// Bounds and places of a shard's storage.
+#[derive(Clone, Debug)]
+pub struct StorageConfig {
+    /// The data directory; partitions live below it.
+    pub data_directory: PathBuf,
+    /// The shard's own directory: checkpoints.
+    pub shard_directory: PathBuf,
+    /// Size at which a journal group is closed, in bytes.
+    pub group_bytes: usize,
+    /// Size at which a segment is rolled unless the topic says otherwise, in bytes.
+    pub segment_bytes: u64,
+    /// Bytes that may be in memory and the journal only; when reached, produce waits for write-back.
+    pub dirty_bytes_max: u64,
+    /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
+    pub tail_bytes_max: usize,
+}
+
+/// A partition that could not be recovered; kept as it is.
+pub(super) struct Damaged {
+    pub(super) reason: Rc<str>,
+    pub(super) record: Option<PartitionRecord>,
+}
+
+/// What appends of one journal group have to be told when it is durable.
+struct Pending {
+    sequence: u64,
+    ends: Vec<(Rc<Replica>, Offset)>,
+}
+
+/// See the module.
+pub struct Storage {
+    pub(super) runtime: Rc<dyn Runtime>,
+    pub(super) config: StorageConfig,
+    pub(super) identity: JournalIdentity,
+    pub(super) journal: Rc<Journal>,
+    pub(super) replicas: RefCell<HashMap<PartitionId, Rc<Replica>>>,
+    pub(super) damaged: RefCell<HashMap<PartitionId, Damaged>>,
+    pub(super) files: FileCache,
+    pub(super) indexes: IndexCache,
+    /// Generation of the last checkpoint.
+    pub(super) generation: Cell<u64>,
+    /// While a damaged partition needs it, the journal is kept from this file on.
+    pub(super) held_journal_file: Cell<Option<u64>>,
+    pub(super) dirty_bytes: Cell<u64>,
+    pub(super) resident_bytes: Cell<usize>,
+    /// Replicas with written-back bytes in memory, each once; evicted from in turn.
+    evictable: RefCell<VecDeque<Rc<Replica>>>,
+    /// Room was made: bytes written back, space given, journal files freed.
+    pub(super) room: Notify,
+    /// There is something for the maintenance task.
+    pub(super) work: Notify,
+    pub(super) is_stopping: Cell<bool>,
+    /// Held by whoever changes segment files: write-back or a truncation.
+    pub(super) segment_turn: tokio::sync::Mutex<()>,
+    pending: RefCell<VecDeque<Pending>>,
+}
+
+/// The parts of a storage that `open` has made.
+pub(super) struct StorageParts {
+    pub(super) runtime: Rc<dyn Runtime>,
+    pub(super) config: StorageConfig,
+    pub(super) identity: JournalIdentity,
+    pub(super) journal: Rc<Journal>,
+    pub(super) generation: u64,
+}
+
+impl Storage {
+    pub(super) fn new(parts: StorageParts) -> Rc<Self> {
+        let storage = Rc::new(Storage {
+            runtime: parts.runtime,
+            config: parts.config,
+            identity: parts.identity,
+            journal: parts.journal,
+            replicas: RefCell::default(),
+            damaged: RefCell::default(),
+            files: FileCache::default(),
+            indexes: IndexCache::default(),
+            generation: Cell::new(parts.generation),
+            held_journal_file: Cell::new(None),
+            dirty_bytes: Cell::new(0),
+            resident_bytes: Cell::new(0),
+            evictable: RefCell::default(),
+            room: Notify::new(),
+            work: Notify::new(),
+            is_stopping: Cell::new(false),
+            segment_turn: tokio::sync::Mutex::new(()),
+            pending: RefCell::default(),
+        });
+        let sink: Rc<dyn DurabilitySink> = storage.clone();
+        storage.journal.set_sink(Rc::downgrade(&sink));
+        storage
+    }
+
+    /// The partition, if it is here and not damaged.
+    pub fn replica(&self, id: PartitionId) -> Option<Rc<Replica>> {
+        self.replicas.borrow().get(&id).cloned()
+    }
+
+    /// Why a partition of this shard could not be recovered, if so.
+    pub fn damage(&self, id: PartitionId) -> Option<StorageError> {
+        self.damaged.borrow().get(&id).map(|damaged| StorageError::Damaged(damaged.reason.clone()))
+    }
+
+    /// Why nothing can be stored any more, if so.
+    pub fn check_in_service(&self) -> Result<(), StorageError> {
+        self.journal.failure().map_or(Ok(()), |reason| Err(StorageError::OutOfService(reason)))
+    }
+
+    /// Bytes that are in memory and the journal only.
+    pub fn dirty_bytes(&self) -> u64 {
+        self.dirty_bytes.get()
+    }
+
+    /// Memory that partitions' tails take, in bytes.
+    pub fn resident_bytes(&self) -> usize {
+        self.resident_bytes.get()
+    }
+
+    /// Changes a log and keeps the sums over all logs right.
+    pub(super) fn change_log<T>(&self, replica: &Replica, change: impl FnOnce(&mut PartitionLog) -> T) -> T {
+        let mut log = replica.log.borrow_mut();
+        let (dirty, resident) = (log.dirty_bytes(), log.resident_bytes());
+        let result = change(&mut log);
+        self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes() - dirty);
+        self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes() - resident);
+        result
+    }
+
+    /// Notes that some of a replica's bytes in memory are on disk too.
+    pub(super) fn note_evictable(&self, replica: &Rc<Replica>) {
+        if !replica.is_evictable.replace(true) {
+            self.evictable.borrow_mut().push_back(Rc::clone(replica));
+        }
+    }
+
+    /// Lets go of cached bytes while there are more than allowed.
+    pub(super) fn evict(&self) {
+        while self.resident_bytes.get() > self.config.tail_bytes_max {
+            let Some(replica) = self.evictable.borrow_mut().pop_front() else { return };
+            replica.is_evictable.set(false);
+            if self.change_log(&replica, |log| log.evict(1)) > 0 {
+                self.note_evictable(&replica);
+            }
+        }
+    }
+
+    /// Notes that records below `end` are durable once the journal group is.
+    pub(super) fn expect_durable(&self, sequence: u64, replica: &Rc<Replica>, end: Offset) {
+        let mut pending = self.pending.borrow_mut();
+        match pending.back_mut() {
+            Some(last) if last.sequence == sequence => last.ends.push((Rc::clone(replica), end)),
+            _ => pending.push_back(Pending { sequence, ends: vec![(Rc::clone(replica), end)] }),
+        }
+    }
+
+    fn next_durable(&self, sequence: u64) -> Option<Pending> {
+        self.pending.borrow_mut().pop_front_if(|pending| pending.sequence <= sequence)
+    }
+
+    /// Takes the shard's writer out of service: for failures outside of the journal.
+    pub(super) fn fail(&self, error: &dyn std::fmt::Display) {
+        self.journal.fail(&error.to_string());
+    }
+}
+
+impl DurabilitySink for Storage {
+    fn on_durable(&self, sequence: u64) {
+        while let Some(pending) = self.next_durable(sequence) {
+            for (replica, end) in pending.ends {
+                replica.on_durable(end);
+            }
+        }
+        if self.must_make_room() {
+            self.work.notify_one();
+        }
+    }
+
+    fn on_failure(&self, reason: &str) {
+        tracing::error!(reason, "the shard's writer is out of service: nothing more is acknowledged");
+        self.pending.borrow_mut().clear();
+        for replica in self.replicas.borrow().values() {
+            replica.drop_commit_waiters();
+        }
+        self.room.notify_waiters();
+        self.work.notify_one();
+    }
+}

@@ -1,0 +1,176 @@
+//! Cutting a log at its end, as a follower does to agree with its leader, and at its start.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use super::error::StorageError;
+use super::replica::Replica;
+use super::storage::Storage;
+use crate::base::ids::Offset;
+use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
+use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::partition_log::{AppendPlace, ReadPlan};
+use crate::log::read::read_cold;
+use crate::log::segment::path;
+use crate::protocol::batch::BatchHeader;
+
+impl Storage {
+    /// Cuts the log so that it ends at `offset`, or before the batch that holds it. The partition must not be
+    /// led here. Durable when it returns. No segment byte behind the cut is written before that, and none
+    /// while an earlier write-back is on its way.
+    pub async fn truncate(&self, replica: &Rc<Replica>, offset: Offset) -> Result<(), StorageError> {
+        replica.check_online()?;
+        self.wait_reserve(BLOCK_BYTES).await?;
+        let _turn = self.segment_turn.lock().await;
+        // What was appended before must not be reported durable after it was cut.
+        self.wait_all_durable().await?;
+        if offset >= replica.state.borrow().progress().log_end() {
+            return Ok(());
+        }
+        let (offset, place) = self.find_cut(replica, offset).await?;
+        let kept_block = self.kept_block(replica, place).await?;
+        replica.state.borrow_mut().truncate_to(offset).map_err(|_| StorageError::OutsideLog(offset))?;
+        let journal_file = self.journal.current_file();
+        let entry = self.entry(replica, EntryKind::Truncate, offset, place);
+        let sequence = self.journal.append(&entry, &[&kept_block]);
+        let removed = self.change_log(replica, |log| log.truncate(offset, place, &kept_block, journal_file));
+        self.files.forget((replica.id, place.segment_base));
+        self.indexes.forget_partition(replica.id);
+        self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        self.remove_segments(replica, &removed).await
+    }
+
+    /// Makes `offset` the first that can be read. Durable when it returns; whole segments below it are removed.
+    pub async fn advance_log_start(&self, replica: &Rc<Replica>, offset: Offset) -> Result<(), StorageError> {
+        replica.check_online()?;
+        self.wait_reserve(0).await?;
+        let moved = replica.state.borrow_mut().advance_log_start(offset);
+        moved.map_err(|_| StorageError::OutsideLog(offset))?;
+        let place = AppendPlace { segment_base: 0, position: 0 };
+        let sequence = self.journal.append(&self.entry(replica, EntryKind::LogStart, offset, place), &[]);
+        self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        let _turn = self.segment_turn.lock().await;
+        self.remove_below_log_start(replica).await
+    }
+
+    pub(super) async fn remove_below_log_start(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
+        let log_start = replica.state.borrow().progress().log_start();
+        let removed = self.change_log(replica, |log| log.remove_below(log_start));
+        self.remove_segments(replica, &removed).await
+    }
+
+    fn entry(&self, replica: &Replica, kind: EntryKind, offset: Offset, place: AppendPlace) -> Entry {
+        Entry {
+            kind,
+            partition: replica.id,
+            leader_epoch: replica.state.borrow().leader_epoch().unwrap_or(-1),
+            base_offset: offset,
+            last_offset: offset - 1,
+            segment_base: place.segment_base,
+            position: place.position,
+            first_batch_position: place.position,
+        }
+    }
+
+    async fn wait_reserve(&self, payload_bytes: usize) -> Result<(), StorageError> {
+        loop {
+            let progressed = self.journal.progressed();
+            self.check_in_service()?;
+            if self.journal.has_reserve(payload_bytes) {
+                return Ok(());
+            }
+            self.work.notify_one();
+            progressed.await;
+        }
+    }
+
+    /// Waits until everything that was appended so far is durable.
+    pub(super) async fn wait_all_durable(&self) -> Result<(), StorageError> {
+        let last = self.journal.position();
+        let through = if last.entries > 0 { last.sequence } else { last.sequence - 1 };
+        self.journal.wait_durable(through).await.map_err(StorageError::OutOfService)
+    }
+
+    /// The last batch boundary at or before `offset`.
+    async fn find_cut(
+        &self,
+        replica: &Rc<Replica>,
+        offset: Offset,
+    ) -> Result<(Offset, AppendPlace), StorageError> {
+        if let Some(place) = replica.log.borrow().cut_at(offset) {
+            return Ok((offset, place));
+        }
+        let plan = replica.log.borrow().read(offset, Offset::MAX, 0);
+        let (position, segment_base, batches) = match plan {
+            ReadPlan::Empty => return Err(StorageError::OutsideLog(offset)),
+            ReadPlan::Memory(bytes) => {
+                // The offset lies inside a batch that is in memory: cut before that batch.
+                let base = batch_base(&bytes.concat().into())?;
+                let place = replica.log.borrow().cut_at(base).ok_or(StorageError::OutsideLog(offset))?;
+                return Ok((base, place));
+            }
+            ReadPlan::Cold(cold) => {
+                let file = self.segment_file(replica, cold.segment_base).await?;
+                let index = self.index(replica, &cold, &*file).await?;
+                let from = index.position_for_offset(offset);
+                let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
+                let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
+                let found = found.ok_or(StorageError::OutsideLog(offset))?;
+                // The segment becomes the one that is filled: it needs its index in memory again.
+                self.change_log(replica, |log| {
+                    if let Some(segment) = log.segment_mut(cold.segment_base) {
+                        segment.index.get_or_insert_with(|| (*index).clone());
+                    }
+                });
+                (found.position, cold.segment_base, found.batches)
+            }
+        };
+        Ok((batch_base(&batches)?, AppendPlace { segment_base, position }))
+    }
+
+    /// The bytes that stay of the block that is cut.
+    async fn kept_block(&self, replica: &Rc<Replica>, place: AppendPlace) -> Result<Bytes, StorageError> {
+        let start = place.position - place.position % BLOCK_BYTES as u64;
+        if start == place.position {
+            return Ok(Bytes::new());
+        }
+        let in_memory = {
+            let mut log = replica.log.borrow_mut();
+            let segment = log.segment_mut(place.segment_base).ok_or(StorageError::Deleted)?;
+            (segment.memory.start() <= start).then(|| segment.memory.slice(start..place.position))
+        };
+        if let Some(pieces) = in_memory {
+            return Ok(pieces.concat().into());
+        }
+        let file = self.segment_file(replica, place.segment_base).await?;
+        let block = file.read_at(start, BLOCK_BYTES).await.map_err(|error| StorageError::disk(&error))?;
+        let length = (place.position - start) as usize;
+        if block.len() < length {
+            return Err(StorageError::Damaged("the segment file is shorter than its log".into()));
+        }
+        Ok(block.view(0..length))
+    }
+
+    async fn remove_segments(&self, replica: &Rc<Replica>, bases: &[Offset]) -> Result<(), StorageError> {
+        let directory = replica.log.borrow().directory().to_owned();
+        for &base in bases {
+            self.files.forget((replica.id, base));
+            let paths = [path::log_file, path::index_file, path::time_index_file];
+            for path in paths.map(|path| path(&directory, base)) {
+                match self.runtime.remove_file(&path).await {
+                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                        return Err(StorageError::disk(&error));
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn batch_base(batches: &Bytes) -> Result<Offset, StorageError> {
+    let header = BatchHeader::parse(batches);
+    header.map(|header| header.base_offset).map_err(|error| StorageError::Damaged(error.to_string().into()))
+}
