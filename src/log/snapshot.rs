@@ -15,6 +15,8 @@ pub struct EpochStart {
 /// A batch that an idempotent producer has appended.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducedBatch {
+    /// The producer's epoch at the time: a truncation may take the producer back to it.
+    pub producer_epoch: i16,
     /// Sequence number of the batch's first record.
     pub base_sequence: i32,
     /// Sequence number of the batch's last record; below `base_sequence` where it wrapped.
