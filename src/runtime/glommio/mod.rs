@@ -1,1 +1,12 @@
 //! The real world: glommio for tasks, time and sockets, an io_uring of its own for the disk.
+
+mod disk;
+mod executor;
+mod host;
+mod ring;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use executor::{ShardThread, run_here, spawn_shard};
