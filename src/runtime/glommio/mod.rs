@@ -3,6 +3,9 @@
 mod disk;
 mod executor;
 mod host;
+mod net;
+#[cfg(test)]
+mod net_tests;
 mod ring;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -10,3 +13,4 @@ pub(crate) mod testing;
 mod tests;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
+pub use net::{Listener, Stream, check_address_free};
