@@ -82,3 +82,16 @@ pub const PRODUCER_ID_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
 /// Leaders' terms that a partition remembers. When one more comes, the oldest is forgotten: who asks where
 /// it ended is told where the oldest known one starts, as Kafka does after retention. Not configurable.
 pub const EPOCHS_PER_PARTITION_MAX: usize = 1024;
+/// Disk operations of one shard that the kernel works on at once: the size of the shard's io_uring. Further ones
+/// wait in a queue of the shard.
+pub const DISK_OPERATIONS_IN_FLIGHT_MAX: usize = 256;
+
+/// Disk operations of one shard that may wait for a place in its io_uring. A further one fails at once with
+/// `ResourceBusy`; nothing above should come near, since journal, write-back and reads have bounds of their own.
+pub const DISK_OPERATIONS_WAITING_MAX: usize = 8192;
+
+/// Connections that the kernel keeps for a listener until they are accepted; beyond it clients' SYNs are dropped
+/// and tried again. The kernel lowers it to `net.core.somaxconn`.
+pub const ACCEPT_BACKLOG: i32 = 4096;
+
+const _: () = assert!(DISK_OPERATIONS_IN_FLIGHT_MAX.is_power_of_two(), "io_uring rounds up to powers of two");

@@ -2,6 +2,8 @@
 //! them stands either glommio with a disk ring of its own (`glommio/`) or the seeded simulator (`sim/`).
 
 mod api;
+#[cfg(test)]
+mod conformance;
 mod direct;
 pub mod glommio;
 pub mod sim;

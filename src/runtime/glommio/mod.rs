@@ -1,1 +1,16 @@
 //! The real world: glommio for tasks, time and sockets, an io_uring of its own for the disk.
+
+mod disk;
+mod executor;
+mod host;
+mod net;
+#[cfg(test)]
+mod net_tests;
+mod ring;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use executor::{ShardThread, run_here, spawn_shard};
+pub use net::{Listener, Stream, check_address_free};

@@ -1,0 +1,85 @@
+//! Starting a shard's thread. The settings are those that measurements asked for; each says what it prevents.
+
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
+
+use super::host::GlommioRuntime;
+use super::ring::Ring;
+use crate::runtime::Runtime;
+
+/// A busy executor notices timers, its disk ring and other cores' messages this late at most.
+const PREEMPT_TIMER: Duration = Duration::from_millis(1);
+
+/// An executor may park although tasks can run, if it was preempted before it ran anything; it goes on at the
+/// next wake. This timer bounds the pause.
+const HEARTBEAT: Duration = Duration::from_millis(5);
+
+/// Threads for calls that block (open, rename, sync of a directory); not pinned to the shard's core.
+const BLOCKING_THREADS: usize = 2;
+
+/// A running shard thread.
+pub struct ShardThread<T: Send + 'static>(ExecutorJoinHandle<io::Result<T>>);
+
+impl<T: Send + 'static> ShardThread<T> {
+    /// Waits for the shard's end and gives what its future gave. An error: the shard could not start, or panicked.
+    pub fn join(self) -> io::Result<T> {
+        self.0.join()?
+    }
+}
+
+/// Starts a thread named `name`, pinned to the CPU `cpu`, that runs the future made by `main` to its end. The
+/// future is made on the thread and never leaves it. Tasks that are still suspended when it ends are leaked, so
+/// `main` ends its tasks first; disk operations in flight are completed.
+pub fn spawn_shard<T, F>(
+    cpu: usize,
+    name: &str,
+    main: impl FnOnce(Rc<dyn Runtime>) -> F + Send + 'static,
+) -> io::Result<ShardThread<T>>
+where
+    T: Send + 'static,
+    F: Future<Output = T> + 'static,
+{
+    let builder = settings(LocalExecutorBuilder::new(Placement::Fixed(cpu)).name(name));
+    Ok(ShardThread(builder.spawn(move || with_runtime(main))?))
+}
+
+/// Runs the future made by `main` to its end on the calling thread, which is not pinned; for tests, measurements
+/// and commands that do one thing.
+pub fn run_here<T, F>(main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
+where
+    F: Future<Output = T> + 'static,
+{
+    settings(LocalExecutorBuilder::new(Placement::Unbound)).make()?.run(with_runtime(main))
+}
+
+fn settings(builder: LocalExecutorBuilder) -> LocalExecutorBuilder {
+    builder
+        .preempt_timer(PREEMPT_TIMER)
+        // A core that spins while its disk syncs takes the time from the kernel's own work for the sync.
+        .spin_before_park(Duration::ZERO)
+        .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
+        // Memory for glommio's own files, of which there are none.
+        .io_memory(0)
+}
+
+async fn with_runtime<T, F>(main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
+where
+    F: Future<Output = T> + 'static,
+{
+    let ring = Ring::new()?;
+    let reaper = ring.spawn_reaper()?;
+    let heartbeat = glommio::spawn_local(async {
+        loop {
+            glommio::timer::sleep(HEARTBEAT).await;
+        }
+    });
+    let output = main(Rc::new(GlommioRuntime::new(Rc::clone(&ring)))).await;
+    heartbeat.cancel().await;
+    reaper.cancel().await;
+    ring.finish();
+    Ok(output)
+}

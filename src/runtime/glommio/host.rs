@@ -1,0 +1,90 @@
+//! The real machine behind the traits that everything above codes against.
+
+use std::fs;
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use futures_util::FutureExt;
+use futures_util::future::LocalBoxFuture;
+
+use super::disk::{self, Answer, blocking};
+use super::ring::Ring;
+use crate::runtime::{File, OpenMode, Runtime};
+
+pub(super) struct GlommioRuntime {
+    ring: Rc<Ring>,
+    started: Instant,
+}
+
+impl GlommioRuntime {
+    pub(super) fn new(ring: Rc<Ring>) -> Self {
+        GlommioRuntime { ring, started: Instant::now() }
+    }
+}
+
+impl Runtime for GlommioRuntime {
+    fn open(&self, path: &Path, mode: OpenMode) -> Answer<Rc<dyn File>> {
+        disk::open(&self.ring, path, mode)
+    }
+
+    fn remove_file(&self, path: &Path) -> Answer<()> {
+        blocking("remove", path, |path| fs::remove_file(path))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
+        let to = to.to_owned();
+        blocking("rename", from, move |from| {
+            fs::rename(from, &to)
+                .map_err(|error| io::Error::new(error.kind(), format!("to {}: {error}", to.display())))
+        })
+    }
+
+    fn create_dir(&self, path: &Path) -> Answer<()> {
+        blocking("create_dir", path, |path| fs::create_dir_all(path))
+    }
+
+    fn remove_dir_all(&self, path: &Path) -> Answer<()> {
+        blocking("remove", path, disk::remove_dir_all)
+    }
+
+    fn sync_dir(&self, path: &Path) -> Answer<()> {
+        blocking("sync_dir", path, disk::sync_dir)
+    }
+
+    fn list_dir(&self, path: &Path) -> Answer<Vec<PathBuf>> {
+        blocking("list", path, disk::list_dir)
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    fn wall_clock_ms(&self) -> i64 {
+        // A clock before 1970 is one that was never set.
+        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+    }
+
+    fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
+        let timer = glommio::timer::Timer::new(duration);
+        async move {
+            timer.await;
+        }
+        .boxed_local()
+    }
+
+    fn yield_now(&self) -> LocalBoxFuture<'static, ()> {
+        async { glommio::executor().yield_now().await }.boxed_local()
+    }
+
+    fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
+        glommio::spawn_local(task).detach();
+    }
+
+    fn random_u64(&self) -> u64 {
+        // SipHash of nothing under fresh keys, which the standard library takes from the operating system.
+        RandomState::new().build_hasher().finish()
+    }
+}

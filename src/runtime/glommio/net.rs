@@ -1,0 +1,155 @@
+//! TCP for the connection layer.
+//!
+//! Sockets are non-blocking and tried first; only when the kernel has nothing do they wait for readiness through
+//! glommio. So every call may be dropped at any await without losing bytes or connections, and a reader and a
+//! writer may use one [`Stream`] at the same time. A socket that is always ready never waits: callers bound the
+//! work of one turn and yield.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::OwnedFd;
+
+use glommio::io::PollableFd;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
+
+use crate::base::limits::ACCEPT_BACKLOG;
+
+/// Checks that nobody has the address, also not by a socket that shares it (SO_REUSEPORT), and gives it back with
+/// a free port in place of 0. Call it once, before the shards bind the address as shared. Errors: the address is
+/// in use or not of this machine, with the address in the message.
+pub fn check_address_free(address: SocketAddr) -> io::Result<SocketAddr> {
+    bound_socket(address, false).and_then(|socket| TcpListener::from(socket).local_addr())
+}
+
+/// A listening TCP socket.
+pub struct Listener(PollableFd<TcpListener>);
+
+impl Listener {
+    /// Binds and listens. `shared`: several shards may bind the same address, and the kernel deals new connections
+    /// out to them; since anybody may then bind it, [`check_address_free`] comes first. Without it, an address in
+    /// use is refused here.
+    pub fn bind(address: SocketAddr, shared: bool) -> io::Result<Listener> {
+        let socket = bound_socket(address, shared)?;
+        listen(&socket, ACCEPT_BACKLOG).map_err(|error| name_address("listen on", address, error.into()))?;
+        Ok(Listener(PollableFd::new(TcpListener::from(socket))?))
+    }
+
+    /// The address that clients on this machine can use; with the port that was picked if it was 0.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+
+    /// The next connection and the client's address. After an error (out of descriptors or memory) the caller
+    /// pauses before it tries again; an error of the client's own making is skipped.
+    pub async fn accept(&self) -> io::Result<(Stream, SocketAddr)> {
+        loop {
+            match self.0.get_ref().accept() {
+                Ok((stream, peer)) => return Ok((Stream::new(stream)?, peer)),
+                Err(error) => match error.kind() {
+                    ErrorKind::WouldBlock => self.0.readable().await?,
+                    // The client left before it was accepted.
+                    ErrorKind::ConnectionAborted | ErrorKind::Interrupted => {}
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+}
+
+/// A TCP connection. Dropping it closes it at once.
+pub struct Stream(PollableFd<TcpStream>);
+
+impl Stream {
+    fn new(stream: TcpStream) -> io::Result<Stream> {
+        stream.set_nonblocking(true)?;
+        Ok(Stream(PollableFd::new(stream)?))
+    }
+
+    /// Connects to an address.
+    pub async fn connect(address: SocketAddr) -> io::Result<Stream> {
+        let socket = new_socket(address).map_err(|error| name_address("connect to", address, error))?;
+        match rustix::net::connect(&socket, &address) {
+            Ok(()) | Err(rustix::io::Errno::INPROGRESS) => {}
+            Err(error) => return Err(name_address("connect to", address, error.into())),
+        }
+        let stream = Stream::new(TcpStream::from(socket))?;
+        stream.0.writable().await?;
+        match stream.0.get_ref().take_error()? {
+            None => Ok(stream),
+            Some(error) => Err(name_address("connect to", address, error)),
+        }
+    }
+
+    /// Reads what is there, waiting for the first byte; 0 when the peer has finished.
+    pub async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            match self.0.get_ref().read(buffer) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.0.readable().await?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Writes as much of the slices as the socket takes, waiting until it takes a first byte. The kernel looks at
+    /// no more than 1024 slices.
+    pub async fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        loop {
+            match self.0.get_ref().write_vectored(slices) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.0.writable().await?,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                other => return other,
+            }
+        }
+    }
+
+    /// Ends one or both directions. Whoever waits in the other one is woken.
+    pub fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        self.0.get_ref().shutdown(how)
+    }
+
+    /// Sends small writes at once (TCP_NODELAY).
+    pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
+        self.0.get_ref().set_nodelay(nodelay)
+    }
+
+    /// The other end's address.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().peer_addr()
+    }
+
+    /// This end's address, which tells the listener.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.get_ref().local_addr()
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        // A wait that was cancelled holds the socket open until the executor's next turn; the peer should not wait
+        // for that. An error says that the connection is gone already.
+        let _ = self.shutdown(Shutdown::Both);
+    }
+}
+
+fn bound_socket(address: SocketAddr, shared: bool) -> io::Result<OwnedFd> {
+    let bound = || {
+        let socket = new_socket(address)?;
+        // A restart must not wait for the connections of the last run to time out.
+        sockopt::set_socket_reuseaddr(&socket, true)?;
+        sockopt::set_socket_reuseport(&socket, shared)?;
+        bind(&socket, &address)?;
+        Ok(socket)
+    };
+    bound().map_err(|error| name_address("bind", address, error))
+}
+
+fn new_socket(address: SocketAddr) -> io::Result<OwnedFd> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    Ok(socket_with(family, SocketType::STREAM, flags, None)?)
+}
+
+fn name_address(what: &str, address: SocketAddr, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{what} {address}: {error}"))
+}
