@@ -4,6 +4,7 @@ pub mod api;
 pub mod base;
 pub mod cli;
 pub mod cluster;
+pub mod config;
 pub mod connection;
 pub mod control;
 pub mod log;
