@@ -12,3 +12,4 @@ pub mod partition;
 pub mod protocol;
 pub mod runtime;
 pub mod shard;
+pub mod startup;

@@ -162,8 +162,8 @@ pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
 pub const SHARD_OPEN_FILES: u64 = 1024;
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
-/// Locked memory that an executor's io_uring needs.
-pub const SHARD_LOCKED_MEMORY_BYTES: u64 = 512 * KIB;
+/// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
+pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
 
 // Topics.
 

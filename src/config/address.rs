@@ -1,7 +1,8 @@
 //! `HOST:PORT`, with IPv6 literals in brackets.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 
 use super::error::ValueError;
 
@@ -30,6 +31,13 @@ impl HostPort {
         };
         check_host(host)?;
         Ok(HostPort { host: host.to_string(), port })
+    }
+
+    /// The address to bind: the literal, or the first that the name resolves to. Blocks while the name is
+    /// looked up, so it is for start only.
+    pub fn resolve(&self) -> io::Result<SocketAddr> {
+        let mut addresses = (self.host.as_str(), self.port).to_socket_addrs()?;
+        addresses.next().ok_or_else(|| io::Error::other("the name has no address"))
     }
 
     /// Whether the host is `0.0.0.0` or `::`, which a server can bind but no client can reach.
