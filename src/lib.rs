@@ -11,5 +11,6 @@ pub mod log;
 pub mod partition;
 pub mod protocol;
 pub mod runtime;
+pub mod server;
 pub mod shard;
 pub mod startup;
