@@ -70,8 +70,9 @@ pub const UNDURABLE_MEMORY_BYTES_MAX: u64 = 128 * MIB;
 /// Partition tails that are in the journal and not yet in their segments. Reached: produce waits for
 /// write-back.
 pub const DIRTY_MEMORY_PERCENT: u64 = 20;
-/// Dirty bytes as a share of the journal: the rest is room for headers, padding and carried entries.
-pub const DIRTY_JOURNAL_PERCENT: u64 = 50;
+/// Dirty bytes as a share of the journal: the rest is room for headers, padding, the unused ends of files, the
+/// reserved files and carried entries.
+pub const DIRTY_JOURNAL_PERCENT: u64 = 40;
 /// Bytes pinned by fetch responses that are being sent. Reached: further fetches wait for it.
 pub const FETCH_MEMORY_PERCENT: u64 = 15;
 /// The same, at most.
@@ -99,6 +100,9 @@ const _: () = assert!(
 
 /// Length of one journal file. A ring is a whole number of them.
 pub const JOURNAL_FILE_BYTES: u64 = 64 * MIB;
+/// The longest group that a ring can take, of any number of partitions; a quarter of a file. It is part of a
+/// journal's shape, so it does not follow `message.max.bytes`.
+pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / 4;
 /// Files in the smallest ring: one being written, one whose partitions are written back, one free.
 pub const JOURNAL_FILES_MIN: u64 = 3;
 /// Files in the ring by default, at most: restart reads the whole ring, and the first start writes it.
@@ -131,9 +135,9 @@ const _: () = {
 
 /// `message.max.bytes` by default, Kafka's: 1 MiB and a batch header's length.
 pub const MESSAGE_BYTES_DEFAULT: u64 = MIB + 12;
-/// `message.max.bytes` at most: a batch travels in one journal group, and a group in one file. A larger batch
-/// is answered with MESSAGE_TOO_LARGE.
-pub const MESSAGE_BYTES_MAX: u64 = 32 * MIB;
+/// `message.max.bytes` at most: a batch travels in one journal group. A larger batch is answered with
+/// MESSAGE_TOO_LARGE.
+pub const MESSAGE_BYTES_MAX: u64 = 15 * MIB;
 /// `socket.request.max.bytes` by default, Kafka's. A longer frame closes the connection.
 pub const REQUEST_BYTES_DEFAULT: u64 = 100 * MIB;
 /// Room in a frame besides one batch: header, topic name, arrays.
@@ -143,7 +147,10 @@ pub const FETCH_BYTES_DEFAULT: u64 = 55 * MIB;
 
 const _: () = {
     assert!(MESSAGE_BYTES_MAX * UNDURABLE_GROUPS_MIN <= UNDURABLE_MEMORY_BYTES_MAX);
-    assert!(MESSAGE_BYTES_MAX * 2 <= JOURNAL_FILE_BYTES);
+    assert!(
+        MESSAGE_BYTES_MAX + MIB <= JOURNAL_GROUP_BYTES_MAX,
+        "a batch, a carried entry and the group's own"
+    );
     assert!(MESSAGE_BYTES_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQUEST_BYTES_DEFAULT);
     assert!(REQUEST_BYTES_DEFAULT <= REQUEST_MEMORY_BYTES_MAX);
     assert!(FETCH_BYTES_DEFAULT <= FETCH_MEMORY_BYTES_MAX);

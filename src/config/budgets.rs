@@ -130,7 +130,7 @@ mod tests {
         let budgets = Budgets::divide(shard, journal_bytes_default(shard), 8192);
         assert_eq!(budgets.request_bytes, REQUEST_MEMORY_BYTES_MAX);
         assert_eq!(budgets.undurable_bytes, UNDURABLE_MEMORY_BYTES_MAX);
-        assert_eq!(budgets.dirty_bytes, 256 * MIB);
+        assert_eq!(budgets.dirty_bytes, 512 * MIB * DIRTY_JOURNAL_PERCENT / 100);
         assert!(budgets.cached_bytes > shard * 85 / 100);
     }
 
@@ -146,7 +146,7 @@ mod tests {
             let b = Budgets::divide(shard, journal, connections);
             let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + b.fetch_bytes;
             prop_assert!(sum + connections * CONNECTION_BYTES <= shard);
-            prop_assert!(b.dirty_bytes * 2 <= journal);
+            prop_assert!(b.dirty_bytes * 100 <= journal * DIRTY_JOURNAL_PERCENT);
         }
 
         #[test]
