@@ -95,3 +95,151 @@ pub const DISK_OPERATIONS_WAITING_MAX: usize = 8192;
 pub const ACCEPT_BACKLOG: i32 = 4096;
 
 const _: () = assert!(DISK_OPERATIONS_IN_FLIGHT_MAX.is_power_of_two(), "io_uring rounds up to powers of two");
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+
+// Memory. `memory` is divided evenly over the shards after `PROCESS_MEMORY_BYTES` is set aside; a shard's part
+// is divided by the percentages below. Start is refused, naming the remedy, if a part is too small.
+
+/// The least memory that a shard is started with. Below it `corelane` refuses to start (or, where the number
+/// of shards was left to it, starts fewer).
+pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
+/// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
+pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
+
+/// Request frames that were read and not yet taken apart. Reached: the shard stops reading its sockets, and
+/// TCP slows the clients.
+pub const REQUEST_MEMORY_PERCENT: u64 = 20;
+/// The same, at most.
+pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
+/// Records accepted and not yet durable: the journal's open group and the groups being written. Reached: the
+/// shard stops taking produce requests from its connections until a group is durable.
+pub const UNDURABLE_MEMORY_PERCENT: u64 = 10;
+/// The same, at most: what a slow disk writes in about a second, so that no client waits much longer.
+pub const UNDURABLE_MEMORY_BYTES_MAX: u64 = 128 * MIB;
+/// Partition tails that are in the journal and not yet in their segments. Reached: produce waits for
+/// write-back.
+pub const DIRTY_MEMORY_PERCENT: u64 = 20;
+/// Dirty bytes as a share of the journal: the rest is room for headers, padding, the unused ends of files, the
+/// reserved files and carried entries.
+pub const DIRTY_JOURNAL_PERCENT: u64 = 40;
+/// Bytes pinned by fetch responses that are being sent. Reached: further fetches wait for it.
+pub const FETCH_MEMORY_PERCENT: u64 = 15;
+/// The same, at most.
+pub const FETCH_MEMORY_BYTES_MAX: u64 = 512 * MIB;
+/// Connections' own memory, see [`CONNECTION_BYTES`]. Bounds `max.connections`.
+pub const CONNECTION_MEMORY_PERCENT: u64 = 10;
+/// Partitions' state, segment indexes, producers, mailboxes, and what the allocator wastes.
+pub const STATE_MEMORY_PERCENT: u64 = 10;
+/// The least that is left for clean partition tails, which serve consumers without the disk. What the bounds
+/// "at most" above leave over comes here. Reached: the oldest clean tail is dropped, and reads go to the disk.
+pub const CACHE_MEMORY_PERCENT_MIN: u64 = 15;
+
+const _: () = assert!(
+    REQUEST_MEMORY_PERCENT
+        + UNDURABLE_MEMORY_PERCENT
+        + DIRTY_MEMORY_PERCENT
+        + FETCH_MEMORY_PERCENT
+        + CONNECTION_MEMORY_PERCENT
+        + STATE_MEMORY_PERCENT
+        + CACHE_MEMORY_PERCENT_MIN
+        == 100
+);
+
+// The journal.
+
+/// Length of one journal file. A ring is a whole number of them.
+pub const JOURNAL_FILE_BYTES: u64 = 64 * MIB;
+/// The longest group that a ring can take, of any number of partitions; a quarter of a file. It is part of a
+/// journal's shape, so it does not follow `message.max.bytes`.
+pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / 4;
+/// Files in the smallest ring: one being written, one whose partitions are written back, one free.
+pub const JOURNAL_FILES_MIN: u64 = 3;
+/// Files in the ring by default, at most: restart reads the whole ring, and the first start writes it.
+pub const JOURNAL_FILES_DEFAULT_MAX: u64 = 8;
+/// `journal.bytes` at most.
+pub const JOURNAL_BYTES_MAX: u64 = 64 * 1024 * MIB;
+/// `journal.bytes` as a share of a shard's memory, at most: recovery may hold all that the journal holds, at a
+/// time when the other budgets are unused.
+pub const JOURNAL_MEMORY_PERCENT_MAX: u64 = 75;
+/// The share of a shard's memory that `journal.bytes` has by default, in whole files.
+pub const JOURNAL_MEMORY_PERCENT_DEFAULT: u64 = 25;
+/// Groups of the largest batch that fit the budget of undurable bytes: one open and two being written.
+pub const UNDURABLE_GROUPS_MIN: u64 = 3;
+
+const _: () = {
+    let smallest = JOURNAL_FILES_MIN * JOURNAL_FILE_BYTES;
+    assert!(smallest * 100 <= SHARD_MEMORY_BYTES_MIN * JOURNAL_MEMORY_PERCENT_MAX);
+    assert!(
+        SHARD_MEMORY_BYTES_MIN * DIRTY_MEMORY_PERCENT <= smallest * DIRTY_JOURNAL_PERCENT,
+        "the smallest shard's dirty bytes fit its journal"
+    );
+    assert!(
+        UNDURABLE_GROUPS_MIN * MESSAGE_BYTES_DEFAULT * 100
+            <= SHARD_MEMORY_BYTES_MIN * UNDURABLE_MEMORY_PERCENT,
+        "the smallest shard takes the default message.max.bytes"
+    );
+};
+
+// Requests and responses.
+
+/// `message.max.bytes` by default, Kafka's: 1 MiB and a batch header's length.
+pub const MESSAGE_BYTES_DEFAULT: u64 = MIB + 12;
+/// `message.max.bytes` at most: a batch travels in one journal group. A larger batch is answered with
+/// MESSAGE_TOO_LARGE.
+pub const MESSAGE_BYTES_MAX: u64 = 15 * MIB;
+/// `socket.request.max.bytes` by default, Kafka's. A longer frame closes the connection.
+pub const REQUEST_BYTES_DEFAULT: u64 = 100 * MIB;
+/// Room in a frame besides one batch: header, topic name, arrays.
+pub const REQUEST_OVERHEAD_BYTES: u64 = 64 * KIB;
+/// `fetch.max.bytes` by default, Kafka's. A fetch that asks for more gets this much.
+pub const FETCH_BYTES_DEFAULT: u64 = 55 * MIB;
+
+const _: () = {
+    assert!(MESSAGE_BYTES_MAX * UNDURABLE_GROUPS_MIN <= UNDURABLE_MEMORY_BYTES_MAX);
+    assert!(
+        MESSAGE_BYTES_MAX + MIB <= JOURNAL_GROUP_BYTES_MAX,
+        "a batch, a carried entry and the group's own"
+    );
+    assert!(MESSAGE_BYTES_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQUEST_BYTES_DEFAULT);
+    assert!(REQUEST_BYTES_DEFAULT <= REQUEST_MEMORY_BYTES_MAX);
+    assert!(FETCH_BYTES_DEFAULT <= FETCH_MEMORY_BYTES_MAX);
+};
+
+/// Memory that a connection costs before it has sent anything: receive buffer, session, queue of responses.
+pub const CONNECTION_BYTES: u64 = 16 * KIB;
+/// `max.connections` by default, at most. Beyond it a new connection is closed at once.
+pub const CONNECTIONS_DEFAULT_MAX: u64 = 8192;
+/// `max.connections` at most.
+pub const CONNECTIONS_MAX: u64 = 1_000_000;
+/// `max.in.flight.requests.per.connection` at most.
+pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
+
+/// Files that a shard opens besides its connections: segments, journal, checkpoints, rings, its listeners.
+pub const SHARD_OPEN_FILES: u64 = 1024;
+/// Files that the process opens besides its shards'.
+pub const PROCESS_OPEN_FILES: u64 = 64;
+/// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
+pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
+
+// Topics.
+
+/// Partitions of one topic at most; CreateTopics beyond it is answered with INVALID_PARTITIONS.
+pub const TOPIC_PARTITIONS_MAX: i64 = 10_000;
+/// `log.segment.bytes` at least.
+pub const SEGMENT_BYTES_MIN: u64 = MIB;
+/// `log.segment.bytes` by default, Kafka's.
+pub const SEGMENT_BYTES_DEFAULT: u64 = 1024 * MIB;
+/// `log.segment.bytes` at most, Kafka's: positions in the index are signed 32 bits.
+pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+
+// Configuration itself.
+
+/// A configuration file is at most this long; a longer one is refused unread.
+pub const CONFIG_FILE_BYTES_MAX: u64 = MIB;
+/// Listeners at most.
+pub const LISTENERS_MAX: usize = 16;
+/// CPU numbers in `cpus` are below this, as in the kernel (CONFIG_NR_CPUS).
+pub const CPU_NUMBER_END: usize = 8192;
+/// Distance from a listener's port to its first shard's port by default.
+pub const SHARD_PORT_OFFSET: u16 = 100;

@@ -1,0 +1,67 @@
+//! From arguments to an exit code.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use super::arguments::{Arguments, Command, ConfigCommand, Settings};
+use super::{config_command, serve};
+use crate::config::{ConfigErrors, Loaded, Machine, load, reference};
+
+const FAILED: u8 = 1;
+/// Also clap's own exit code for arguments that it refuses.
+const WRONGLY_CONFIGURED: u8 = 2;
+
+/// Carries out the command line.
+pub fn run() -> ExitCode {
+    match Arguments::parse().command {
+        Command::Serve(settings) => with_configuration(settings, |loaded, machine| {
+            match serve::serve(loaded.config, machine) {
+                Ok(()) => ExitCode::SUCCESS,
+                // Already logged.
+                Err(_) => ExitCode::from(FAILED),
+            }
+        }),
+        Command::Config(ConfigCommand { markdown: true, .. }) => {
+            printed(io::stdout().write_all(reference::markdown().as_bytes()))
+        }
+        Command::Config(ConfigCommand { settings, output, .. }) => {
+            with_configuration(settings, |loaded, _| {
+                printed(config_command::print(&loaded.effective, output, io::stdout().lock()))
+            })
+        }
+    }
+}
+
+fn with_configuration(settings: Settings, then: impl FnOnce(Loaded, &Machine) -> ExitCode) -> ExitCode {
+    let machine = match Machine::detect() {
+        Ok(machine) => machine,
+        Err(error) => {
+            eprintln!("corelane: cannot tell this machine's memory: {error}; is /proc mounted?");
+            return ExitCode::from(FAILED);
+        }
+    };
+    let loaded = settings
+        .inputs()
+        .map_err(|error| ConfigErrors(vec![error]))
+        .and_then(|inputs| load(&inputs, &machine));
+    match loaded {
+        Ok(loaded) => then(loaded, &machine),
+        Err(ConfigErrors(errors)) => {
+            errors.iter().for_each(|error| eprintln!("corelane: {error}"));
+            ExitCode::from(WRONGLY_CONFIGURED)
+        }
+    }
+}
+
+/// A reader that has seen enough (`corelane config | head`) is no failure.
+fn printed(result: io::Result<()>) -> ExitCode {
+    match result {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            eprintln!("corelane: cannot print: {error}");
+            ExitCode::from(FAILED)
+        }
+        _ => ExitCode::SUCCESS,
+    }
+}

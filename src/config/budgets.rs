@@ -1,0 +1,158 @@
+//! How a shard's memory is divided. One number, `memory`, is the source of all of it; base/limits.rs holds the
+//! shares and says what happens when each is used up.
+
+use crate::base::limits::*;
+
+/// One shard's memory by use, in bytes. The parts and what connections and state may take are within
+/// `shard_bytes`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budgets {
+    /// All of the shard's memory.
+    pub shard_bytes: u64,
+    /// Request frames read and not yet taken apart.
+    pub request_bytes: u64,
+    /// Records accepted and not yet durable.
+    pub undurable_bytes: u64,
+    /// Partition tails that are in the journal and not yet in their segments.
+    pub dirty_bytes: u64,
+    /// Partition tails that are in their segments and kept for consumers.
+    pub cached_bytes: u64,
+    /// Pinned by fetch responses being sent.
+    pub fetch_bytes: u64,
+}
+
+impl Budgets {
+    /// Divides a shard's memory. `shard_bytes` is at least [`SHARD_MEMORY_BYTES_MIN`], `connections` at most
+    /// what [`connections_that_fit`] gives, and the journal at least [`JOURNAL_FILES_MIN`] files.
+    pub fn divide(shard_bytes: u64, journal_bytes: u64, connections: u64) -> Self {
+        assert!(shard_bytes >= SHARD_MEMORY_BYTES_MIN && connections <= connections_that_fit(shard_bytes));
+        let dirty_bytes =
+            percent(shard_bytes, DIRTY_MEMORY_PERCENT).min(percent(journal_bytes, DIRTY_JOURNAL_PERCENT));
+        let mut budgets = Budgets {
+            shard_bytes,
+            request_bytes: request_bytes(shard_bytes),
+            undurable_bytes: undurable_bytes(shard_bytes),
+            dirty_bytes,
+            cached_bytes: 0,
+            fetch_bytes: fetch_bytes(shard_bytes),
+        };
+        let own = connections * CONNECTION_BYTES + percent(shard_bytes, STATE_MEMORY_PERCENT);
+        let taken =
+            own + budgets.request_bytes + budgets.undurable_bytes + budgets.dirty_bytes + budgets.fetch_bytes;
+        budgets.cached_bytes = shard_bytes.checked_sub(taken).expect("the shares add up to less than all");
+        budgets
+    }
+}
+
+/// Each shard's part of `memory`.
+pub fn shard_bytes(memory_bytes: u64, shards: u16) -> u64 {
+    memory_bytes.saturating_sub(PROCESS_MEMORY_BYTES) / u64::from(shards)
+}
+
+/// The `memory` that gives each shard its part, in whole MiB.
+pub fn memory_for(shard_bytes: u64, shards: u16) -> u64 {
+    (shard_bytes * u64::from(shards) + PROCESS_MEMORY_BYTES).next_multiple_of(1 << 20)
+}
+
+/// Shards that `memory` suffices for.
+pub fn shards_that_fit(memory_bytes: u64) -> u64 {
+    memory_bytes.saturating_sub(PROCESS_MEMORY_BYTES) / SHARD_MEMORY_BYTES_MIN
+}
+
+/// Memory for request frames.
+pub fn request_bytes(shard_bytes: u64) -> u64 {
+    percent(shard_bytes, REQUEST_MEMORY_PERCENT).min(REQUEST_MEMORY_BYTES_MAX)
+}
+
+/// Memory for records that are not yet durable.
+pub fn undurable_bytes(shard_bytes: u64) -> u64 {
+    percent(shard_bytes, UNDURABLE_MEMORY_PERCENT).min(UNDURABLE_MEMORY_BYTES_MAX)
+}
+
+/// Memory for fetch responses.
+pub fn fetch_bytes(shard_bytes: u64) -> u64 {
+    percent(shard_bytes, FETCH_MEMORY_PERCENT).min(FETCH_MEMORY_BYTES_MAX)
+}
+
+/// Connections whose own memory fits.
+pub fn connections_that_fit(shard_bytes: u64) -> u64 {
+    percent(shard_bytes, CONNECTION_MEMORY_PERCENT) / CONNECTION_BYTES
+}
+
+/// The longest journal that recovery can hold.
+pub fn journal_bytes_that_fit(shard_bytes: u64) -> u64 {
+    whole_journal_files(percent(shard_bytes, JOURNAL_MEMORY_PERCENT_MAX))
+}
+
+/// The journal's length if nobody sets it.
+pub fn journal_bytes_default(shard_bytes: u64) -> u64 {
+    let files = percent(shard_bytes, JOURNAL_MEMORY_PERCENT_DEFAULT) / JOURNAL_FILE_BYTES;
+    files.clamp(JOURNAL_FILES_MIN, JOURNAL_FILES_DEFAULT_MAX) * JOURNAL_FILE_BYTES
+}
+
+/// A journal's length, rounded down to whole files.
+pub fn whole_journal_files(bytes: u64) -> u64 {
+    bytes / JOURNAL_FILE_BYTES * JOURNAL_FILE_BYTES
+}
+
+/// The part of a shard's memory of which `share` per cent are at least `bytes`.
+pub fn shard_bytes_for(bytes: u64, share: u64) -> u64 {
+    (bytes * 100).div_ceil(share)
+}
+
+fn percent(bytes: u64, share: u64) -> u64 {
+    bytes / 100 * share + bytes % 100 * share / 100
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn the_smallest_shard() {
+        let journal = journal_bytes_default(SHARD_MEMORY_BYTES_MIN);
+        assert_eq!(journal, 192 * MIB);
+        assert!(journal <= journal_bytes_that_fit(SHARD_MEMORY_BYTES_MIN));
+        let connections = connections_that_fit(SHARD_MEMORY_BYTES_MIN);
+        assert_eq!(connections, 1638);
+        let budgets = Budgets::divide(SHARD_MEMORY_BYTES_MIN, journal, connections);
+        assert!(budgets.cached_bytes >= 38 * MIB, "{budgets:?}");
+        assert!(budgets.request_bytes >= 51 * MIB && budgets.undurable_bytes >= 25 * MIB, "{budgets:?}");
+    }
+
+    #[test]
+    fn a_large_shard_gives_what_is_over_to_the_cache() {
+        let shard = 64 << 30;
+        let budgets = Budgets::divide(shard, journal_bytes_default(shard), 8192);
+        assert_eq!(budgets.request_bytes, REQUEST_MEMORY_BYTES_MAX);
+        assert_eq!(budgets.undurable_bytes, UNDURABLE_MEMORY_BYTES_MAX);
+        assert_eq!(budgets.dirty_bytes, 512 * MIB * DIRTY_JOURNAL_PERCENT / 100);
+        assert!(budgets.cached_bytes > shard * 85 / 100);
+    }
+
+    proptest! {
+        #[test]
+        fn the_parts_never_exceed_the_whole(
+            shard in SHARD_MEMORY_BYTES_MIN..1 << 40,
+            files in JOURNAL_FILES_MIN..1000,
+            connections in 1..CONNECTIONS_MAX,
+        ) {
+            let connections = connections.min(connections_that_fit(shard));
+            let journal = files * JOURNAL_FILE_BYTES;
+            let b = Budgets::divide(shard, journal, connections);
+            let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + b.fetch_bytes;
+            prop_assert!(sum + connections * CONNECTION_BYTES <= shard);
+            prop_assert!(b.dirty_bytes * 100 <= journal * DIRTY_JOURNAL_PERCENT);
+        }
+
+        #[test]
+        fn memory_for_a_share_suffices(bytes in 1u64..1 << 32, share in 1u64..=100, shards in 1u16..1000) {
+            let memory = memory_for(shard_bytes_for(bytes, share), shards);
+            prop_assert!(percent(shard_bytes(memory, shards), share) >= bytes);
+        }
+    }
+}

@@ -1,0 +1,288 @@
+//! The table of keys: all that can be configured. A key is added here and read in `resolve`.
+
+use std::time::Duration;
+
+use super::kind::Kind;
+use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX};
+use crate::base::limits;
+
+/// What holds when nobody sets a key.
+#[derive(Clone, Copy, Debug)]
+pub enum Fallback {
+    /// This value.
+    Fixed(&'static str),
+    /// A value that follows from the machine or from other keys, in words.
+    Derived(&'static str),
+}
+
+/// One thing that can be configured.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// The name; Kafka's where Kafka has one.
+    pub name: &'static str,
+    /// The type and range of its values.
+    pub kind: Kind,
+    /// What holds when nobody sets it.
+    pub fallback: Fallback,
+    /// A command-line flag of its own.
+    pub flag: Option<&'static str>,
+    /// What it does, in a sentence or two.
+    pub doc: &'static str,
+}
+
+impl Key {
+    /// The variable that sets the key: `CORELANE_`, the name in capitals, `_` for `.`.
+    pub fn variable(&self) -> String {
+        format!("CORELANE_{}", self.name.to_ascii_uppercase().replace('.', "_"))
+    }
+
+    const fn fixed(name: &'static str, kind: Kind, value: &'static str, doc: &'static str) -> Key {
+        Key { name, kind, fallback: Fallback::Fixed(value), flag: None, doc }
+    }
+
+    const fn derived(name: &'static str, kind: Kind, words: &'static str, doc: &'static str) -> Key {
+        Key { name, kind, fallback: Fallback::Derived(words), flag: None, doc }
+    }
+
+    const fn flag(mut self, flag: &'static str) -> Key {
+        self.flag = Some(flag);
+        self
+    }
+}
+
+const LISTEN: Key = Key::fixed(
+    "listen",
+    Kind::Address,
+    "127.0.0.1:9092",
+    "Bootstrap address that clients are given. Port 0 picks free ports for it and for the shards.",
+)
+.flag("listen");
+const SHARD_PORTS: Key = Key::derived(
+    "shard.ports",
+    Kind::Port,
+    "port of `listen` + 100",
+    "Port of shard 0; shard s has the s-th port after it. 0 picks free ports.",
+)
+.flag("shard-ports");
+const ADVERTISED_HOST: Key = Key::derived(
+    "advertised.host",
+    Kind::Host,
+    "host of `listen`",
+    "Host that metadata tells clients to connect to. Required where `listen` is a wildcard.",
+)
+.flag("advertise-host");
+const ADVERTISED_PORT: Key = Key::derived(
+    "advertised.port",
+    Kind::Port,
+    "port of `listen`",
+    "Bootstrap port as clients reach it, if it is mapped on the way.",
+);
+const ADVERTISED_SHARD_PORTS: Key = Key::derived(
+    "advertised.shard.ports",
+    Kind::Port,
+    "`shard.ports`",
+    "Port of shard 0 as clients reach it, if the shards' ports are mapped on the way.",
+);
+
+/// Keys of a `[[listener]]` table: a name, and the keys that elsewhere describe the only listener.
+pub static LISTENER_KEYS: [Key; 6] = [
+    Key::fixed("name", Kind::Name, "default", "The listener's name, in logs and in endpoints.json."),
+    LISTEN,
+    SHARD_PORTS,
+    ADVERTISED_HOST,
+    ADVERTISED_PORT,
+    ADVERTISED_SHARD_PORTS,
+];
+
+/// All keys, in the order in which they are shown.
+pub static KEYS: [Key; 26] = [
+    Key::fixed(
+        "data.dir",
+        Kind::Path,
+        "./corelane-data",
+        "Directory of everything that the broker stores. Created if absent.",
+    )
+    .flag("data-dir"),
+    Key::derived(
+        "journal.dir",
+        Kind::Path,
+        "`data.dir`",
+        "Directory of the shards' journals, to put them on a device of their own.",
+    )
+    .flag("journal-dir"),
+    Key::fixed(
+        "node.id",
+        Kind::Integer { min: 0, max: NodeId::MAX.0 as i64 },
+        "1",
+        "The node's number. Shard s of node n is broker n * 1000 + s to clients.",
+    )
+    .flag("node-id"),
+    Key::derived(
+        "broker.rack",
+        Kind::Name,
+        "`node-` and `node.id`",
+        "Rack that metadata gives for the node's brokers.",
+    ),
+    LISTEN,
+    SHARD_PORTS,
+    ADVERTISED_HOST,
+    ADVERTISED_PORT,
+    ADVERTISED_SHARD_PORTS,
+    Key::fixed(
+        "advertise",
+        Kind::Choice(&["shard", "node"]),
+        "shard",
+        "`shard`: metadata lists a broker and a port for each shard, so that clients reach the core that owns \
+         a partition. `node`: one broker and one port, for firewalls; requests are forwarded between cores.",
+    ),
+    Key::derived(
+        "shards",
+        Kind::Integer { min: 1, max: SHARDS_PER_NODE_MAX as i64 },
+        "one per allowed CPU, fewer if `memory` is short",
+        "Number of shards, each pinned to a CPU.",
+    )
+    .flag("shards"),
+    Key::derived(
+        "cpus",
+        Kind::Cpus,
+        "the first allowed ones",
+        "CPUs to run on, one shard each, such as 0-3,8. Instead of `shards`.",
+    )
+    .flag("cpus"),
+    Key::derived(
+        "memory",
+        Kind::Size { min: limits::PROCESS_MEMORY_BYTES, max: 1 << 46 },
+        "half of RAM or of the cgroup's limit",
+        "Memory of the process. All budgets derive from it; a shard needs at least 256MiB.",
+    )
+    .flag("memory"),
+    Key::derived(
+        "journal.bytes",
+        Kind::Size {
+            min: limits::JOURNAL_FILES_MIN * limits::JOURNAL_FILE_BYTES,
+            max: limits::JOURNAL_BYTES_MAX,
+        },
+        "a quarter of a shard's memory, 192MiB to 512MiB",
+        "Length of each shard's journal, in whole files of 64MiB. Bounds the time of a restart; at most three \
+         quarters of a shard's memory.",
+    ),
+    Key::fixed(
+        "auto.create.topics.enable",
+        Kind::Boolean,
+        "true",
+        "Whether a client's metadata request creates the topics that it names, if the client allows it.",
+    ),
+    Key::derived(
+        "num.partitions",
+        Kind::Integer { min: 1, max: limits::TOPIC_PARTITIONS_MAX },
+        "`shards`",
+        "Partitions of a topic that is created without a number.",
+    ),
+    Key::fixed(
+        "message.max.bytes",
+        Kind::Bytes { min: 0, max: limits::MESSAGE_BYTES_MAX },
+        "1048588",
+        "Longest record batch that produce accepts.",
+    ),
+    Key::derived(
+        "socket.request.max.bytes",
+        Kind::Bytes { min: 1, max: limits::REQUEST_MEMORY_BYTES_MAX },
+        "104857600, less if `memory` is short",
+        "Longest request frame; a longer one closes the connection.",
+    ),
+    Key::derived(
+        "fetch.max.bytes",
+        Kind::Bytes { min: 1024, max: limits::FETCH_MEMORY_BYTES_MAX },
+        "57671680, less if `memory` is short",
+        "Most record bytes in one fetch response, but for a first batch that is longer.",
+    ),
+    Key::fixed(
+        "log.segment.bytes",
+        Kind::Bytes { min: limits::SEGMENT_BYTES_MIN, max: limits::SEGMENT_BYTES_MAX },
+        "1073741824",
+        "Length at which a segment file is sealed and the next begun.",
+    ),
+    Key::derived(
+        "max.connections",
+        Kind::Integer { min: 1, max: limits::CONNECTIONS_MAX as i64 },
+        "8192, fewer if `memory` is short",
+        "Connections of each shard, which is a broker to its clients; more are closed at once.",
+    ),
+    Key::fixed(
+        "max.in.flight.requests.per.connection",
+        Kind::Integer { min: 1, max: limits::CONNECTION_REQUESTS_MAX },
+        "128",
+        "Requests of one connection that are read and not yet answered; then reading waits.",
+    ),
+    Key::fixed(
+        "max.in.flight.bytes.per.connection",
+        Kind::Size { min: 64 << 10, max: limits::REQUEST_MEMORY_BYTES_MAX },
+        "16MiB",
+        "Bytes of such requests; then reading waits. A longer request is taken alone.",
+    ),
+    Key::fixed(
+        "shutdown.timeout",
+        Kind::Duration { max: Duration::from_secs(600) },
+        "5s",
+        "How long a stop waits for requests in flight before it closes their connections.",
+    ),
+    Key::fixed(
+        "log.level",
+        Kind::LogFilter,
+        "info",
+        "What is logged to stderr: a level, or directives such as info,corelane::log=debug.",
+    ),
+    Key::fixed("log.format", Kind::Choice(&["human", "json"]), "human", "How it is logged, always in UTC."),
+];
+
+/// The known name that is most like a wrong one, if any is like it.
+pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    const LIKENESS_MIN: f64 = 0.75;
+    known
+        .map(|name| (strsim::jaro_winkler(&wrong.to_ascii_lowercase(), &name.to_ascii_lowercase()), name))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_fixed_defaults_are_legal() {
+        for keys in [&KEYS[..], &LISTENER_KEYS[..]] {
+            let names: HashSet<_> = keys.iter().map(|key| key.name).collect();
+            assert_eq!(names.len(), keys.len());
+            let variables: HashSet<_> = keys.iter().map(Key::variable).collect();
+            assert_eq!(variables.len(), keys.len());
+        }
+        for key in &KEYS {
+            assert!(key.doc.ends_with('.') && !key.doc.contains("  "), "{}", key.name);
+            if let Fallback::Fixed(text) = key.fallback {
+                assert_eq!(key.kind.parse(text).unwrap().to_string(), text, "{}", key.name);
+            }
+        }
+    }
+
+    #[test]
+    fn documented_numbers_are_the_limits() {
+        assert_eq!(limits::MESSAGE_BYTES_DEFAULT, 1_048_588);
+        assert_eq!(limits::REQUEST_BYTES_DEFAULT, 104_857_600);
+        assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
+        assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
+        assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
+    }
+
+    #[test]
+    fn the_nearest_key() {
+        let near = |wrong| nearest(wrong, KEYS.iter().map(|key| key.name));
+        assert_eq!(near("log.segment.byte"), Some("log.segment.bytes"));
+        assert_eq!(near("num.partition"), Some("num.partitions"));
+        assert_eq!(near("datadir"), Some("data.dir"));
+        assert_eq!(near("zzz"), None);
+    }
+}

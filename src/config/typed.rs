@@ -1,0 +1,102 @@
+//! The configuration as the rest of the broker reads it: resolved, checked, in units that names state.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::budgets::Budgets;
+use super::listener::Listener;
+use crate::base::ids::{BrokerId, NodeId, ShardId};
+
+/// Which brokers metadata lists for a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advertise {
+    /// One for each shard, each with a port of its own.
+    Shard,
+    /// One, with the bootstrap port. Shards have no ports of their own.
+    Node,
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Everything that was configured or derived; `docs/configuration.md` describes the keys.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Config {
+    /// `data.dir`
+    pub data_dir: PathBuf,
+    /// `journal.dir`
+    pub journal_dir: PathBuf,
+    /// `node.id`
+    pub node_id: NodeId,
+    /// `broker.rack`
+    pub broker_rack: String,
+    /// The listeners, at least one, their names and ports distinct.
+    pub listeners: Vec<Listener>,
+    /// `advertise`
+    pub advertise: Advertise,
+    /// The CPU of each shard; its length is the number of shards, at least 1.
+    pub shard_cpus: Vec<usize>,
+    /// Whether the number of shards was left to us and `memory` allowed fewer than there are CPUs.
+    pub shards_cut_by_memory: bool,
+    /// `memory`
+    pub memory_bytes: u64,
+    /// One shard's memory by use.
+    pub budgets: Budgets,
+    /// `journal.bytes`, of one shard, whole files.
+    pub journal_bytes: u64,
+    /// `auto.create.topics.enable`
+    pub auto_create_topics_enable: bool,
+    /// `num.partitions`
+    pub num_partitions: i32,
+    /// `message.max.bytes`
+    pub message_max_bytes: usize,
+    /// `socket.request.max.bytes`
+    pub socket_request_max_bytes: usize,
+    /// `fetch.max.bytes`
+    pub fetch_max_bytes: usize,
+    /// `log.segment.bytes`
+    pub log_segment_bytes: u64,
+    /// `max.connections`, of one shard.
+    pub max_connections: usize,
+    /// `max.in.flight.requests.per.connection`
+    pub max_in_flight_requests_per_connection: usize,
+    /// `max.in.flight.bytes.per.connection`
+    pub max_in_flight_bytes_per_connection: usize,
+    /// `shutdown.timeout`
+    pub shutdown_timeout: Duration,
+    /// `log.level`: directives as `tracing_subscriber::EnvFilter` reads them.
+    pub log_filter: String,
+    /// `log.format`
+    pub log_format: LogFormat,
+}
+
+impl Config {
+    /// The number of shards.
+    pub fn shards(&self) -> u16 {
+        u16::try_from(self.shard_cpus.len()).expect("checked when resolved")
+    }
+
+    /// The shards' ids.
+    pub fn shard_ids(&self) -> impl Iterator<Item = ShardId> + use<> {
+        (0..self.shards()).map(ShardId)
+    }
+
+    /// Shards that have ports and broker ids of their own in metadata: all, or none in node mode.
+    pub fn advertised_shards(&self) -> u16 {
+        match self.advertise {
+            Advertise::Shard => self.shards(),
+            Advertise::Node => 0,
+        }
+    }
+
+    /// The broker id of one of the node's shards. In node mode only that of shard 0 is advertised.
+    pub fn broker_id(&self, shard: ShardId) -> BrokerId {
+        self.node_id.broker_id(shard)
+    }
+}

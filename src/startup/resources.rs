@@ -1,0 +1,78 @@
+//! Limits of the process: locked memory, open files, memory. Soft limits are raised to the hard ones first.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::problem::{Problem, Warning};
+use crate::base::limits::{LOCKED_MEMORY_BYTES_MIN, PROCESS_OPEN_FILES, SHARD_OPEN_FILES};
+
+/// Raises the soft limit to the hard one and returns what holds then; `u64::MAX` is no limit.
+pub fn raise(resource: Resource) -> u64 {
+    let limit = getrlimit(resource);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    if limit.current != limit.maximum && setrlimit(resource, raised).is_err() {
+        return limit.current.unwrap_or(u64::MAX);
+    }
+    limit.maximum.unwrap_or(u64::MAX)
+}
+
+/// Whether glommio can start an executor under this limit.
+pub fn check_locked_memory(limit_bytes: u64) -> Result<(), Problem> {
+    if limit_bytes >= LOCKED_MEMORY_BYTES_MIN {
+        return Ok(());
+    }
+    Err(Problem::LockedMemory { limit_bytes, needed_bytes: LOCKED_MEMORY_BYTES_MIN })
+}
+
+/// Refuses a limit under which the shards' own files do not fit; says so if not all connections would.
+pub fn check_open_files(limit: u64, shards: u16, max_connections: usize) -> Result<Option<Warning>, Problem> {
+    let shards = u64::from(shards);
+    let base = shards * SHARD_OPEN_FILES + PROCESS_OPEN_FILES;
+    if limit < base {
+        return Err(Problem::OpenFiles { limit, needed: base });
+    }
+    let needed = base + shards * max_connections as u64;
+    Ok((limit < needed).then_some(Warning::OpenFiles { limit, needed }))
+}
+
+/// Refuses a `memory` that the machine does not have, of which the kernel would only tell by killing.
+pub fn check_memory(memory_bytes: u64, available_bytes: u64) -> Result<(), Problem> {
+    if memory_bytes <= available_bytes {
+        return Ok(());
+    }
+    Err(Problem::MemoryBeyondMachine { memory_bytes, available_bytes })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn locked_memory() {
+        assert!(check_locked_memory(u64::MAX).is_ok());
+        assert!(check_locked_memory(512 << 10).is_ok());
+        let problem = check_locked_memory(64 << 10).unwrap_err().to_string();
+        assert!(problem.contains("ulimit -l 512") && problem.contains("LimitMEMLOCK="), "{problem}");
+    }
+
+    #[test]
+    fn open_files() {
+        assert_eq!(check_open_files(u64::MAX, 4, 8192).unwrap(), None);
+        let warning = check_open_files(5000, 4, 1000).unwrap().unwrap();
+        assert_eq!(warning, Warning::OpenFiles { limit: 5000, needed: 4 * 2024 + 64 });
+        let problem = check_open_files(1024, 4, 1).unwrap_err().to_string();
+        assert!(problem.contains("nofile=4160"), "{problem}");
+    }
+
+    #[test]
+    fn memory() {
+        assert!(check_memory(1 << 30, 1 << 30).is_ok());
+        assert!(check_memory(2 << 30, 1 << 30).unwrap_err().to_string().contains("2048 MiB"));
+    }
+
+    #[test]
+    fn a_raised_limit_is_the_hard_one() {
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        assert_eq!(raise(Resource::Nofile), hard);
+        assert_eq!(getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX), hard);
+    }
+}
