@@ -6,6 +6,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::limits::{CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
+use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::segment::Segment;
@@ -145,6 +146,9 @@ impl Storage {
                 needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
             }
             self.runtime.yield_now().await;
+        }
+        if is_planted(Bug::RecycleEarly) {
+            needed = self.journal.current_file();
         }
         // The records reflect everything up to now, durable or not: they count only once it is.
         self.wait_all_durable().await?;
