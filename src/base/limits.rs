@@ -243,6 +243,10 @@ pub const LISTENERS_MAX: usize = 16;
 pub const CPU_NUMBER_END: usize = 8192;
 /// Distance from a listener's port to its first shard's port by default.
 pub const SHARD_PORT_OFFSET: u16 = 100;
+
+/// Shards whose files are made at the same time at the first start: enough to keep a fast disk busy with zeros.
+/// Further ones wait.
+pub const SHARDS_BUILT_AT_ONCE: usize = 8;
 /// The longest string that Kafka's protocol allows, in bytes of UTF-8. A longer one makes the message malformed.
 pub const STRING_BYTES_MAX: usize = i16::MAX as usize;
 

@@ -1,5 +1,9 @@
 //! The assembly of a broker, its ordered start and stop.
 
+mod layout;
+#[cfg(test)]
+mod layout_tests;
+
 use thiserror::Error;
 
 use crate::config::Config;

@@ -4,6 +4,7 @@ mod append;
 mod checkpointer;
 mod error;
 mod file_cache;
+mod hand_off;
 mod index_cache;
 mod open;
 mod read;
@@ -15,6 +16,7 @@ mod write_back;
 
 pub use append::Appended;
 pub use error::StorageError;
+pub use hand_off::HandOffError;
 pub use open::PartitionSpec;
 pub use replica::Replica;
 pub use storage::{Storage, StorageConfig};

@@ -15,7 +15,7 @@ use tokio::sync::futures::Notified;
 
 use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
-use super::ring::{FileStart, Link, Place, Ring};
+use super::ring::{FileStart, Link, Place, Ring, RingShape};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
 use crate::base::planted::{Bug, is_planted};
@@ -193,9 +193,14 @@ impl Journal {
         self.state.borrow().ring.free_files()
     }
 
+    /// The ring's shape.
+    pub fn shape(&self) -> RingShape {
+        self.state.borrow().ring.shape()
+    }
+
     /// Length of a file, in bytes.
     pub fn file_bytes(&self) -> u64 {
-        self.state.borrow().ring.shape().file_bytes
+        self.shape().file_bytes
     }
 
     /// Number of files.
