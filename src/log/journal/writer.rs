@@ -17,7 +17,7 @@ use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
 use super::ring::{FileStart, Link, Place, Ring};
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
+use crate::base::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
 use crate::base::planted::{Bug, is_planted};
 use crate::runtime::{File, Runtime};
 
@@ -191,6 +191,11 @@ impl Journal {
     /// Files that are free.
     pub fn free_files(&self) -> u64 {
         self.state.borrow().ring.free_files()
+    }
+
+    /// The longest payload of one entry, in bytes.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.state.borrow().ring.shape().group_bytes_max as usize - BLOCK_BYTES
     }
 
     /// Length of a file, in bytes.
