@@ -116,7 +116,8 @@ impl Storage {
     pub(super) fn carry(&self, replica: &Rc<Replica>) -> bool {
         let Some(plan) = replica.log.borrow().carry_plan() else { return true };
         let length = plan.bytes.iter().map(|piece| piece.len()).sum();
-        if !self.journal.has_reserve(length) || length as u64 > CARRY_BYTES_MAX {
+        let length_max = self.journal.payload_bytes_max().min(CARRY_BYTES_MAX as usize);
+        if length > length_max || !self.journal.has_reserve(length) {
             return false;
         }
         let entry = carry_entry(replica, &plan);

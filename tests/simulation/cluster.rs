@@ -1,6 +1,6 @@
 //! One simulated shard through its lives: boot, check, work, crash.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -51,12 +51,19 @@ pub struct Cluster {
     producers: Vec<Rc<RefCell<Producer>>>,
     leader_epoch: i32,
     topics_made: u8,
+    is_stopping: Rc<Cell<bool>>,
 }
 
 impl Cluster {
     pub fn new(world: SimWorld) -> Self {
-        let mut cluster =
-            Cluster { world, models: Vec::new(), producers: Vec::new(), leader_epoch: 0, topics_made: 0 };
+        let mut cluster = Cluster {
+            world,
+            models: Vec::new(),
+            producers: Vec::new(),
+            leader_epoch: 0,
+            topics_made: 0,
+            is_stopping: Rc::default(),
+        };
         for index in 0..PARTITIONS {
             let model = cluster.new_partition(index);
             cluster.models.push(model);
@@ -99,6 +106,7 @@ impl Cluster {
     /// cleanly.
     pub fn live(&mut self) {
         self.leader_epoch += 1_000;
+        self.is_stopping.set(false);
         self.choose_crash();
         let clean = self.world.random_below(5) == 0;
         let recreate = self.world.random_below(4) == 0;
@@ -147,6 +155,7 @@ impl Cluster {
             replica: storage.replica(id).expect("open"),
             model: Rc::clone(model),
             leader_epoch: self.leader_epoch,
+            is_stopping: Rc::clone(&self.is_stopping),
         }
     }
 
@@ -211,13 +220,15 @@ impl Cluster {
     /// A clean stop leaves segments that hold exactly the log.
     fn stop(&mut self, storage: &Rc<Storage>) {
         let runtime = self.world.runtime();
+        self.is_stopping.set(true);
         let stopped = self.world.block_on(async {
+            // Requests in flight end before a broker stops its storage.
+            runtime.sleep(Duration::from_millis(20)).await;
             for model in &self.models {
                 // No more appends: the partitions are led by nobody.
                 let replica = storage.replica(model.borrow().id).expect("open");
                 replica.state.borrow_mut().resign();
             }
-            // Requests in flight end before a broker stops its storage.
             runtime.sleep(Duration::from_millis(20)).await;
             storage.stop().await.expect("stopped");
             for model in &self.models {

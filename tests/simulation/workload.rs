@@ -1,6 +1,6 @@
 //! What clients and operators do to a shard until the power goes.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub struct Actor {
     pub replica: Rc<Replica>,
     pub model: SharedModel,
     pub leader_epoch: i32,
+    /// Set before a clean stop: nothing new is begun.
+    pub is_stopping: Rc<Cell<bool>>,
 }
 
 impl Actor {
@@ -189,6 +191,9 @@ impl Actor {
     pub async fn advance_log_start(self) {
         loop {
             self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % 40_000)).await;
+            if self.is_stopping.get() {
+                return;
+            }
             let (start, end) = {
                 let state = self.replica.state.borrow();
                 (state.progress().log_start(), state.progress().high_watermark())
@@ -211,6 +216,9 @@ impl Actor {
         let mut leader_epoch = self.leader_epoch;
         loop {
             self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % 20_000)).await;
+            if self.is_stopping.get() {
+                return;
+            }
             let (start, end) = {
                 let state = self.replica.state.borrow();
                 (state.progress().log_start(), state.progress().log_end())
@@ -249,7 +257,7 @@ pub async fn check_read(actor: &Actor, offset: Offset, max_bytes: usize) -> Offs
         Err(StorageError::Fetch(_)) if offset < actor.replica.state.borrow().progress().log_start() => {
             return offset;
         }
-        Err(error) => panic!("read at {offset}: {error}"),
+        Err(error) => panic!("partition {}: read at {offset}: {error}", actor.model.borrow().name),
     };
     let bytes = pieces.concat();
     assert!(!bytes.is_empty(), "nothing to read at {offset}");

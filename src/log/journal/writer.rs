@@ -17,7 +17,7 @@ use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
 use super::ring::{FileStart, Link, Place, Ring, RingShape};
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
+use crate::base::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
 use crate::base::planted::{Bug, is_planted};
 use crate::runtime::{File, Runtime};
 
@@ -196,6 +196,11 @@ impl Journal {
     /// The ring's shape.
     pub fn shape(&self) -> RingShape {
         self.state.borrow().ring.shape()
+    }
+
+    /// The longest payload of one entry, in bytes.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.shape().group_bytes_max as usize - BLOCK_BYTES
     }
 
     /// Length of a file, in bytes.
