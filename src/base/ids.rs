@@ -18,8 +18,8 @@ pub type BrokerId = i32;
 /// Shards per node that the broker id scheme has room for.
 pub const SHARDS_PER_NODE_MAX: u16 = 1000;
 
-/// A topic's identity for ever.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+/// A topic's identity for ever. The default is [`TopicId::ZERO`].
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct TopicId(pub Uuid);
 

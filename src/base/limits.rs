@@ -243,3 +243,18 @@ pub const LISTENERS_MAX: usize = 16;
 pub const CPU_NUMBER_END: usize = 8192;
 /// Distance from a listener's port to its first shard's port by default.
 pub const SHARD_PORT_OFFSET: u16 = 100;
+/// The longest string that Kafka's protocol allows, in bytes of UTF-8. A longer one makes the message malformed.
+pub const STRING_BYTES_MAX: usize = i16::MAX as usize;
+
+/// Memory that decoding one message may take, in bytes for each byte received. Real requests take up to 4: a
+/// partition in a fetch is 16 bytes on the wire and 56 in memory. A message that wants more is malformed.
+pub const DECODED_BYTES_PER_BYTE: usize = 8;
+
+/// Memory that decoding one message may always take, in bytes, so that short messages are never refused.
+pub const DECODED_BYTES_MIN: usize = 64 << 10;
+
+/// Memory that decoding one message may never exceed, in bytes, however long the message is: enough for a
+/// request that names half a million partitions. Payloads (records) are not copied and do not count.
+pub const DECODED_BYTES_MAX: usize = 32 << 20;
+
+const _: () = assert!(DECODED_BYTES_MIN >= STRING_BYTES_MAX && DECODED_BYTES_MIN <= DECODED_BYTES_MAX);

@@ -1,0 +1,38 @@
+//! The APIs that this broker speaks, one file each, and the table of them.
+//!
+//! Fields carry Kafka's names; their versions were checked against Kafka's schemas of 4.1 (and of 4.2 for
+//! ListOffsets 11).
+
+pub mod api_versions;
+pub mod create_topics;
+pub mod delete_topics;
+pub mod describe_cluster;
+pub mod describe_configs;
+pub mod fetch;
+pub mod init_producer_id;
+pub mod list_offsets;
+pub mod metadata;
+pub mod produce;
+#[cfg(test)]
+mod tests;
+
+use super::{Api, Message};
+
+/// Every API that is served, in the order of their keys; what ApiVersions advertises.
+pub const SERVED: &[Api] = &[
+    produce::ProduceRequest::API,
+    fetch::FetchRequest::API,
+    list_offsets::ListOffsetsRequest::API,
+    metadata::MetadataRequest::API,
+    api_versions::ApiVersionsRequest::API,
+    create_topics::CreateTopicsRequest::API,
+    delete_topics::DeleteTopicsRequest::API,
+    init_producer_id::InitProducerIdRequest::API,
+    describe_configs::DescribeConfigsRequest::API,
+    describe_cluster::DescribeClusterRequest::API,
+];
+
+/// The served API that has `key` on the wire.
+pub fn find(key: i16) -> Option<Api> {
+    SERVED.iter().find(|api| api.key as i16 == key).copied()
+}

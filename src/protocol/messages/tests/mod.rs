@@ -1,0 +1,118 @@
+//! Checks that hold for every message at every version: agreement with an independent implementation, and
+//! composure in the face of hostile bytes.
+
+/// A message of the `kafka-protocol` crate that stands for one of ours.
+trait Counterpart {
+    type Theirs;
+}
+
+macro_rules! messages {
+    ($($file:ident: $request:ident $response:ident,)*) => {
+        $(
+            impl Counterpart for crate::protocol::messages::$file::$request {
+                type Theirs = kafka_protocol::messages::$request;
+            }
+            impl Counterpart for crate::protocol::messages::$file::$response {
+                type Theirs = kafka_protocol::messages::$response;
+            }
+        )*
+
+        /// Calls `check::<Message>(arguments)` for every request and response.
+        macro_rules! for_every_message {
+            ($check:ident $arguments:tt) => {
+                $(
+                    $check::<crate::protocol::messages::$file::$request> $arguments;
+                    $check::<crate::protocol::messages::$file::$response> $arguments;
+                )*
+            };
+        }
+    };
+}
+
+messages! {
+    api_versions: ApiVersionsRequest ApiVersionsResponse,
+    create_topics: CreateTopicsRequest CreateTopicsResponse,
+    delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
+    describe_cluster: DescribeClusterRequest DescribeClusterResponse,
+    describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
+    fetch: FetchRequest FetchResponse,
+    init_producer_id: InitProducerIdRequest InitProducerIdResponse,
+    list_offsets: ListOffsetsRequest ListOffsetsResponse,
+    metadata: MetadataRequest MetadataResponse,
+    produce: ProduceRequest ProduceResponse,
+}
+
+mod differential;
+mod frames;
+mod hostile;
+
+use bytes::Bytes;
+
+use super::super::{DecodeError, Message, Reader, Writer};
+
+fn encode<M: Message>(message: &M, version: i16) -> Bytes {
+    let mut writer = Writer::default();
+    message.encode(&mut writer, version);
+    writer.into_chain().into_bytes()
+}
+
+/// Decodes a body and says how many bytes it left.
+fn decode<M: Message>(body: &Bytes, version: i16) -> Result<(M, usize), DecodeError> {
+    let mut reader = Reader::new(body.clone());
+    let message = M::decode(&mut reader, version)?;
+    Ok((message, reader.remaining()))
+}
+
+/// A small generator of test bytes (splitmix64), the same for the same seed on every run.
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+
+    fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    fn bytes(&mut self, count: usize) -> Vec<u8> {
+        (0..count).map(|_| self.next() as u8).collect()
+    }
+
+    /// Damages `bytes` in one to four places: flipped, overwritten with lengths, cut, doubled.
+    fn mutate(&mut self, bytes: &mut Vec<u8>) {
+        const LENGTHS: &[&[u8]] = &[
+            &[0xff, 0xff, 0xff, 0xff],
+            &[0x7f, 0xff, 0xff, 0xff],
+            &[0x80, 0, 0, 0],
+            &[0, 0, 0xff, 0xff],
+            &[0xff, 0xff, 0xff, 0xff, 0x0f],
+            &[0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+            &[0x7f, 0xff],
+            &[0, 0],
+            &[0],
+        ];
+        for _ in 0..1 + self.below(4) {
+            let at = self.below(bytes.len() + 1);
+            match self.below(5) {
+                0 if at < bytes.len() => bytes[at] ^= 1 << self.below(8),
+                1 => bytes.truncate(at),
+                2 => {
+                    let random = self.bytes(3);
+                    bytes.splice(at..at, random);
+                }
+                3 => bytes.extend_from_within(at..),
+                _ => {
+                    let length = LENGTHS[self.below(LENGTHS.len())];
+                    let end = (at + length.len()).min(bytes.len());
+                    bytes.splice(at..end, length.iter().copied());
+                }
+            }
+            bytes.truncate(1 << 16);
+        }
+    }
+}
