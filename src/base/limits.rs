@@ -221,11 +221,7 @@ pub const SHARD_OPEN_FILES: u64 = 1024;
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
-const KIB: u64 = 1024;
-const MIB: u64 = 1024 * KIB;
 
-/// `message.max.bytes` by default, Kafka's: 1 MiB and a batch header's length.
-pub const MESSAGE_BYTES_DEFAULT: u64 = MIB + 12;
 
 // Topics.
 
