@@ -293,3 +293,10 @@ pub const METADATA_RECORD_BYTES_MAX: usize = 64 << 10;
 pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
 /// DATA_DIR/node.json at most; a longer one counts as corruption.
 pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
+
+// Between shards.
+
+/// Appends that wait in a shard's mailbox. Reached: the sending shard's connection waits, and stops reading.
+pub const MAILBOX_APPENDS_MAX: usize = 1024;
+/// Queries that wait in a shard's mailbox. Reached: the sender waits.
+pub const MAILBOX_QUERIES_MAX: usize = 1024;
