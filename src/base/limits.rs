@@ -222,6 +222,7 @@ pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
 
+
 // Topics.
 
 /// Partitions of one topic at most; CreateTopics beyond it is answered with INVALID_PARTITIONS.
@@ -262,3 +263,44 @@ pub const DECODED_BYTES_MIN: usize = 64 << 10;
 pub const DECODED_BYTES_MAX: usize = 32 << 20;
 
 const _: () = assert!(DECODED_BYTES_MIN >= STRING_BYTES_MAX && DECODED_BYTES_MIN <= DECODED_BYTES_MAX);
+/// Length of a topic's name at most, Kafka's: with a partition's number it is the name of a directory.
+/// CreateTopics beyond it is answered with INVALID_TOPIC_EXCEPTION.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+/// Partitions that one shard owns at most. Reached: CreateTopics is answered with POLICY_VIOLATION, and a start
+/// with fewer shards is refused.
+pub const PARTITIONS_PER_SHARD_MAX: usize = 20_000;
+/// Partitions that one CreateTopics makes at most, Kafka's. Beyond it: POLICY_VIOLATION.
+pub const PARTITIONS_PER_COMMAND_MAX: usize = 10_000;
+const _: () = assert!(TOPIC_PARTITIONS_MAX as usize <= PARTITIONS_PER_COMMAND_MAX);
+const _: () = assert!(PARTITIONS_PER_COMMAND_MAX <= PARTITIONS_PER_SHARD_MAX);
+
+/// Producer ids that a shard is given at once, Kafka's. The unused ones of a block are lost at a restart.
+pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+// Control.
+
+/// Commands that wait for control. Reached: a shard's sender waits, and with it the request.
+pub const CONTROL_COMMANDS_MAX: usize = 256;
+/// Commands that control commits in one transaction at most.
+pub const CONTROL_COMMANDS_PER_COMMIT_MAX: usize = 64;
+/// Replies that wait until every shard has applied the change. Reached: control takes no further commands.
+pub const CONTROL_REPLIES_WAITING_MAX: usize = 1024;
+const _: () = assert!(CONTROL_COMMANDS_PER_COMMIT_MAX <= CONTROL_REPLIES_WAITING_MAX);
+
+/// Memory in which the metadata store caches its pages.
+pub const METADATA_CACHE_BYTES: usize = 8 << 20;
+/// One metadata record in the store at most; a longer one counts as corruption. The longest is a topic with
+/// every config set.
+pub const METADATA_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Disk space reserved for deletions on a full disk, at least. It grows with the metadata store, which may
+/// double in one commit.
+pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
+/// DATA_DIR/node.json at most; a longer one counts as corruption.
+pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
+
+// Between shards.
+
+/// Appends that wait in a shard's mailbox. Reached: the sending shard's connection waits, and stops reading.
+pub const MAILBOX_APPENDS_MAX: usize = 1024;
+/// Queries that wait in a shard's mailbox. Reached: the sender waits.
+pub const MAILBOX_QUERIES_MAX: usize = 1024;

@@ -41,7 +41,7 @@ pub struct StorageConfig {
 
 /// A partition that could not be recovered; kept as it is.
 pub(super) struct Damaged {
-    pub(super) reason: Rc<str>,
+    pub(super) reason: std::sync::Arc<str>,
     pub(super) record: Option<PartitionRecord>,
 }
 

@@ -67,7 +67,7 @@ struct State {
     in_flight: VecDeque<InFlight>,
     durable: u64,
     spare: Vec<AlignedBuf>,
-    failure: Option<Rc<str>>,
+    failure: Option<std::sync::Arc<str>>,
 }
 
 /// The journal of one shard.
@@ -166,7 +166,7 @@ impl Journal {
     }
 
     /// Why the writer is out of service, if it is.
-    pub fn failure(&self) -> Option<Rc<str>> {
+    pub fn failure(&self) -> Option<std::sync::Arc<str>> {
         self.state.borrow().failure.clone()
     }
 
@@ -226,7 +226,7 @@ impl Journal {
     }
 
     /// Waits until all groups up to `sequence` are durable; the reason if the writer failed before.
-    pub async fn wait_durable(&self, sequence: u64) -> Result<(), Rc<str>> {
+    pub async fn wait_durable(&self, sequence: u64) -> Result<(), std::sync::Arc<str>> {
         loop {
             let progressed = self.progress.notified();
             if self.durable_sequence() >= sequence {
@@ -316,7 +316,7 @@ impl Journal {
             if state.failure.is_some() {
                 return;
             }
-            state.failure = Some(Rc::from(reason));
+            state.failure = Some(std::sync::Arc::from(reason));
             state.open = None;
             state.closed.clear();
         }
