@@ -148,11 +148,21 @@ const _: () = assert!(
 
 // The journal.
 
-/// Length of one journal file. A ring is a whole number of them.
+/// Length of one journal file. A ring is a whole number of them. Where `journal.bytes` is less than the smallest
+/// ring of these, its files are shorter.
 pub const JOURNAL_FILE_BYTES: u64 = 64 * MIB;
-/// The longest group that a ring can take, of any number of partitions; a quarter of a file. It is part of a
-/// journal's shape, so it does not follow `message.max.bytes`.
-pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / 4;
+/// The longest group that a ring can take, of any number of partitions, as a part of a file. It belongs to a
+/// journal's shape, so it does not follow `message.max.bytes`, which must fit it.
+pub const JOURNAL_FILE_PER_GROUP: u64 = 4;
+/// The longest group of a ring of full-length files.
+pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / JOURNAL_FILE_PER_GROUP;
+/// Room in a group besides the longest batch: a carried entry and the group's own.
+pub const JOURNAL_GROUP_OVERHEAD_BYTES: u64 = MIB;
+/// Length at which a group is closed although it waits for its turn: longer writes gain little throughput and
+/// make the next group wait. A longer batch gets a group of its own.
+pub const JOURNAL_GROUP_BYTES: usize = 512 << 10;
+/// `journal.bytes` at least: the default `message.max.bytes` fits its groups.
+pub const JOURNAL_BYTES_MIN: u64 = 48 * MIB;
 /// Files in the smallest ring: one being written, one whose partitions are written back, one free.
 pub const JOURNAL_FILES_MIN: u64 = 3;
 /// Files in the ring by default, at most: restart reads the whole ring, and the first start writes it.
@@ -197,10 +207,10 @@ pub const FETCH_BYTES_DEFAULT: u64 = 55 * MIB;
 
 const _: () = {
     assert!(MESSAGE_BYTES_MAX * UNDURABLE_GROUPS_MIN <= UNDURABLE_MEMORY_BYTES_MAX);
-    assert!(
-        MESSAGE_BYTES_MAX + MIB <= JOURNAL_GROUP_BYTES_MAX,
-        "a batch, a carried entry and the group's own"
-    );
+    assert!(MESSAGE_BYTES_MAX + JOURNAL_GROUP_OVERHEAD_BYTES <= JOURNAL_GROUP_BYTES_MAX);
+    let smallest_group = JOURNAL_BYTES_MIN / JOURNAL_FILES_MIN / JOURNAL_FILE_PER_GROUP;
+    assert!(MESSAGE_BYTES_DEFAULT + JOURNAL_GROUP_OVERHEAD_BYTES <= smallest_group);
+    assert!(JOURNAL_GROUP_BYTES as u64 <= smallest_group);
     assert!(MESSAGE_BYTES_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQUEST_BYTES_DEFAULT);
     assert!(REQUEST_BYTES_DEFAULT <= REQUEST_MEMORY_BYTES_MAX);
     assert!(FETCH_BYTES_DEFAULT <= FETCH_MEMORY_BYTES_MAX);
