@@ -39,7 +39,7 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Cre
             })
             .collect(),
         Either::Left((Err(error), _)) => {
-            let refuse = |name| refusal(name, ErrorCode::UnknownServerError, error.to_string());
+            let refuse = |name| refusal(name, ErrorCode::KafkaStorageError, error.to_string());
             created_names.into_iter().map(refuse).collect()
         }
         Either::Right(_) => {

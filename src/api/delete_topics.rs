@@ -42,7 +42,7 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Del
             })
             .collect(),
         Either::Left((Err(error), _)) => {
-            let refuse = |topic| refusal(topic, ErrorCode::UnknownServerError, error.to_string());
+            let refuse = |topic| refusal(topic, ErrorCode::KafkaStorageError, error.to_string());
             valid.into_iter().map(refuse).collect()
         }
         Either::Right(_) => {
