@@ -3,3 +3,4 @@
 pub mod buffer;
 pub mod ids;
 pub mod limits;
+pub mod planted;

@@ -130,18 +130,20 @@ async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize)
         }
         bytes = got.view((position - start) as usize..available);
     }
+    let reached = position + bytes.len() as u64;
     let missing = length - bytes.len();
-    let from_memory: usize = read.behind.iter().map(Bytes::len).sum();
-    if missing == 0 || from_memory == 0 || position + (bytes.len() as u64) < read.disk_end {
+    if missing == 0 || read.behind.is_empty() || reached < read.disk_end {
         return Ok(bytes);
     }
-    let mut whole = AlignedBuf::with_capacity(bytes.len() + from_memory.min(missing));
+    let mut whole = AlignedBuf::with_capacity(length);
     whole.append(&bytes);
-    let mut left = missing.min(from_memory);
+    // The stretch may begin in memory, behind the first bytes there.
+    let mut skip = (reached - read.disk_end) as usize;
     for piece in &read.behind {
-        let take = piece.len().min(left);
-        whole.append(&piece[..take]);
-        left -= take;
+        let from = skip.min(piece.len());
+        skip -= from;
+        let take = (piece.len() - from).min(length - whole.len());
+        whole.append(&piece[from..from + take]);
     }
     Ok(whole.view(0..whole.len()))
 }

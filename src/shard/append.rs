@@ -10,7 +10,7 @@ use crate::base::ids::Offset;
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::partition_log::{NewBatch, SpaceNeed};
 use crate::log::segment::path;
-use crate::partition::AppendDecision;
+use crate::partition::{AppendDecision, AppendError};
 use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
 use crate::runtime::OpenMode;
 
@@ -70,6 +70,9 @@ impl Storage {
     ) -> Option<Result<Appended, StorageError>> {
         if let Err(error) = self.check_in_service().and_then(|()| replica.check_online()) {
             return Some(Err(error));
+        }
+        if replica.state.borrow().leader_epoch().is_none() {
+            return Some(Err(AppendError::NotLeader.into()));
         }
         let new_batch = self.new_batch(replica, header);
         if self.obstacle(replica, &new_batch).is_some() {
@@ -142,13 +145,14 @@ impl Storage {
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         replica.is_allocating.set(true);
         let done = AllocationGuard { storage: self, replica };
-        if need.is_new {
-            replica.directory_synced.set(false);
-        }
         let path = path::log_file(replica.log.borrow().directory(), need.segment_base);
         let key = (replica.id, need.segment_base);
         let file = self.files.get(&self.runtime, key, &path, OpenMode::Write).await;
         let file = file.map_err(|error| StorageError::disk(&error))?;
+        if need.is_new {
+            // Only now that the file exists: a directory sync before that would not have covered it.
+            replica.directory_synced.set(false);
+        }
         file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
         self.change_log(replica, |log| log.note_space(need));
         drop(done);

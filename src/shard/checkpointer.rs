@@ -6,6 +6,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::limits::{CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
+use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::segment::Segment;
@@ -109,7 +110,8 @@ impl Storage {
     fn carry(&self, replica: &Rc<Replica>) -> bool {
         let Some(plan) = replica.log.borrow().carry_plan() else { return true };
         let length = plan.bytes.iter().map(|piece| piece.len()).sum();
-        if !self.journal.has_reserve(length) || length as u64 > CARRY_BYTES_MAX {
+        let length_max = self.journal.payload_bytes_max().min(CARRY_BYTES_MAX as usize);
+        if length > length_max || !self.journal.has_reserve(length) {
             return false;
         }
         let entry = Entry {
@@ -145,6 +147,9 @@ impl Storage {
                 needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
             }
             self.runtime.yield_now().await;
+        }
+        if is_planted(Bug::RecycleEarly) {
+            needed = self.journal.current_file();
         }
         // The records reflect everything up to now, durable or not: they count only once it is.
         self.wait_all_durable().await?;

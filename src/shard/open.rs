@@ -125,13 +125,17 @@ impl Storage {
     }
 
     async fn make_directories(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
+        let data = &self.config.data_directory;
+        let topics = path::topics_directory(data);
+        self.runtime.create_dir(&topics).await.map_err(LogError::io(&topics))?;
         for spec in partitions {
-            let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
+            let directory = path::partition_directory(data, &spec.topic_name, spec.id);
             self.runtime.create_dir(&directory).await.map_err(LogError::io(&directory))?;
         }
-        let topics = self.config.data_directory.join("topics");
-        self.runtime.create_dir(&topics).await.map_err(LogError::io(&topics))?;
-        self.runtime.sync_dir(&topics).await.map_err(LogError::io(&topics))
+        for directory in [&topics, data] {
+            self.runtime.sync_dir(directory).await.map_err(LogError::io(directory))?;
+        }
+        Ok(())
     }
 
     /// Opens new partitions, which the metadata has just given to this shard.

@@ -8,7 +8,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
-use crate::base::limits::COLD_READ_BYTES_MIN;
+use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
 use crate::log::read::{ReadError, read_cold};
 use crate::log::segment::index::{IndexEntry, SparseIndex};
@@ -106,7 +106,8 @@ impl Storage {
         for path in [path::index_file(&directory, base), path::time_index_file(&directory, base)] {
             let file = self.runtime.open(&path, OpenMode::Read).await.ok()?;
             let length = file.length().await.ok()?;
-            contents.push(file.read_at(0, length as usize).await.ok()?);
+            let blocks = (length as usize).max(1).next_multiple_of(BLOCK_BYTES);
+            contents.push(file.read_at(0, blocks).await.ok()?);
         }
         SparseIndex::decode(base, end_position, contents[0].as_slice(), contents[1].as_slice())
     }

@@ -34,6 +34,8 @@ const CHECKSUM_AT: usize = 124;
 
 /// Size of a group's header.
 pub const HEADER_BYTES: usize = 128;
+// Around the payload of a lone entry, a group takes less than one more block.
+const _: () = assert!(HEADER_BYTES + 8 + ENTRY_BYTES < BLOCK_BYTES);
 
 /// What chains a group to the ones before it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -17,7 +17,8 @@ use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
 use super::ring::{FileStart, Link, Place, Ring};
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
+use crate::base::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
+use crate::base::planted::{Bug, is_planted};
 use crate::runtime::{File, Runtime};
 
 /// The exact place of a moment in the journal: entries before it are below, later ones are not.
@@ -192,6 +193,11 @@ impl Journal {
         self.state.borrow().ring.free_files()
     }
 
+    /// The longest payload of one entry, in bytes.
+    pub fn payload_bytes_max(&self) -> usize {
+        self.state.borrow().ring.shape().group_bytes_max as usize - BLOCK_BYTES
+    }
+
     /// Length of a file, in bytes.
     pub fn file_bytes(&self) -> u64 {
         self.state.borrow().ring.shape().file_bytes
@@ -246,7 +252,13 @@ impl Journal {
             let journal = Rc::clone(self);
             let file = Rc::clone(&self.files[place.slot]);
             let written = file.write_at(place.position, write);
-            self.runtime.spawn(Box::pin(async move { journal.complete(sequence, written.await) }));
+            self.runtime.spawn(Box::pin(async move {
+                if is_planted(Bug::AcknowledgeEarly) {
+                    journal.complete(sequence, Ok(()));
+                    return;
+                }
+                journal.complete(sequence, written.await);
+            }));
         }
     }
 

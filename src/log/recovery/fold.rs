@@ -160,6 +160,8 @@ impl PartitionFold {
         self.patches.retain_mut(|patch| {
             if patch.segment_base == base && patch.position < cut {
                 patch.bytes.truncate((cut - patch.position) as usize);
+                // The log may grow again from the cut, with its batches elsewhere.
+                patch.boundary = patch.boundary.min((cut, entry.base_offset));
                 return true;
             }
             patch.segment_base < base

@@ -4,10 +4,15 @@ use std::path::{Path, PathBuf};
 
 use crate::base::ids::{Offset, PartitionId};
 
+/// The directory of all partitions.
+pub fn topics_directory(data_directory: &Path) -> PathBuf {
+    data_directory.join("topics")
+}
+
 /// A partition's directory below the data directory. Topic names are safe as file names by Kafka's rules; the
 /// id keeps a topic apart from its namesakes before and after.
 pub fn partition_directory(data_directory: &Path, topic_name: &str, id: PartitionId) -> PathBuf {
-    data_directory.join("topics").join(format!("{topic_name}-{}.{}", id.index, id.topic))
+    topics_directory(data_directory).join(format!("{topic_name}-{}.{}", id.index, id.topic))
 }
 
 /// A segment's record batches.

@@ -84,7 +84,8 @@ impl Runtime for GlommioRuntime {
     }
 
     fn random_u64(&self) -> u64 {
-        // SipHash of nothing under fresh keys, which the standard library takes from the operating system.
+        // SipHash of nothing under keys that the standard library takes from the operating system and changes each
+        // time. Good for jitter and identities, not for secrets.
         RandomState::new().build_hasher().finish()
     }
 }

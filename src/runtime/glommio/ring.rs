@@ -128,7 +128,7 @@ impl Ring {
     }
 
     /// Hands every completed operation to its waiter and lets waiting ones follow.
-    fn reap(self: &Rc<Self>) {
+    pub(super) fn reap(self: &Rc<Self>) {
         self.complete();
         if self.0.borrow_mut().start_waiting() {
             self.enter();

@@ -17,8 +17,8 @@ use super::rng::{Rng, mix};
 use super::tasks::{ROOT, Tasks};
 use super::trace::Trace;
 
-/// Polls within one `block_on` after which the run counts as a livelock.
-const POLLS_MAX: u64 = 5_000_000;
+/// Polls within one `block_on` after which the run counts as a livelock, unless the test sets another limit.
+const POLLS_MAX_DEFAULT: u64 = 5_000_000;
 /// How deep a spawned task may be polled inside its spawner.
 const SPAWN_DEPTH_MAX: u32 = 4;
 
@@ -46,6 +46,7 @@ pub(super) struct Machine {
     last_number: Cell<u64>,
     tasks: Tasks,
     spawn_depth: Cell<u32>,
+    pub(super) polls_max: Cell<u64>,
     pub(super) disk: Disk,
     pub(super) boot: Cell<u64>,
     powered: Cell<bool>,
@@ -68,6 +69,7 @@ impl Machine {
             last_number: Cell::new(0),
             tasks: Tasks::default(),
             spawn_depth: Cell::new(0),
+            polls_max: Cell::new(POLLS_MAX_DEFAULT),
             disk: Disk::default(),
             boot: Cell::new(0),
             powered: Cell::new(true),
@@ -92,7 +94,7 @@ impl Machine {
         let wake = self.tasks.waker(ROOT);
         let waker = Waker::from(wake);
         waker.wake_by_ref();
-        for _ in 0..POLLS_MAX {
+        for _ in 0..self.polls_max.get() {
             if let Some(task) = self.next_task() {
                 self.record("poll", "", task);
                 if task != ROOT {
@@ -111,7 +113,7 @@ impl Machine {
                 return None;
             }
         }
-        panic!("livelock: no end after {POLLS_MAX} polls (seed {})", self.seed);
+        panic!("livelock: no end after {} polls (seed {})", self.polls_max.get(), self.seed);
     }
 
     /// The next task that can run, after letting as much time pass as that takes. `None` if power is lost first.

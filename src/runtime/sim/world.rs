@@ -32,7 +32,8 @@ impl SimWorld {
     /// the disk keeps what it must, the next boot begins, and the answer is `None`. Tasks that were spawned go on
     /// at the next call unless power was lost.
     ///
-    /// Panics if nothing can run any more, or if there is no end after millions of polls.
+    /// Panics if nothing can run any more, or if there is no end after millions of polls (see
+    /// [`limit_polls`](Self::limit_polls)).
     pub fn block_on<T>(&self, root: impl Future<Output = T>) -> Option<T> {
         self.machine.run(root)
     }
@@ -65,6 +66,11 @@ impl SimWorld {
     /// Plants a bug: the disk treats files opened with `WriteDurable` as `Write`.
     pub fn ignore_dsync(&self) {
         self.machine.disk.ignores_dsync.set(true);
+    }
+
+    /// Makes [`block_on`](Self::block_on) panic after this many polls of tasks, so that a livelock is found.
+    pub fn limit_polls(&self, polls: u64) {
+        self.machine.polls_max.set(polls);
     }
 
     /// Disk events so far, as [`CrashPoint::DiskEvents`] counts them.

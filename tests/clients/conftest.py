@@ -1,0 +1,157 @@
+"""Fixtures: brokers in directories of their own below target/test-data, and one Java driver for the run."""
+
+import contextlib
+import os
+import re
+import shutil
+
+import pytest
+
+from harness.broker import Broker
+from harness.java import JavaDriver
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+TEST_DATA = os.path.join(ROOT, "target", "test-data")
+CRASH_ROUNDS, SOAK_CRASH_ROUNDS = 20, 300
+HAS_FAILED = pytest.StashKey()
+KEPT_DIRECTORIES = []
+
+
+def pytest_addoption(parser):
+    parser.addoption("--broker", default=os.path.join(ROOT, "target/release/corelane"), help="broker binary")
+    parser.addoption("--tools", default=os.path.join(ROOT, "target/test-tools"), help="what tests/tools/fetch made")
+    parser.addoption("--soak", action="store_true", help="longer runs")
+    parser.addoption("--crash-rounds", type=int, help=f"kill -9 rounds ({CRASH_ROUNDS}, or {SOAK_CRASH_ROUNDS})")
+
+
+def pytest_configure(config):
+    for path in (config.getoption("--broker"), os.path.join(config.getoption("--tools"), "driver")):
+        if not os.path.exists(path):
+            raise pytest.UsageError(f"{path} is missing: tests/run builds it")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """After a failure: keeps the directories of the test and of its module, and shows the brokers' logs."""
+    report = (yield).get_result()
+    if not report.failed:
+        return
+    item.stash[HAS_FAILED] = True
+    item.parent.stash[HAS_FAILED] = True
+    for value in getattr(item, "funcargs", {}).values():
+        brokers = value.started if isinstance(value, Launcher) else [value] if isinstance(value, Broker) else []
+        for broker in brokers:
+            report.sections.append((f"log of {broker.directory}", broker.log()))
+
+
+def pytest_terminal_summary(terminalreporter):
+    for path in KEPT_DIRECTORIES:
+        terminalreporter.write_line(f"kept for inspection: {path}")
+
+
+@pytest.fixture(scope="session")
+def binary(pytestconfig):
+    return os.path.abspath(pytestconfig.getoption("--broker"))
+
+
+@pytest.fixture(scope="session")
+def tools_dir(pytestconfig):
+    return os.path.abspath(pytestconfig.getoption("--tools"))
+
+
+@pytest.fixture(scope="session")
+def crash_rounds(pytestconfig):
+    default = SOAK_CRASH_ROUNDS if pytestconfig.getoption("--soak") else CRASH_ROUNDS
+    return pytestconfig.getoption("--crash-rounds") or default
+
+
+@pytest.fixture
+def directory(request):
+    """A fresh directory for one test; kept, and named, when the test fails."""
+    with fresh_directory(request.node) as path:
+        yield path
+
+
+@pytest.fixture(scope="module")
+def broker(request, binary):
+    """One broker for all tests of a module that need nothing of their own; topics keep them apart."""
+    with fresh_directory(request.node) as path:
+        broker = Broker(binary, path)
+        with failure_noted(request.node), ending(broker):
+            yield broker.start()
+            broker.check_alive()
+            assert broker.terminate() == 0, broker.log()
+
+
+@pytest.fixture
+def launch(request, binary, directory):
+    """Starts brokers that belong to one test: launch(shards=..., settings=[...], ...)."""
+    launcher = Launcher(binary, directory)
+    with failure_noted(request.node), contextlib.ExitStack() as stack:
+        stack.callback(launcher.kill_all)
+        yield launcher
+        for broker in launcher.started:
+            if broker.is_running():
+                broker.check_alive()
+
+
+class Launcher:
+    """Starts brokers in numbered directories and remembers them."""
+
+    def __init__(self, binary, directory):
+        self.binary = binary
+        self.directory = directory
+        self.started = []
+
+    def __call__(self, **options):
+        return self.prepare(**options).start()
+
+    def prepare(self, **options):
+        """A broker that is not started yet."""
+        broker = Broker(self.binary, os.path.join(self.directory, f"broker-{len(self.started)}"), **options)
+        self.started.append(broker)
+        return broker
+
+    def kill_all(self):
+        for broker in self.started:
+            broker.kill9()
+
+
+@pytest.fixture(scope="session")
+def java(tools_dir):
+    os.makedirs(TEST_DATA, exist_ok=True)
+    driver = JavaDriver(tools_dir, os.path.join(TEST_DATA, "java-driver.log"))
+    yield driver
+    driver.close()
+
+
+@contextlib.contextmanager
+def fresh_directory(node):
+    path = os.path.join(TEST_DATA, re.sub(r"[^A-Za-z0-9_.=-]+", "-", node.nodeid.split("/")[-1]))
+    shutil.rmtree(path, ignore_errors=True)
+    os.makedirs(path)
+    try:
+        yield path
+    finally:
+        if node.stash.get(HAS_FAILED, False):
+            KEPT_DIRECTORIES.append(path)
+        else:
+            shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def failure_noted(node):
+    """Marks the node as failed if the block raises: a fixture's own failure is reported too late for that."""
+    try:
+        yield
+    except BaseException:
+        node.stash[HAS_FAILED] = True
+        raise
+
+
+@contextlib.contextmanager
+def ending(broker):
+    try:
+        yield
+    finally:
+        broker.kill9()

@@ -1,0 +1,268 @@
+//! One simulated shard through its lives: boot, check, work, crash.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use corelane::base::ids::{PartitionId, TopicId};
+use corelane::base::limits::BLOCK_BYTES;
+use corelane::log::journal::ring::RingShape;
+use corelane::log::recovery::{self, ShardPaths};
+use corelane::runtime::sim::{CrashPoint, SimWorld};
+use corelane::runtime::{OpenMode, Runtime};
+use corelane::shard::{PartitionSpec, Storage, StorageConfig};
+
+use super::model::PartitionModel;
+use super::workload::{Actor, Producer, SharedModel, check_read};
+
+const DISK_ID: [u8; 16] = [0xd1; 16];
+const PARTITIONS: i32 = 4;
+
+/// Small, so that files are recycled, segments rolled and memory evicted all the time.
+const SHAPE: RingShape = RingShape {
+    file_count: 4,
+    file_bytes: 64 * BLOCK_BYTES as u64,
+    group_bytes_max: 16 * BLOCK_BYTES as u64,
+};
+
+fn paths() -> ShardPaths {
+    ShardPaths {
+        directory: PathBuf::from("/data/shard-0"),
+        journal_directory: PathBuf::from("/data/shard-0/journal"),
+    }
+}
+
+fn config() -> StorageConfig {
+    StorageConfig {
+        data_directory: PathBuf::from("/data"),
+        shard_directory: paths().directory,
+        group_bytes: 4 * BLOCK_BYTES,
+        segment_bytes: 24 * BLOCK_BYTES as u64,
+        dirty_bytes_max: 48 * BLOCK_BYTES as u64,
+        tail_bytes_max: 24 * BLOCK_BYTES,
+    }
+}
+
+/// See the module.
+pub struct Cluster {
+    world: SimWorld,
+    models: Vec<SharedModel>,
+    producers: Vec<Rc<RefCell<Producer>>>,
+    leader_epoch: i32,
+    topics_made: u8,
+    is_stopping: Rc<Cell<bool>>,
+}
+
+impl Cluster {
+    pub fn new(world: SimWorld) -> Self {
+        let mut cluster = Cluster {
+            world,
+            models: Vec::new(),
+            producers: Vec::new(),
+            leader_epoch: 0,
+            topics_made: 0,
+            is_stopping: Rc::default(),
+        };
+        for index in 0..PARTITIONS {
+            let model = cluster.new_partition(index);
+            cluster.models.push(model);
+            cluster.producers.push(Rc::new(RefCell::new(Producer::new(i64::from(index) + 1))));
+        }
+        let runtime = cluster.world.runtime();
+        let made = cluster.world.block_on(async {
+            runtime.create_dir("/data".as_ref()).await.expect("created");
+            runtime.sync_dir("/".as_ref()).await.expect("synced");
+            recovery::create(&runtime, &paths(), DISK_ID, SHAPE).await
+        });
+        made.expect("no crash yet").expect("created");
+        cluster
+    }
+
+    /// A partition of a new topic that always has the same name.
+    fn new_partition(&mut self, index: i32) -> SharedModel {
+        self.topics_made += 1;
+        let id = PartitionId { topic: TopicId::from_bytes([self.topics_made; 16]), index };
+        let is_cut = index == PARTITIONS - 1;
+        Rc::new(RefCell::new(PartitionModel::new(id, format!("t-{index}"), is_cut)))
+    }
+
+    fn specs(&self) -> Vec<PartitionSpec> {
+        let spec = |model: &SharedModel| PartitionSpec {
+            id: model.borrow().id,
+            topic_name: "t".to_owned(),
+            leader_epoch: self.leader_epoch,
+            segment_bytes: config().segment_bytes,
+        };
+        self.models.iter().map(spec).collect()
+    }
+
+    /// A digest of everything that happened.
+    pub fn trace_hash(&self) -> u64 {
+        self.world.trace_hash()
+    }
+
+    /// A whole life: recovers, checks everything, works until the crash that the seed has chosen, or stops
+    /// cleanly.
+    pub fn live(&mut self) {
+        self.leader_epoch += 1_000;
+        self.is_stopping.set(false);
+        self.choose_crash();
+        let clean = self.world.random_below(5) == 0;
+        let recreate = self.world.random_below(4) == 0;
+        let (runtime, this) = (self.world.runtime(), &*self);
+        let alive = self.world.block_on(async {
+            let storage = this.boot(&runtime).await;
+            runtime.spawn(Box::pin(Rc::clone(&storage).maintain()));
+            this.check_all(&runtime, &storage).await;
+            this.retry_all(&storage).await;
+            this.spawn_workload(&runtime, &storage);
+            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 400)).await;
+            storage
+        });
+        let Some(storage) = alive else { return };
+        if recreate {
+            self.recreate(&storage);
+        } else if clean {
+            self.stop(&storage);
+        }
+        self.world.crash();
+    }
+
+    fn choose_crash(&self) {
+        match self.world.random_below(4) {
+            0 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(60))),
+            1 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(3_000))),
+            2 => self
+                .world
+                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(400_000)))),
+            _ => {}
+        }
+    }
+
+    async fn boot(&self, runtime: &Rc<dyn Runtime>) -> Rc<Storage> {
+        let opened = Storage::open(Rc::clone(runtime), config(), &paths(), DISK_ID, &self.specs()).await;
+        opened.unwrap_or_else(|error| panic!("recovery failed: {error}"))
+    }
+
+    fn actor(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>, model: &SharedModel) -> Actor {
+        let id = model.borrow().id;
+        let damage = storage.damage(id).map(|error| error.to_string());
+        assert_eq!(damage, None, "no partition is damaged by a crash");
+        Actor {
+            runtime: Rc::clone(runtime),
+            storage: Rc::clone(storage),
+            replica: storage.replica(id).expect("open"),
+            model: Rc::clone(model),
+            leader_epoch: self.leader_epoch,
+            is_stopping: Rc::clone(&self.is_stopping),
+        }
+    }
+
+    /// Everything acknowledged is there, in order, with the same bytes; nothing else is but what was sent.
+    async fn check_all(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>) {
+        for model in &self.models {
+            let actor = self.actor(runtime, storage, model);
+            let progress = *actor.replica.state.borrow().progress();
+            assert_eq!(progress.high_watermark(), progress.log_end(), "all that was recovered is committed");
+            model.borrow_mut().recovered(progress.log_start(), progress.log_end());
+            let mut offset = progress.log_start();
+            while offset < progress.log_end() {
+                offset = check_read(&actor, offset, 30_000).await;
+            }
+        }
+    }
+
+    async fn retry_all(&self, storage: &Rc<Storage>) {
+        for (model, producer) in
+            self.models.iter().zip(&self.producers).filter(|(model, _)| !model.borrow().is_cut)
+        {
+            let replica = storage.replica(model.borrow().id).expect("open");
+            // Owned by nobody else at this moment: the tasks of the last life are gone.
+            let mut retrying = producer.replace(Producer::new(0));
+            retrying.retry(storage, &replica, model, self.leader_epoch).await;
+            producer.replace(retrying);
+        }
+    }
+
+    fn spawn_workload(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>) {
+        for (model, producer) in self.models.iter().zip(&self.producers) {
+            let actor = self.actor(runtime, storage, model);
+            if actor.model.borrow().is_cut {
+                runtime.spawn(Box::pin(actor.clone().truncate()));
+                runtime.spawn(Box::pin(actor.produce_plain()));
+                continue;
+            }
+            runtime.spawn(Box::pin(actor.clone().produce_idempotent(Rc::clone(producer))));
+            runtime.spawn(Box::pin(actor.clone().read()));
+            if actor.model.borrow().id.index == 0 {
+                runtime.spawn(Box::pin(actor.advance_log_start()));
+            } else {
+                runtime.spawn(Box::pin(actor.produce_plain()));
+            }
+        }
+    }
+
+    /// Deletes a topic and makes another of the same name.
+    fn recreate(&mut self, storage: &Rc<Storage>) {
+        let index = self.world.random_below(PARTITIONS as u64) as usize;
+        let old = self.models[index].borrow().id;
+        self.models[index] = self.new_partition(index as i32);
+        self.producers[index] = Rc::new(RefCell::new(Producer::new(i64::from(self.topics_made) + 100)));
+        let specs = self.specs();
+        let world = &self.world;
+        world.block_on(async {
+            storage.delete(old).await.expect("deleted");
+            storage.open_new(&specs[index..=index]).await.expect("opened");
+        });
+    }
+
+    /// A clean stop leaves segments that hold exactly the log.
+    fn stop(&mut self, storage: &Rc<Storage>) {
+        let runtime = self.world.runtime();
+        self.is_stopping.set(true);
+        let stopped = self.world.block_on(async {
+            // Requests in flight end before a broker stops its storage.
+            runtime.sleep(Duration::from_millis(20)).await;
+            for model in &self.models {
+                // No more appends: the partitions are led by nobody.
+                let replica = storage.replica(model.borrow().id).expect("open");
+                replica.state.borrow_mut().resign();
+            }
+            runtime.sleep(Duration::from_millis(20)).await;
+            storage.stop().await.expect("stopped");
+            for model in &self.models {
+                let actor = self.actor(&runtime, storage, model);
+                check_files(&actor).await;
+            }
+        });
+        if stopped.is_some() {
+            for model in &self.models {
+                let end = model.borrow().end();
+                model.borrow_mut().acknowledged_end = end;
+            }
+        }
+    }
+}
+
+async fn check_files(actor: &Actor) {
+    let (directory, segments): (_, Vec<_>) = {
+        let log = actor.replica.log.borrow();
+        (log.directory().to_owned(), log.segments().map(|it| (it.base_offset, it.end_position)).collect())
+    };
+    let mut found = Vec::new();
+    for &(base, length) in &segments {
+        let path = directory.join(format!("{base:020}.log"));
+        let file = actor.runtime.open(&path, OpenMode::Read).await.expect("exists");
+        assert_eq!(file.length().await.expect("known"), length, "cut to its exact length");
+        let bytes =
+            file.read_at(0, (length as usize).max(1).next_multiple_of(BLOCK_BYTES)).await.expect("read");
+        found.extend_from_slice(bytes.as_slice());
+    }
+    if let Some((base, _)) = segments.first() {
+        assert!(
+            found == actor.model.borrow().bytes_from(*base, usize::MAX),
+            "the files hold the log, no more and no less"
+        );
+    }
+}
