@@ -232,7 +232,6 @@ pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
 
-
 // Topics.
 
 /// Partitions of one topic at most; CreateTopics beyond it is answered with INVALID_PARTITIONS.
@@ -314,3 +313,35 @@ pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
 pub const MAILBOX_APPENDS_MAX: usize = 1024;
 /// Queries that wait in a shard's mailbox. Reached: the sender waits.
 pub const MAILBOX_QUERIES_MAX: usize = 1024;
+
+// Connections.
+
+/// A connection's buffer for what arrives; small requests that arrive together are read at once.
+pub const RECEIVE_BUFFER_BYTES: usize = 8 << 10;
+/// Steps in which the memory of a longer request grows while it arrives.
+pub const RECEIVE_STEP_BYTES: usize = 64 << 10;
+const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
+/// In this time a step of a request, or its rest, must arrive. Reached: the connection closes, since others wait for
+/// the memory that was set aside for the request.
+pub const REQUEST_STALL_MS: u64 = 30_000;
+/// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
+/// pin. Reached: the connection closes.
+pub const RESPONSE_STALL_MS: u64 = 10_000;
+/// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.
+pub const SEND_BYTES_PER_TURN: usize = 1 << 20;
+/// The same in pieces of memory: the most that the kernel takes at once (IOV_MAX).
+pub const SEND_PARTS_PER_TURN: usize = 1024;
+/// Pause after a connection could not be accepted, for want of descriptors or memory.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Time between two log lines that say that connections are refused.
+pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
+
+// Fetch and ListOffsets.
+
+/// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.
+pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+/// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
+/// the answer.
+pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;
+/// The same as a multiple of the compressed length.
+pub const LOOK_UP_RATIO_MAX: usize = 1024;

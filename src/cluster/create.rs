@@ -100,7 +100,7 @@ pub struct CreatedTopic {
 }
 
 /// Creates topics; the results are in the order of `topics`. A name that comes twice exists the second time:
-/// requests with duplicates are the API layer's to refuse. `new_id` makes ids that no topic ever had.
+/// requests with duplicates are the API layer's to refuse. `new_id` makes random ids.
 pub fn create_topics(
     draft: &mut Draft,
     topics: &[NewTopic],
@@ -116,7 +116,9 @@ pub fn create_topics(
         let shards = place(topic, placing, &mut loads, left)?;
         left -= shards.len();
         let internal = is_internal(&topic.name);
-        let record = TopicRecord { id: new_id(), name: topic.name.clone(), internal, configs, created_ms };
+        let id = std::iter::repeat_with(&mut *new_id).find(|id| draft.image().topic(*id).is_none());
+        let id = id.expect("there are more ids than topics");
+        let record = TopicRecord { id, name: topic.name.clone(), internal, configs, created_ms };
         Ok(add(draft, record, &shards, placing))
     };
     topics.iter().map(create).collect()

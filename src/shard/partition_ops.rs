@@ -122,9 +122,7 @@ impl Shard {
     pub async fn read(&self, id: PartitionId, request: ReadRequest) -> Result<ReadOutcome, PartitionError> {
         match self.place(id)? {
             Place::Here(replica) => self.read_here(&replica, &request).await,
-            Place::There(mailbox) => {
-                self.ask(mailbox, |reply| Query::Read { id, request, reply }).await?
-            }
+            Place::There(mailbox) => self.ask(mailbox, |reply| Query::Read { id, request, reply }).await?,
         }
     }
 
@@ -168,7 +166,10 @@ impl Shard {
         self.mailbox_of(owner.shard).map(Place::There)
     }
 
-    pub(super) fn mailbox_of(&self, shard: crate::base::ids::ShardId) -> Result<&MailboxSender, PartitionError> {
+    pub(super) fn mailbox_of(
+        &self,
+        shard: crate::base::ids::ShardId,
+    ) -> Result<&MailboxSender, PartitionError> {
         self.mailboxes.get(usize::from(shard.0)).ok_or(PartitionError::NotLeader)
     }
 
