@@ -254,6 +254,9 @@ pub const CPU_NUMBER_END: usize = 8192;
 /// Distance from a listener's port to its first shard's port by default.
 pub const SHARD_PORT_OFFSET: u16 = 100;
 
+/// Orders of the main thread that wait for a shard: one for each step of start and stop, so it never waits.
+pub const SHARD_ORDERS_MAX: usize = 4;
+
 /// Shards whose files are made at the same time at the first start: enough to keep a fast disk busy with zeros.
 /// Further ones wait.
 pub const SHARDS_BUILT_AT_ONCE: usize = 8;

@@ -6,7 +6,6 @@ mod client;
 mod controller;
 mod environment;
 mod files;
-mod lock;
 mod node_file;
 mod progress;
 mod redb_store;
@@ -19,7 +18,7 @@ mod thread;
 
 pub use client::{ControlClient, ControlError};
 pub use environment::Environment;
-pub use lock::LockError;
+pub use files::create_dir;
 pub use node_file::{Layout, NodeFile, NodeFileError};
 pub use progress::AppliedReporter;
 pub use redb_store::RedbStore;

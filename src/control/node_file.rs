@@ -26,10 +26,17 @@ pub const NODE_FORMAT_VERSION: u32 = 1;
 /// How a node's partitions are spread over the shards' files on its disk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Layout {
-    /// Counts the changes of `shards`.
+    /// Counts the layouts; 0 as long as no files were made.
     pub generation: u32,
     /// Number of shards that own files.
     pub shards: u16,
+}
+
+impl Layout {
+    /// The layout that comes after this one.
+    pub fn next(self, shards: u16) -> Self {
+        Layout { generation: self.generation + 1, shards }
+    }
 }
 
 /// The content of node.json.

@@ -45,7 +45,7 @@ impl Progress {
 }
 
 /// A shard's way to say that it follows an image.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct AppliedReporter {
     progress: Arc<Progress>,
     shard: ShardId,

@@ -20,7 +20,6 @@ use super::client::ControlClient;
 use super::controller::{Controller, random_id};
 use super::environment::Environment;
 use super::files;
-use super::lock::{DirectoryLock, LockError};
 use super::node_file::{Layout, NODE_FORMAT_VERSION, NodeFile, NodeFileError};
 use super::progress::AppliedReporter;
 use super::redb_store::RedbStore;
@@ -36,7 +35,7 @@ use crate::cluster::{
 /// The folder of DATA_DIR that is control's.
 const CONTROL_DIR: &str = "control";
 /// What a data directory can hold besides: names, or beginnings of them.
-const DATA_NAMES: [&str; 3] = [CONTROL_DIR, "shard-", "topics"];
+const DATA_NAMES: [&str; 3] = [CONTROL_DIR, "layout-", "topics"];
 
 /// How control is set up.
 pub struct ControlConfig {
@@ -69,9 +68,6 @@ pub enum StartError {
         /// What the system says.
         source: io::Error,
     },
-    /// Somebody else runs on the data.
-    #[error(transparent)]
-    Lock(#[from] LockError),
     /// node.json cannot be used.
     #[error(transparent)]
     NodeFile(#[from] NodeFileError),
@@ -107,11 +103,10 @@ pub enum StartError {
     Incarnation(#[from] IncarnationError),
 }
 
-/// The locked data directory and what node.json says of it.
-pub struct NodeDirectory {
+/// The data directory and what node.json says of it.
+struct NodeDirectory {
     dir: PathBuf,
     file: NodeFile,
-    _lock: DirectoryLock,
 }
 
 /// What one shard needs of control.
@@ -135,13 +130,12 @@ pub struct Control {
 }
 
 impl Control {
-    /// Locks and checks the data directory, and registers a new incarnation of the node: every partition that it
+    /// Checks the data directory, which the caller has locked, and registers a new incarnation of the node: every partition that it
     /// leads is in a new leader epoch, and dealt to one of `shards`.
     pub fn start(config: ControlConfig) -> Result<Control, StartError> {
         let ControlConfig { data_dir: dir, node, shards, mut environment, .. } = config;
         assert!((1..=SHARDS_PER_NODE_MAX).contains(&shards), "the configuration allows no other number");
         files::create_dir(&dir).map_err(|source| StartError::DataDir { dir: dir.clone(), source })?;
-        let lock = DirectoryLock::acquire(&dir)?;
         let mut file = match NodeFile::read(&dir, node)? {
             Some(file) => file,
             None => new_node_file(&dir, node, shards, &mut environment)?,
@@ -170,7 +164,7 @@ impl Control {
         let image = Arc::new(draft.finish());
         let controller = Controller::new(Box::new(store), image, placing, environment);
         let (sender, commands) = mpsc::channel(CONTROL_COMMANDS_MAX);
-        let directory = NodeDirectory { dir, file, _lock: lock };
+        let directory = NodeDirectory { dir, file };
         let client = ControlClient::new(sender);
         Ok(Control { directory, controller, commands, client, shards, cpu: config.cpu })
     }
@@ -185,17 +179,14 @@ impl Control {
         &self.directory.file
     }
 
-    /// Tells that the shards' files are now those of this start's number of shards. Where
-    /// `node_file().layout.shards` is another number, the files are still the old ones': their journals are
-    /// replayed and written back before this is called, and this before [`Control::spawn`].
-    pub fn adopt_layout(&mut self) -> Result<(), StartError> {
-        let NodeDirectory { dir, file, .. } = &mut self.directory;
-        if file.layout.shards != self.shards {
-            let generation = file.layout.generation + 1;
-            let layout = Layout { generation, shards: self.shards };
-            NodeFile { layout, ..file.clone() }.write(dir)?;
-            file.layout = layout;
-        }
+    /// Says durably that the next layout of the shards' files is the one that counts; it is complete and has this
+    /// start's number of shards. Comes before [`Control::spawn`] where `node_file().layout` is of no files yet
+    /// (generation 0) or of another number of shards, and where partitions are not in their owners' files.
+    pub fn adopt_next_layout(&mut self) -> Result<(), StartError> {
+        let NodeDirectory { dir, file } = &mut self.directory;
+        let layout = file.layout.next(self.shards);
+        NodeFile { layout, ..file.clone() }.write(dir)?;
+        file.layout = layout;
         Ok(())
     }
 
@@ -211,7 +202,7 @@ impl Control {
     /// Starts the thread. From now on commands are served; their replies wait for every shard.
     pub fn spawn(self) -> io::Result<ControlThread> {
         assert_eq!(self.directory.file.layout.shards, self.shards, "the files are laid out anew first");
-        ControlThread::spawn(self.controller, self.commands, self.cpu, self.directory)
+        ControlThread::spawn(self.controller, self.commands, self.cpu)
     }
 }
 

@@ -12,13 +12,11 @@ use tokio::sync::mpsc;
 use super::client::Command;
 use super::controller::Controller;
 use super::progress::Progress;
-use super::start::NodeDirectory;
 
-/// The running control thread. The data directory stays locked until this is dropped.
+/// The running control thread.
 pub struct ControlThread {
     thread: JoinHandle<()>,
     progress: Arc<Progress>,
-    _directory: NodeDirectory,
 }
 
 impl ControlThread {
@@ -27,7 +25,6 @@ impl ControlThread {
         controller: Controller,
         commands: mpsc::Receiver<Command>,
         cpu: Option<usize>,
-        directory: NodeDirectory,
     ) -> io::Result<Self> {
         let progress = Arc::clone(controller.progress());
         let body = move || {
@@ -39,11 +36,11 @@ impl ControlThread {
             block_on(serve(controller, commands));
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
-        Ok(ControlThread { thread, progress, _directory: directory })
+        Ok(ControlThread { thread, progress })
     }
 
     /// Lets the transaction under way finish, and ends the thread. Commands that wait are told that control has
-    /// stopped. The data directory is free for others when this returns: everybody else is done with it by then.
+    /// stopped.
     pub fn stop(self) {
         self.progress.stop();
         if self.thread.join().is_err() {

@@ -15,39 +15,19 @@ use futures_util::future::try_join_all;
 
 use crate::base::ids::{PartitionId, ShardId};
 use crate::base::limits::SHARDS_BUILT_AT_ONCE;
+use crate::control::Layout;
 use crate::log::LogError;
 use crate::log::journal::ring::RingShape;
 use crate::log::recovery::{self, Parcel, ShardPaths};
 use crate::runtime::Runtime;
 use crate::shard::{HandOffError, PartitionSpec, Storage, StorageConfig};
 
-/// One set of shards' files.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Layout {
-    /// Counts the layouts of a data directory, from 1.
-    pub generation: u64,
-    /// Its shards: 0 up to this number.
-    pub shards: u16,
-}
-
-impl Layout {
-    /// The first layout of a data directory.
-    pub fn first(shards: u16) -> Self {
-        Layout { generation: 1, shards }
-    }
-
-    /// The layout that comes after this one.
-    pub fn next(self, shards: u16) -> Self {
-        Layout { generation: self.generation + 1, shards }
-    }
-
-    fn directory_name(self) -> String {
-        format!("layout-{}", self.generation)
-    }
+fn directory_name(generation: u32) -> String {
+    format!("layout-{generation}")
 }
 
 /// The generation that a directory's name says it is of.
-fn generation_of(path: &Path) -> Option<u64> {
+fn generation_of(path: &Path) -> Option<u32> {
     path.file_name()?.to_str()?.strip_prefix("layout-")?.parse().ok()
 }
 
@@ -98,7 +78,7 @@ pub enum LayoutError {
 impl Ground {
     /// The places of one shard's files.
     pub fn paths(&self, layout: Layout, shard: ShardId) -> ShardPaths {
-        let below = PathBuf::from(layout.directory_name()).join(format!("shard-{shard}"));
+        let below = PathBuf::from(directory_name(layout.generation)).join(format!("shard-{shard}"));
         ShardPaths {
             directory: self.data_directory.join(&below),
             journal_directory: self.journal_directory.join(below).join("journal"),
@@ -122,7 +102,7 @@ impl Ground {
             try_join_all(created).await?;
         }
         for root in self.roots() {
-            for directory in [root.join(layout.directory_name()), root.to_owned()] {
+            for directory in [root.join(directory_name(layout.generation)), root.to_owned()] {
                 runtime.sync_dir(&directory).await.map_err(LogError::io(&directory))?;
             }
         }
@@ -188,8 +168,8 @@ impl Ground {
         Ok(())
     }
 
-    async fn remove(&self, runtime: &Rc<dyn Runtime>, generation: u64) -> Result<(), LogError> {
-        let name = Layout { generation, shards: 0 }.directory_name();
+    async fn remove(&self, runtime: &Rc<dyn Runtime>, generation: u32) -> Result<(), LogError> {
+        let name = directory_name(generation);
         for root in self.roots() {
             let directory = root.join(&name);
             runtime.remove_dir_all(&directory).await.map_err(LogError::io(&directory))?;

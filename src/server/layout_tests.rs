@@ -4,8 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::layout::{Assigned, Ground, Layout};
+use super::layout::{Assigned, Ground};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
+use crate::control::Layout;
 use crate::log::journal::ring::RingShape;
 use crate::protocol::batch::{BatchBuilder, BatchHeader, Batches, HEADER_BYTES};
 use crate::runtime::Runtime;
@@ -53,7 +54,7 @@ impl Scene {
             shape,
             storage,
         };
-        let layout = Layout::first(2);
+        let layout = Layout { generation: 1, shards: 2 };
         let scene = Scene {
             runtime: world.runtime(),
             world,

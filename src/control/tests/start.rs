@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::redb_store::RedbStore;
 use super::super::store::MetadataStore;
-use super::super::{Layout, LockError, NodeFile, NodeFileError, StartError, StoreError};
+use super::super::{Layout, NodeFile, NodeFileError, StartError, StoreError};
 use super::{NODE, config, start, topic};
 use crate::base::ids::{NodeId, ShardId};
 use crate::cluster::{Image, NewTopic};
@@ -54,22 +54,6 @@ fn each_start_is_a_new_incarnation_with_new_leader_epochs() {
 }
 
 #[test]
-fn a_second_process_is_told_who_has_the_directory() {
-    let dir = tempfile::tempdir().unwrap();
-    let first = start(dir.path(), 1).unwrap();
-    let refused = start(dir.path(), 1).err().expect("refused");
-    assert!(
-        matches!(refused, StartError::Lock(LockError::InUse { pid: Some(pid), .. }) if pid == std::process::id())
-    );
-    assert!(refused.to_string().contains(&format!("in use by pid {}", std::process::id())));
-    assert_eq!(node_file(dir.path()).boot_count, 1, "refused before anything was changed");
-    let thread = first.spawn().unwrap();
-    assert!(start(dir.path(), 1).is_err(), "locked while the thread runs");
-    thread.stop();
-    assert!(start(dir.path(), 1).is_ok());
-}
-
-#[test]
 fn another_number_of_shards_deals_anew_and_keeps_the_old_layout_until_it_is_adopted() {
     let dir = tempfile::tempdir().unwrap();
     with_topics(dir.path(), 2, vec![topic("a", 6)]);
@@ -85,12 +69,12 @@ fn another_number_of_shards_deals_anew_and_keeps_the_old_layout_until_it_is_adop
         assert_eq!(counts, [2, 2, 2]);
     }
     let mut control = start(dir.path(), 3).unwrap();
-    control.adopt_layout().unwrap();
+    control.adopt_next_layout().unwrap();
     assert_eq!(control.node_file().layout, Layout { generation: 1, shards: 3 });
     assert_eq!(node_file(dir.path()), *control.node_file());
     drop(control);
     let mut control = start(dir.path(), 1).unwrap();
-    control.adopt_layout().unwrap();
+    control.adopt_next_layout().unwrap();
     assert!(control.image().partitions().all(|partition| partition.owner().shard.0 == 0));
     control.spawn().unwrap().stop();
 }
@@ -150,7 +134,7 @@ fn a_part_that_is_missing_is_never_replaced_by_an_empty_one() {
     assert!(matches!(error, StartError::Store(StoreError::Missing { .. })));
     assert!(error.to_string().contains("restore the whole data directory"));
 
-    for leftover in ["topics", "shard-3"] {
+    for leftover in ["topics", "layout-3"] {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join(leftover)).unwrap();
         assert!(matches!(refusal(dir.path()), StartError::NodeFileMissing { .. }));
