@@ -20,6 +20,8 @@ mod produce;
 mod record_time;
 mod reply;
 mod router;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub use guard::is_guarded;

@@ -6,6 +6,8 @@ mod error;
 mod receive;
 mod responses;
 mod session;
+#[cfg(test)]
+mod tests;
 
 pub use connections::Connections;
 pub use error::Closed;
