@@ -27,4 +27,4 @@ mod topics;
 pub use guard::is_guarded;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};
-pub use router::{Call, Caller, OtherCall, ProduceCall, decode};
+pub use router::{Call, Caller, OtherCall, ProduceCall, decode, is_produce};

@@ -8,6 +8,7 @@ mod responses;
 mod session;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 pub use connections::Connections;
 pub use error::Closed;

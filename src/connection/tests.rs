@@ -311,6 +311,26 @@ fn a_long_request_arrives_in_pieces() {
 }
 
 #[test]
+fn what_lies_behind_a_request_that_waits_takes_no_memory() {
+    on_scene(&[], |scene| async move {
+        let mut client = scene.connect().await;
+        let behind = frame(&produce(-1, 0, &vec![9; 200_000]), 9, 2);
+        let flood = async {
+            client.send(&[frame(&fetch(0, 1, 300), 11, 1), behind.clone()].concat()).await;
+        };
+        let watch = async {
+            scene.until(|scene| scene.shard.counters.requests.get() >= 1).await;
+            scene.runtime.sleep(Duration::from_millis(50)).await;
+            let fetch_alone = frame(&fetch(0, 1, 300), 11, 1).len() as u64;
+            assert!(scene.shard.budgets.requests.used() <= fetch_alone);
+        };
+        futures_util::future::join(flood, watch).await;
+        assert_eq!(client.response::<FetchResponse>(11).await.0, 1);
+        assert_eq!(client.response::<ProduceResponse>(9).await.0, 2);
+    });
+}
+
+#[test]
 fn draining_answers_what_is_in_flight() {
     on_scene(&[], |scene| async move {
         let mut parked = scene.connect().await;
