@@ -20,9 +20,11 @@ mod produce;
 mod record_time;
 mod reply;
 mod router;
+#[cfg(test)]
+mod tests;
 mod topics;
 
 pub use guard::is_guarded;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};
-pub use router::{Call, Caller, OtherCall, ProduceCall, decode};
+pub use router::{Call, Caller, OtherCall, ProduceCall, decode, is_produce};

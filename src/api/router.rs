@@ -63,6 +63,11 @@ enum Body {
     DescribeCluster(DescribeClusterRequest),
 }
 
+/// Whether a request's frame claims to be a produce request.
+pub fn is_produce(frame: &[u8]) -> bool {
+    frame.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
+}
+
 /// Takes a request's frame (the bytes behind its length) apart. Record batches stay views of it.
 pub fn decode(frame: Bytes) -> Result<Call, Refused> {
     guarded(|| read_call(&mut Reader::new(frame))).ok_or(Refused::Defect)?.map_err(Refused::Malformed)

@@ -330,6 +330,8 @@ pub const REQUEST_STALL_MS: u64 = 30_000;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 10_000;
+/// Requests that one connection reads or executes before others get a turn, in bytes.
+pub const CONNECTION_BYTES_PER_TURN: usize = 256 << 10;
 /// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.
 pub const SEND_BYTES_PER_TURN: usize = 1 << 20;
 /// The same in pieces of memory: the most that the kernel takes at once (IOV_MAX).

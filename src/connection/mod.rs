@@ -6,6 +6,9 @@ mod error;
 mod receive;
 mod responses;
 mod session;
+#[cfg(test)]
+mod tests;
+mod turn;
 
 pub use connections::Connections;
 pub use error::Closed;

@@ -7,6 +7,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 
 use super::error::Closed;
+use super::turn::Turn;
 use crate::base::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_STEP_BYTES, REQUEST_STALL_MS};
 use crate::protocol::{LENGTH_BYTES, REQUEST_BYTES_MIN, frame_length};
 use crate::runtime::Runtime;
@@ -56,12 +57,14 @@ impl Receiver {
         }
         let mut frame = BytesMut::with_capacity(length.min(there + RECEIVE_STEP_BYTES));
         frame.extend_from_slice(head);
+        let mut turn = Turn::new(runtime);
         while frame.len() < length {
             // What was received doubles, so that a frame costs no more than twice what arrived of it.
             let step = (length - frame.len()).min(frame.len().max(RECEIVE_STEP_BYTES));
             let filled = frame.len();
             frame.resize(filled + step, 0);
             fill(stream, runtime, &mut frame[filled..]).await?;
+            turn.spend(step).await;
         }
         Ok(frame.freeze())
     }

@@ -24,6 +24,7 @@ use tokio::sync::Notify;
 use super::error::Closed;
 use super::receive::Receiver;
 use super::responses::{Outgoing, Response, Responses};
+use super::turn::Turn;
 use crate::api::{self, Call, Caller};
 use crate::base::limits::{RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
 use crate::runtime::glommio::Stream;
@@ -51,7 +52,10 @@ struct Session {
     /// Requests that were read and not answered, and their length.
     in_flight: Cell<usize>,
     in_flight_bytes: Cell<usize>,
-    /// A request was answered.
+    /// Requests other than produce that were read and not executed. Nothing is read behind one: it may wait for
+    /// long, and what lies behind it would pin memory that others need.
+    others: Cell<usize>,
+    /// A request was executed or answered.
     answered: Notify,
 }
 
@@ -70,6 +74,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
         responses: Responses::new(Rc::clone(&shard.runtime)),
         in_flight: Cell::new(0),
         in_flight_bytes: Cell::new(0),
+        others: Cell::new(0),
         answered: Notify::new(),
         shard,
     };
@@ -127,15 +132,18 @@ impl Session {
     async fn read_frames(&self) -> Result<std::convert::Infallible, Closed> {
         let max = self.shard.config.socket_request_max_bytes;
         let mut receiver = Receiver::new();
+        let mut turn = Turn::new(&*self.shard.runtime);
         loop {
             let length = receiver.frame_length(&self.stream, max).await?;
             self.wait_for_room(length).await;
             let charge = self.shard.budgets.requests.take(length as u64).await;
             let bytes = receiver.frame(&self.stream, &*self.shard.runtime, length).await?;
+            self.others.set(self.others.get() + usize::from(!api::is_produce(&bytes)));
             self.in_flight.set(self.in_flight.get() + 1);
             self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
             self.requests.borrow_mut().push_back(Frame { bytes, charge });
             self.arrived.notify_one();
+            turn.spend(length).await;
         }
     }
 
@@ -144,7 +152,8 @@ impl Session {
         let config = &self.shard.config;
         loop {
             let (requests, bytes) = (self.in_flight.get(), self.in_flight_bytes.get());
-            let fits = requests < config.max_in_flight_requests_per_connection
+            let fits = self.others.get() == 0
+                && requests < config.max_in_flight_requests_per_connection
                 && bytes + length <= config.max_in_flight_bytes_per_connection;
             if requests == 0 || fits {
                 return;
@@ -155,6 +164,7 @@ impl Session {
 
     /// Executes requests in order.
     async fn execute(&self) -> Result<(), Closed> {
+        let mut turn = Turn::new(&*self.shard.runtime);
         while let Some(Frame { bytes, charge }) = self.next_request().await {
             let length = bytes.len();
             let call = api::decode(bytes)?;
@@ -166,15 +176,19 @@ impl Session {
                     self.responses.emptied().await;
                     let executed = std::pin::pin!(self.caller.execute(other));
                     let gone = std::pin::pin!(self.client_left.notified());
-                    match select(executed, gone).await {
-                        Either::Left((reply, _)) => Response::Ready(reply),
+                    let reply = match select(executed, gone).await {
+                        Either::Left((reply, _)) => reply,
                         Either::Right(_) => return Err(Closed::ByClient),
-                    }
+                    };
+                    self.others.set(self.others.get() - 1);
+                    self.answered.notify_one();
+                    Response::Ready(reply)
                 }
             };
             // The frame was taken apart; what a response still needs of it is counted with the response.
             drop(charge);
             self.responses.push(response, length);
+            turn.spend(length).await;
         }
         self.responses.finish();
         if self.is_client_gone.get() { Err(Closed::ByClient) } else { Ok(()) }
@@ -245,5 +259,24 @@ impl Session {
                 Either::Right(_) => {}
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::{CONNECTION_BYTES, RECEIVE_BUFFER_BYTES};
+
+    #[test]
+    fn an_idle_connection_fits_its_share() {
+        fn task<F>(_: impl FnOnce(Rc<Shard>, Stream, ListenerIndex) -> F) -> usize {
+            size_of::<F>()
+        }
+        fn part<'a, F>(_: impl FnOnce(&'a Session) -> F) -> usize {
+            size_of::<F>()
+        }
+        let parts = [task(serve), part(Session::read), part(Session::execute), part(Session::write)];
+        let all = parts.iter().sum::<usize>() + RECEIVE_BUFFER_BYTES;
+        assert!(all as u64 <= CONNECTION_BYTES, "{parts:?}");
     }
 }

@@ -26,6 +26,8 @@ mod shard;
 mod stop;
 mod storage;
 mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 mod truncate;
 mod write_back;
 

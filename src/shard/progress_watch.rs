@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_util::StreamExt;
-use futures_util::future::{Either, select};
+use futures_util::future::select;
 use futures_util::stream::FuturesUnordered;
 use tokio::sync::{Notify, oneshot};
 
@@ -33,16 +33,21 @@ impl Shard {
             }
         }
         let Ok(mut remote) = self.ask_for_progress(remote).await else { return };
-        if local.is_empty() {
-            remote.next().await;
-        } else if remote.is_empty() {
-            self.local_progress(&local).await;
-        } else {
-            let local = std::pin::pin!(self.local_progress(&local));
-            match select(local, remote.next()).await {
-                Either::Left(_) | Either::Right(_) => {}
+        // A shard that stops drops its reply: it will report nothing, which is no news of progress.
+        let reported = async {
+            while !matches!(remote.next().await, Some(Ok(()))) {
+                if remote.is_empty() {
+                    std::future::pending::<()>().await;
+                }
             }
-        }
+        };
+        let local = async {
+            if local.is_empty() {
+                std::future::pending::<()>().await;
+            }
+            self.local_progress(&local).await;
+        };
+        select(std::pin::pin!(local), std::pin::pin!(reported)).await;
     }
 
     async fn ask_for_progress(
