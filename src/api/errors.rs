@@ -51,6 +51,7 @@ pub(super) fn invalid_batch(error: &InvalidBatch) -> ErrorCode {
     match error {
         InvalidBatch::Truncated { .. }
         | InvalidBatch::Trailing(_)
+        | InvalidBatch::OldMagic(_)
         | InvalidBatch::BaseOffset(_)
         | InvalidBatch::RecordCount { .. }
         | InvalidBatch::Control
@@ -60,7 +61,6 @@ pub(super) fn invalid_batch(error: &InvalidBatch) -> ErrorCode {
         InvalidBatch::Length(_) | InvalidBatch::UnknownMagic(_) | InvalidBatch::Crc { .. } => {
             ErrorCode::CorruptMessage
         }
-        InvalidBatch::OldMagic(_) => ErrorCode::UnsupportedForMessageFormat,
         InvalidBatch::TooLarge { .. } => ErrorCode::MessageTooLarge,
         InvalidBatch::UnknownCompression(_) => ErrorCode::UnsupportedCompressionType,
         InvalidBatch::LogAppendTime => ErrorCode::InvalidTimestamp,

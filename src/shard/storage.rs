@@ -184,6 +184,11 @@ impl Storage {
 
     /// Notes that records below `end` are durable once the journal group is.
     pub(super) fn expect_durable(&self, sequence: u64, replica: &Rc<Replica>, end: Offset) {
+        // The write may have been submitted by the append itself, and have completed inside of the submission.
+        if self.journal.durable_sequence() >= sequence {
+            replica.on_durable(end);
+            return;
+        }
         let mut pending = self.pending.borrow_mut();
         match pending.back_mut() {
             Some(last) if last.sequence == sequence => last.ends.push((Rc::clone(replica), end)),

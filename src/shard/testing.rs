@@ -209,3 +209,25 @@ pub(crate) fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (R
     let other = (owner + 1) % node.shards.len();
     (Rc::clone(&node.shards[owner]), Rc::clone(&node.shards[other]))
 }
+
+#[test]
+fn a_group_that_is_durable_before_anybody_waits_for_it_is_not_missed() {
+    use crate::protocol::batch::{BatchBuilder, BatchHeader};
+    use crate::runtime::sim::SimWorld;
+
+    let world = SimWorld::new(1);
+    let runtime = world.runtime();
+    let ended = world.block_on(async {
+        let node = TestNode::start(&runtime, "/data".into(), test_config(1, &[])).await;
+        let topic = node.create_topic("t").await;
+        let storage = &node.shards[0].storage;
+        let replica = storage.replica(crate::base::ids::PartitionId { topic, index: 0 }).expect("open");
+        let batch = BatchBuilder::new().record(0, None, None).build();
+        let header = BatchHeader::parse(&batch).expect("our own");
+        // As though the disk had been done before the append had returned: decided, and durable, but not yet told.
+        replica.state.borrow_mut().append(&header, 0).expect("accepted");
+        storage.expect_durable(0, &replica, 1);
+        assert!(replica.commit_waiter(0).is_none());
+    });
+    assert_eq!(ended, Some(()));
+}

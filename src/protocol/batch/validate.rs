@@ -25,7 +25,7 @@ pub enum InvalidBatch {
     /// The length is less than a header: CORRUPT_MESSAGE.
     #[error("batch length {0} is less than a header")]
     Length(i32),
-    /// Version 0 or 1, which Kafka dropped in 4.0: UNSUPPORTED_FOR_MESSAGE_FORMAT.
+    /// Version 0 or 1, which no produce request of version 3 or later may hold: INVALID_RECORD.
     #[error("message format {0} is too old; use a client that writes version 2 (Kafka 0.11 and later)")]
     OldMagic(i8),
     /// No version that there ever was: CORRUPT_MESSAGE.

@@ -15,8 +15,10 @@ use crate::runtime::Runtime;
 const PREEMPT_TIMER: Duration = Duration::from_millis(1);
 
 /// An executor may park although tasks can run, if it was preempted before it ran anything; it goes on at the
-/// next wake. This timer bounds the pause.
-const HEARTBEAT: Duration = Duration::from_millis(5);
+/// next wake. The first of these timers bounds the pause. When it was that timer's own task that was left behind,
+/// which happens where other processes take the CPU, the next one wakes the executor, and so on: a task that was
+/// left behind has no timer.
+const HEARTBEATS_MS: [u64; 6] = [5, 25, 50, 100, 200, 400];
 
 /// Threads for calls that block (open, rename, sync of a directory); not pinned to the shard's core.
 const BLOCKING_THREADS: usize = 2;
@@ -72,17 +74,24 @@ where
 {
     let ring = Ring::new()?;
     let reaper = ring.spawn_reaper()?;
-    let pulse = Rc::clone(&ring);
-    let heartbeat = glommio::spawn_local(async move {
-        loop {
-            glommio::timer::sleep(HEARTBEAT).await;
-            // Costs a look at memory, and no lost wake can then stop the disk for good.
-            pulse.reap();
-        }
-    });
+    let heartbeats: Vec<_> =
+        HEARTBEATS_MS.into_iter().map(|period_ms| spawn_heartbeat(&ring, period_ms)).collect();
     let output = main(Rc::new(GlommioRuntime::new(Rc::clone(&ring)))).await;
-    heartbeat.cancel().await;
+    for heartbeat in heartbeats {
+        heartbeat.cancel().await;
+    }
     reaper.cancel().await;
     ring.finish();
     Ok(output)
+}
+
+fn spawn_heartbeat(ring: &Rc<Ring>, period_ms: u64) -> glommio::Task<()> {
+    let ring = Rc::clone(ring);
+    glommio::spawn_local(async move {
+        loop {
+            glommio::timer::sleep(Duration::from_millis(period_ms)).await;
+            // Costs a look at memory, and no lost wake can then stop the disk for good.
+            ring.reap();
+        }
+    })
 }

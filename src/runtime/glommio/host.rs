@@ -92,7 +92,10 @@ impl Runtime for GlommioRuntime {
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        glommio::spawn_local(task).detach();
+        // Not `spawn_local`, which polls the task at once: the journal's pump is to run behind all tasks that are
+        // ready, so that their appends share its next group.
+        let queue = glommio::executor().current_task_queue();
+        glommio::spawn_local_into(task, queue).expect("the queue of the task that runs").detach();
     }
 
     fn random_u64(&self) -> u64 {
