@@ -46,7 +46,7 @@ pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
 pub const COLD_READ_BYTES_MIN: usize = 128 << 10;
 
 /// Segment files open at once per shard. When reached, the one opened first is closed.
-pub const OPEN_SEGMENTS_MAX: usize = 2048;
+pub const OPEN_SEGMENTS_MAX: usize = 768;
 
 /// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
@@ -227,6 +227,7 @@ pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
 
 /// Files that a shard opens besides its connections: segments, journal, checkpoints, rings, its listeners.
 pub const SHARD_OPEN_FILES: u64 = 1024;
+const _: () = assert!(OPEN_SEGMENTS_MAX as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.

@@ -33,7 +33,8 @@ pub struct StorageConfig {
     pub group_bytes: usize,
     /// Size at which a segment is rolled unless the topic says otherwise, in bytes.
     pub segment_bytes: u64,
-    /// Bytes that may be in memory and the journal only; when reached, produce waits for write-back.
+    /// Bytes in whole blocks that may be in memory and the journal only; when reached, produce waits for
+    /// write-back.
     pub dirty_bytes_max: u64,
     /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
     pub tail_bytes_max: usize,
@@ -43,6 +44,7 @@ pub struct StorageConfig {
 pub(super) struct Damaged {
     pub(super) reason: std::sync::Arc<str>,
     pub(super) record: Option<PartitionRecord>,
+    pub(super) directory: PathBuf,
 }
 
 /// What appends of one journal group have to be told when it is durable.
@@ -78,6 +80,8 @@ pub struct Storage {
     pub(super) is_stopping: Cell<bool>,
     /// Held by whoever changes segment files: write-back or a truncation.
     pub(super) segment_turn: tokio::sync::Mutex<()>,
+    /// Held by whoever writes a checkpoint: two at once would write the same file.
+    pub(super) checkpoint_turn: tokio::sync::Mutex<()>,
     pending: RefCell<VecDeque<Pending>>,
 }
 
@@ -111,6 +115,7 @@ impl Storage {
             work: Notify::new(),
             is_stopping: Cell::new(false),
             segment_turn: tokio::sync::Mutex::new(()),
+            checkpoint_turn: tokio::sync::Mutex::new(()),
             pending: RefCell::default(),
         });
         let sink: Rc<dyn DurabilitySink> = storage.clone();
@@ -144,7 +149,7 @@ impl Storage {
         self.journal.failure().map_or(Ok(()), |reason| Err(StorageError::OutOfService(reason)))
     }
 
-    /// Bytes that are in memory and the journal only.
+    /// Bytes in whole blocks that are in memory and the journal only.
     pub fn dirty_bytes(&self) -> u64 {
         self.dirty_bytes.get()
     }
@@ -164,8 +169,13 @@ impl Storage {
         result
     }
 
-    /// Notes that some of a replica's bytes in memory are on disk too.
-    pub(super) fn note_evictable(&self, replica: &Rc<Replica>) {
+    /// Notes that some of a replica's bytes in memory are durable on disk too.
+    pub(super) fn make_evictable(&self, replica: &Rc<Replica>) {
+        self.note_evictable(replica);
+        self.evict();
+    }
+
+    fn note_evictable(&self, replica: &Rc<Replica>) {
         if !replica.is_evictable.replace(true) {
             self.evictable.borrow_mut().push_back(Rc::clone(replica));
         }
@@ -217,7 +227,7 @@ impl DurabilitySink for Storage {
         tracing::error!(reason, "the shard's writer is out of service: nothing more is acknowledged");
         self.pending.borrow_mut().clear();
         for replica in self.replicas.borrow().values() {
-            replica.drop_commit_waiters();
+            replica.refuse_commit_waiters();
         }
         self.room.notify_waiters();
         self.work.notify_one();

@@ -77,6 +77,7 @@ impl Storage {
         loop {
             let progressed = self.journal.progressed();
             self.check_in_service()?;
+            self.check_room_can_be_made(payload_bytes)?;
             if self.journal.has_reserve(payload_bytes) {
                 return Ok(());
             }
@@ -87,8 +88,9 @@ impl Storage {
 
     /// Waits until everything that was appended so far is durable.
     pub(super) async fn wait_all_durable(&self) -> Result<(), StorageError> {
-        let last = self.journal.position();
-        let through = if last.entries > 0 { last.sequence } else { last.sequence - 1 };
+        // A writer that failed has dropped its open group: its position no longer tells what was appended.
+        self.check_in_service()?;
+        let through = self.journal.position().reflected_through();
         self.journal.wait_durable(through).await.map_err(StorageError::OutOfService)
     }
 
@@ -111,8 +113,8 @@ impl Storage {
                 return Ok((base, place));
             }
             ReadPlan::Cold(cold) => {
-                let file = self.segment_file(replica, cold.segment_base).await?;
-                let index = self.index(replica, &cold, &*file).await?;
+                let file = self.segment_reader(replica, cold.segment_base).await?;
+                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
                 let from = index.position_for_offset(offset);
                 let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
                 let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
@@ -143,7 +145,7 @@ impl Storage {
         if let Some(pieces) = in_memory {
             return Ok(pieces.concat().into());
         }
-        let file = self.segment_file(replica, place.segment_base).await?;
+        let file = self.segment_reader(replica, place.segment_base).await?;
         let block = file.read_at(start, BLOCK_BYTES).await.map_err(|error| StorageError::disk(&error))?;
         let length = (place.position - start) as usize;
         if block.len() < length {

@@ -15,32 +15,33 @@ use crate::runtime::OpenMode;
 
 impl Storage {
     /// Writes all whole blocks of a partition that are durable in the journal, completes segments that were
-    /// left, and makes it all durable in the files. Any failure takes the writer out of service.
-    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
+    /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
+    /// of service.
+    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
         let _turn = self.segment_turn.lock().await;
-        while self.write_one(replica).await? || self.seal_one(replica).await? {}
-        self.sync_segments(replica).await
+        // After a failed sync the next one would succeed, whatever became of the bytes.
+        self.check_in_service()?;
+        // A partition that is being deleted has an empty log from one step to the next: then this ends.
+        let bound = replica.state.borrow().progress().durable_end();
+        let mut any = false;
+        while self.write_one(replica, bound).await? || self.seal_one(replica, bound).await? {
+            any = true;
+        }
+        self.sync_segments(replica).await?;
+        Ok(any)
     }
 
-    /// The offset below which a partition may be written back.
-    fn write_back_bound(&self, replica: &Replica) -> Offset {
-        replica.state.borrow().progress().durable_end()
-    }
-
-    /// One stretch; whether there was one.
-    async fn write_one(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
-        let bound = self.write_back_bound(replica);
+    /// One stretch of records below `bound`; whether there was one.
+    async fn write_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some(WriteBack { segment_base, position, bytes }) = replica.log.borrow().next_write_back(bound)
         else {
             return Ok(false);
         };
         let end = position + bytes.len() as u64;
-        let file = self.segment_file(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
+        let file = self.segment_writer(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
         let written = file.write_at(position, bytes).await;
         written.map_err(|error| StorageError::disk(&error)).inspect_err(|error| self.fail(error))?;
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
-        self.note_evictable(replica);
-        self.evict();
         self.room.notify_waiters();
         Ok(true)
     }
@@ -55,11 +56,10 @@ impl Storage {
 
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
-    async fn seal_one(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
-        let bound = self.write_back_bound(replica);
+    async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
         let sealed = async {
-            let file = self.segment_file(replica, base).await?;
+            let file = self.segment_writer(replica, base).await?;
             if let Some(bytes) = plan.bytes {
                 file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
             }
@@ -73,6 +73,7 @@ impl Storage {
             segment.note_sealed();
             segment.index = None;
         });
+        self.make_evictable(replica);
         Ok(true)
     }
 
@@ -111,7 +112,7 @@ impl Storage {
         }
         let synced = async {
             for &(base, _) in &unsynced {
-                let file = self.segment_file(replica, base).await?;
+                let file = self.segment_writer(replica, base).await?;
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
             }
             self.sync_directory(replica).await
@@ -120,6 +121,7 @@ impl Storage {
         for (base, written) in unsynced {
             self.change_segment(replica, base, |segment| segment.note_synced(written));
         }
+        self.make_evictable(replica);
         Ok(())
     }
 

@@ -4,7 +4,10 @@
 //! with `CORELANE_SIM_TRACE=1`.
 
 mod cluster;
+mod faults;
 mod model;
+mod node;
+mod rot;
 mod workload;
 
 use std::ops::Range;
