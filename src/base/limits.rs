@@ -59,6 +59,10 @@ pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
 
+/// Bytes of descriptions after which other tasks get a turn, too. One partition's are at most about 3 MiB: its
+/// producers and the index of its active segment.
+pub const CHECKPOINT_BYTES_PER_TURN: usize = 256 << 10;
+
 /// Idempotent producers that a partition remembers. When one more comes, the sixteenth that has not appended for
 /// longest is forgotten: such a producer may go on at any sequence number, but a retry of a batch that it
 /// appended before is appended again. Not configurable; that many take about 1.8 MB.

@@ -131,9 +131,15 @@ impl PartitionLog {
         self.segments.iter()
     }
 
+    /// The segment that is being filled; `None` before the first.
+    pub fn last_segment(&self) -> Option<&Segment> {
+        self.segments.back()
+    }
+
     /// The segment with this base offset, if it still exists.
     pub fn segment_mut(&mut self, base_offset: Offset) -> Option<&mut Segment> {
-        self.segments.iter_mut().find(|segment| segment.base_offset == base_offset)
+        let at = self.segments.partition_point(|segment| segment.base_offset < base_offset);
+        self.segments.get_mut(at).filter(|segment| segment.base_offset == base_offset)
     }
 
     /// Offset of the next record.
@@ -194,8 +200,8 @@ impl PartitionLog {
         }
     }
 
-    /// Appends a batch whose bytes are the concatenation of `parts`, journaled in `journal_file` or later.
-    /// Panics unless there is space for it.
+    /// Appends a batch whose bytes are the concatenation of `parts`, journaled in `journal_file` or later, to
+    /// the last segment. Panics unless there is space for it.
     pub fn append(&mut self, batch: &NewBatch, parts: &[&[u8]], journal_file: u64) {
         assert!(self.space_need(batch).is_none(), "space first");
         let segment = self.segments.back_mut().expect("space was made");

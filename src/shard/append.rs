@@ -152,7 +152,7 @@ impl Storage {
             first_batch_position: place.position,
         };
         let sequence = self.journal.append(&entry, &parts);
-        self.change_log(replica, |log| log.append(&new_batch, &parts, journal_file));
+        self.append_to_log(replica, &new_batch, &parts, journal_file);
         self.expect_durable(sequence, replica, last_offset + 1);
         self.evict();
         Ok(Appended { base_offset, last_offset })

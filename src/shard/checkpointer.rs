@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
-use crate::base::limits::{BLOCK_BYTES, CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
+use crate::base::limits::{BLOCK_BYTES, CARRY_BYTES_MAX, CHECKPOINT_BYTES_PER_TURN, PARTITIONS_PER_TURN};
 use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
@@ -134,10 +134,8 @@ impl Storage {
         let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
         let journal_file = self.journal.current_file();
         self.journal.append(&entry, &parts);
-        self.change_log(replica, |log| {
-            let segment = log.segment_mut(plan.segment_base).expect("planned in this step");
-            segment.repin(journal_file);
-        });
+        let mut log = replica.log.borrow_mut();
+        log.segment_mut(plan.segment_base).expect("planned in this step").repin(journal_file);
         true
     }
 
@@ -149,12 +147,18 @@ impl Storage {
         for damaged in self.damaged.borrow().values() {
             damaged.record.iter().for_each(|record| body.push(record));
         }
-        for replicas in self.all_replicas().chunks(PARTITIONS_PER_TURN) {
-            for replica in replicas.iter().filter(|replica| replica.check_online().is_ok()) {
-                body.push(&self.record(replica));
-                needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
+        let (mut in_turn, mut turn_end) = (0, CHECKPOINT_BYTES_PER_TURN);
+        for replica in self.all_replicas() {
+            if replica.check_online().is_err() {
+                continue;
             }
-            self.runtime.yield_now().await;
+            body.push(&self.record(&replica));
+            needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
+            in_turn += 1;
+            if in_turn == PARTITIONS_PER_TURN || body.length() >= turn_end {
+                self.runtime.yield_now().await;
+                (in_turn, turn_end) = (0, body.length() + CHECKPOINT_BYTES_PER_TURN);
+            }
         }
         if is_planted(Bug::RecycleEarly) {
             needed = self.journal.current_file();

@@ -82,26 +82,25 @@ mod tests {
     use crate::base::ids::TopicId;
     use crate::runtime::sim::SimWorld;
 
-    const KEY: Key = (PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 }, 7);
-
     #[test]
     fn a_file_that_was_removed_while_it_was_opened_is_not_kept() {
+        let key: Key = (PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 }, 7);
         let world = SimWorld::new(1);
         let runtime = world.runtime();
         let cache = Rc::new(FileCache::default());
         world.block_on(async {
             let path = Path::new("/segment");
-            let first = cache.open(&runtime, KEY, path, OpenMode::Write).await.expect("made");
-            assert!(cache.get(KEY, OpenMode::Write).is_some_and(|file| Rc::ptr_eq(&file, &first)));
-            assert!(cache.get(KEY, OpenMode::Read).is_none());
+            let first = cache.open(&runtime, key, path, OpenMode::Write).await.expect("made");
+            assert!(cache.get(key, OpenMode::Write).is_some_and(|file| Rc::ptr_eq(&file, &first)));
+            assert!(cache.get(key, OpenMode::Read).is_none());
             let (opener, reader) = (Rc::clone(&cache), Rc::clone(&runtime));
             runtime.spawn(Box::pin(async move {
-                opener.open(&reader, KEY, path, OpenMode::Read).await.expect("still there");
+                opener.open(&reader, key, path, OpenMode::Read).await.expect("still there");
             }));
             runtime.yield_now().await;
-            cache.forget(KEY);
+            cache.forget(key);
             runtime.sleep(Duration::from_secs(1)).await;
-            assert!(cache.get(KEY, OpenMode::Read).is_none() && cache.get(KEY, OpenMode::Write).is_none());
+            assert!(cache.get(key, OpenMode::Read).is_none() && cache.get(key, OpenMode::Write).is_none());
         });
     }
 }

@@ -169,7 +169,7 @@ impl Storage {
     /// Leads a partition in a new term, or with another segment size.
     pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
-        self.change_log(&replica, |log| log.set_segment_bytes(spec.segment_bytes));
+        replica.log.borrow_mut().set_segment_bytes(spec.segment_bytes);
         let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }

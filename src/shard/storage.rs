@@ -19,7 +19,8 @@ use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
-use crate::log::partition_log::PartitionLog;
+use crate::log::partition_log::{NewBatch, PartitionLog};
+use crate::log::segment::Segment;
 use crate::runtime::Runtime;
 
 /// Bounds and places of a shard's storage.
@@ -159,14 +160,45 @@ impl Storage {
         self.resident_bytes.get()
     }
 
-    /// Changes a log and keeps the sums over all logs right.
+    /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.
     pub(super) fn change_log<T>(&self, replica: &Replica, change: impl FnOnce(&mut PartitionLog) -> T) -> T {
         let mut log = replica.log.borrow_mut();
-        let (dirty, resident) = (log.dirty_bytes(), log.resident_bytes());
+        let before = (log.dirty_bytes(), log.resident_bytes());
         let result = change(&mut log);
-        self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes() - dirty);
-        self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes() - resident);
+        self.count_change(before, (log.dirty_bytes(), log.resident_bytes()));
         result
+    }
+
+    /// The same where only one segment changes; nothing if it no longer exists.
+    pub(super) fn change_segment(&self, replica: &Replica, base: Offset, change: impl FnOnce(&mut Segment)) {
+        let mut log = replica.log.borrow_mut();
+        let Some(segment) = log.segment_mut(base) else { return };
+        let before = (segment.dirty_bytes(), segment.memory.resident_bytes());
+        change(segment);
+        self.count_change(before, (segment.dirty_bytes(), segment.memory.resident_bytes()));
+    }
+
+    /// The same for an append to the last segment.
+    pub(super) fn append_to_log(
+        &self,
+        replica: &Replica,
+        batch: &NewBatch,
+        parts: &[&[u8]],
+        journal_file: u64,
+    ) {
+        let mut log = replica.log.borrow_mut();
+        let sizes = |log: &PartitionLog| {
+            let last = log.last_segment().expect("space was made");
+            (last.dirty_bytes(), last.memory.resident_bytes())
+        };
+        let before = sizes(&log);
+        log.append(batch, parts, journal_file);
+        self.count_change(before, sizes(&log));
+    }
+
+    fn count_change(&self, before: (u64, usize), after: (u64, usize)) {
+        self.dirty_bytes.set(self.dirty_bytes.get() + after.0 - before.0);
+        self.resident_bytes.set(self.resident_bytes.get() + after.1 - before.1);
     }
 
     /// Notes that some of a replica's bytes in memory are durable on disk too.
@@ -186,7 +218,9 @@ impl Storage {
         while self.resident_bytes.get() > self.config.tail_bytes_max {
             let Some(replica) = self.evictable.borrow_mut().pop_front() else { return };
             replica.is_evictable.set(false);
-            if self.change_log(&replica, |log| log.evict(1)) > 0 {
+            let freed = replica.log.borrow_mut().evict(1);
+            self.resident_bytes.set(self.resident_bytes.get() - freed);
+            if freed > 0 {
                 self.note_evictable(&replica);
             }
         }
@@ -196,7 +230,10 @@ impl Storage {
     pub(super) fn expect_durable(&self, sequence: u64, replica: &Rc<Replica>, end: Offset) {
         let mut pending = self.pending.borrow_mut();
         match pending.back_mut() {
-            Some(last) if last.sequence == sequence => last.ends.push((Rc::clone(replica), end)),
+            Some(last) if last.sequence == sequence => match last.ends.last_mut() {
+                Some((same, last_end)) if Rc::ptr_eq(same, replica) => *last_end = end,
+                _ => last.ends.push((Rc::clone(replica), end)),
+            },
             _ => pending.push_back(Pending { sequence, ends: vec![(Rc::clone(replica), end)] }),
         }
     }

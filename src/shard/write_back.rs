@@ -10,7 +10,7 @@ use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::log::LogError;
 use crate::log::partition_log::WriteBack;
-use crate::log::segment::{Segment, path};
+use crate::log::segment::path;
 use crate::runtime::OpenMode;
 
 impl Storage {
@@ -44,14 +44,6 @@ impl Storage {
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
         self.room.notify_waiters();
         Ok(true)
-    }
-
-    fn change_segment(&self, replica: &Replica, base: Offset, change: impl FnOnce(&mut Segment)) {
-        self.change_log(replica, |log| {
-            if let Some(segment) = log.segment_mut(base) {
-                change(segment);
-            }
-        });
     }
 
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
