@@ -140,10 +140,9 @@ impl Storage {
     }
 
     async fn load_index(&self, replica: &Replica, base: Offset, end_position: u64) -> Option<SparseIndex> {
-        let directory = replica.log.borrow().directory().to_owned();
         let length_max = SparseIndex::encoded_bytes_max(end_position);
         let mut contents = Vec::new();
-        for path in [path::index_file(&directory, base), path::time_index_file(&directory, base)] {
+        for path in self.index_files(replica, base) {
             let file = self.runtime.open(&path, OpenMode::Read).await.ok()?;
             let length = file.length().await.ok().filter(|&length| length <= length_max)?;
             let blocks = (length as usize).max(1).next_multiple_of(BLOCK_BYTES);

@@ -155,18 +155,11 @@ impl Storage {
     }
 
     async fn remove_segments(&self, replica: &Rc<Replica>, bases: &[Offset]) -> Result<(), StorageError> {
-        let directory = replica.log.borrow().directory().to_owned();
         for &base in bases {
             self.files.forget((replica.id, base));
-            let paths = [path::log_file, path::index_file, path::time_index_file];
-            for path in paths.map(|path| path(&directory, base)) {
-                match self.runtime.remove_file(&path).await {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(StorageError::disk(&error));
-                    }
-                    _ => {}
-                }
-            }
+            let segment = path::log_file(replica.log.borrow().directory(), base);
+            self.remove_files(&[segment]).await?;
+            self.remove_files(&self.index_files(replica, base)).await?;
         }
         Ok(())
     }

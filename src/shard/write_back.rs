@@ -1,6 +1,7 @@
 //! Write-back: moves bytes that are durable in the journal to their segments, in stretches short enough not to
 //! hold up the journal's own writes, one at a time.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::error::StorageError;
@@ -57,7 +58,11 @@ impl Storage {
             }
             file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))?;
             file.sync().await.map_err(|error| StorageError::disk(&error))?;
-            self.write_indexes(replica, base).await.map_err(|error| StorageError::disk(&error))?;
+            if let Err(error) = self.write_indexes(replica, base).await {
+                // They can be made again from the segment; only half-made ones must not stay.
+                tracing::warn!(%error, "a segment is left without its indexes");
+                self.remove_files(&self.index_files(replica, base)).await?;
+            }
             self.sync_directory(replica).await
         };
         sealed.await.inspect_err(|error| self.fail(error))?;
@@ -70,24 +75,38 @@ impl Storage {
     }
 
     async fn write_indexes(&self, replica: &Replica, base: Offset) -> Result<(), LogError> {
-        let (directory, encoded) = {
-            let log = replica.log.borrow();
-            let segment = log.segments().find(|segment| segment.base_offset == base);
-            let index = segment.and_then(|segment| segment.index.as_ref());
-            (log.directory().to_owned(), index.map(|index| index.encode(base)))
+        let encoded = {
+            let mut log = replica.log.borrow_mut();
+            let index = log.segment_mut(base).and_then(|segment| segment.index.as_ref());
+            index.map(|index| index.encode(base))
         };
         let Some((offsets, times)) = encoded else { return Ok(()) };
-        let files =
-            [(path::index_file(&directory, base), offsets), (path::time_index_file(&directory, base), times)];
-        for (path, contents) in files {
-            let file = self.runtime.open(&path, OpenMode::Write).await.map_err(LogError::io(&path))?;
+        for (path, contents) in self.index_files(replica, base).iter().zip([offsets, times]) {
+            let file = self.runtime.open(path, OpenMode::Write).await.map_err(LogError::io(path))?;
             if !contents.is_empty() {
                 let mut buffer = AlignedBuf::copy_of(&contents);
                 buffer.pad_to_block();
-                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(&path))?;
+                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(path))?;
             }
-            file.set_length(contents.len() as u64).await.map_err(LogError::io(&path))?;
-            file.sync().await.map_err(LogError::io(&path))?;
+            file.set_length(contents.len() as u64).await.map_err(LogError::io(path))?;
+            file.sync().await.map_err(LogError::io(path))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn index_files(&self, replica: &Replica, base: Offset) -> [PathBuf; 2] {
+        let log = replica.log.borrow();
+        [path::index_file(log.directory(), base), path::time_index_file(log.directory(), base)]
+    }
+
+    pub(super) async fn remove_files(&self, paths: &[PathBuf]) -> Result<(), StorageError> {
+        for path in paths {
+            match self.runtime.remove_file(path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StorageError::disk(&error));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ mod faults;
 mod model;
 mod node;
 mod rot;
+mod scale;
 mod workload;
 
 use std::ops::Range;
