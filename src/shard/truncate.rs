@@ -30,6 +30,8 @@ impl Storage {
         }
         let (offset, place) = self.find_cut(replica, offset).await?;
         let kept_block = self.kept_block(replica, place).await?;
+        // From here on in one step; the partition may have been deleted since.
+        replica.check_online()?;
         replica.state.borrow_mut().truncate_to(offset).map_err(|_| StorageError::OutsideLog(offset))?;
         let journal_file = self.journal.current_file();
         let entry = self.entry(replica, EntryKind::Truncate, offset, place);

@@ -123,7 +123,7 @@ impl Cluster {
             if !clean && !recreate {
                 this.plant_fault();
             }
-            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 400)).await;
+            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 250)).await;
             storage
         });
         let Some(storage) = alive else { return };
@@ -141,7 +141,7 @@ impl Cluster {
             1 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(3_000))),
             2 => self
                 .world
-                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(400_000)))),
+                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(250_000)))),
             _ => {}
         }
     }

@@ -95,7 +95,8 @@ fn a_segment_is_complete_without_its_indexes() {
         node.run(async {
             let storage = node.open().await.expect("recovered");
             let replica = storage.replica(id(0)).expect("open");
-            let paths = node.runtime.list_dir(replica.log.borrow().directory()).await.expect("listed");
+            let directory = replica.log.borrow().directory().to_owned();
+            let paths = node.runtime.list_dir(&directory).await.expect("listed");
             let count =
                 |kind: &str| paths.iter().filter(|it| it.extension().is_some_and(|it| it == kind)).count();
             if stopped.is_ok() && count("index") + 1 < count("log") {
@@ -165,6 +166,32 @@ fn a_partition_is_deleted_at_any_moment_of_its_write_back() {
             produce(&storage, &other, &batch_of(1, 100)).await.expect("the shard is in service");
             let left = node.runtime.list_dir("/data/topics".as_ref()).await.expect("listed");
             assert_eq!(left.len(), 1, "seed {seed}: nobody made its files again");
+        });
+    }
+}
+
+#[test]
+fn a_partition_is_deleted_at_any_moment_of_its_truncation() {
+    for seed in 0..60 {
+        let node = Node::new(seed, SMALL, 1);
+        node.run(async {
+            let storage = node.boot().await;
+            send(&node, &storage, 30, 9_000).await;
+            storage.stop().await.expect("stopped");
+        });
+        node.world.crash();
+        node.run(async {
+            let storage = node.boot().await;
+            let replica = storage.replica(id(0)).expect("open");
+            replica.state.borrow_mut().resign();
+            let delete = async {
+                node.runtime.sleep(Duration::from_micros(seed * 10)).await;
+                storage.delete(id(0)).await
+            };
+            let (cut, deleted) = futures_util::future::join(storage.truncate(&replica, 13), delete).await;
+            deleted.expect("deleted");
+            assert!(matches!(cut, Ok(()) | Err(StorageError::Deleted | StorageError::Disk(_))), "{cut:?}");
+            storage.check_in_service().expect("the shard goes on");
         });
     }
 }
