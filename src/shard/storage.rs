@@ -263,7 +263,7 @@ impl DurabilitySink for Storage {
     fn on_failure(&self, reason: &str) {
         tracing::error!(reason, "the shard's writer is out of service: nothing more is acknowledged");
         self.pending.borrow_mut().clear();
-        for replica in self.replicas.borrow().values() {
+        for replica in self.all_replicas() {
             replica.refuse_commit_waiters();
         }
         self.room.notify_waiters();

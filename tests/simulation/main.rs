@@ -69,7 +69,7 @@ fn nothing_acknowledged_is_lost() {
 
 #[test]
 fn the_simulation_is_deterministic() {
-    for seed in 0..5 {
+    for seed in 0..8 {
         assert_eq!(run(seed, |_| {}), run(seed, |_| {}), "seed {seed}");
     }
 }
