@@ -90,9 +90,14 @@ pub const EPOCHS_PER_PARTITION_MAX: usize = 1024;
 /// wait in a queue of the shard.
 pub const DISK_OPERATIONS_IN_FLIGHT_MAX: usize = 256;
 
-/// Disk operations of one shard that may wait for a place in its io_uring. A further one fails at once with
-/// `ResourceBusy`; nothing above should come near, since journal, write-back and reads have bounds of their own.
-pub const DISK_OPERATIONS_WAITING_MAX: usize = 8192;
+/// Places in the io_uring that reads leave free, so that the journal never waits behind them.
+pub const DISK_SLOTS_NOT_FOR_READS: usize = 32;
+const _: () = assert!(DISK_SLOTS_NOT_FOR_READS < DISK_OPERATIONS_IN_FLIGHT_MAX);
+
+/// Reads of one shard that may wait for a place in its io_uring. A further one fails at once with `ResourceBusy`,
+/// which its reader is told. Writes are never refused: journal, write-back and checkpoints have bounds of their
+/// own, and a refused one would take the shard's writer out of service.
+pub const DISK_READS_WAITING_MAX: usize = 8192;
 
 /// Connections that the kernel keeps for a listener until they are accepted; beyond it clients' SYNs are dropped
 /// and tried again. The kernel lowers it to `net.core.somaxconn`.
