@@ -34,7 +34,7 @@ pub struct PartitionSpec {
 
 impl Storage {
     /// Recovers a shard's files and opens the partitions that the metadata gives it. What the files know and
-    /// the metadata does not was deleted; it is forgotten, and its directory is removed.
+    /// the metadata does not was deleted, or is another shard's now: it is forgotten, its directory stays.
     pub async fn open(
         runtime: Rc<dyn Runtime>,
         config: StorageConfig,
