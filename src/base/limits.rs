@@ -46,7 +46,7 @@ pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
 pub const COLD_READ_BYTES_MIN: usize = 128 << 10;
 
 /// Segment files open at once per shard. When reached, the one opened first is closed.
-pub const OPEN_SEGMENTS_MAX: usize = 2048;
+pub const OPEN_SEGMENTS_MAX: usize = 768;
 
 /// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
@@ -58,6 +58,10 @@ pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
+
+/// Bytes of descriptions after which other tasks get a turn, too. One partition's are at most about 3 MiB: its
+/// producers and the index of its active segment.
+pub const CHECKPOINT_BYTES_PER_TURN: usize = 256 << 10;
 
 /// Idempotent producers that a partition remembers. When one more comes, the sixteenth that has not appended for
 /// longest is forgotten: such a producer may go on at any sequence number, but a retry of a batch that it
@@ -86,9 +90,14 @@ pub const EPOCHS_PER_PARTITION_MAX: usize = 1024;
 /// wait in a queue of the shard.
 pub const DISK_OPERATIONS_IN_FLIGHT_MAX: usize = 256;
 
-/// Disk operations of one shard that may wait for a place in its io_uring. A further one fails at once with
-/// `ResourceBusy`; nothing above should come near, since journal, write-back and reads have bounds of their own.
-pub const DISK_OPERATIONS_WAITING_MAX: usize = 8192;
+/// Places in the io_uring that reads leave free, so that the journal never waits behind them.
+pub const DISK_SLOTS_NOT_FOR_READS: usize = 32;
+const _: () = assert!(DISK_SLOTS_NOT_FOR_READS < DISK_OPERATIONS_IN_FLIGHT_MAX);
+
+/// Reads of one shard that may wait for a place in its io_uring. A further one fails at once with `ResourceBusy`,
+/// which its reader is told. Writes are never refused: journal, write-back and checkpoints have bounds of their
+/// own, and a refused one would take the shard's writer out of service.
+pub const DISK_READS_WAITING_MAX: usize = 8192;
 
 /// Connections that the kernel keeps for a listener until they are accepted; beyond it clients' SYNs are dropped
 /// and tried again. The kernel lowers it to `net.core.somaxconn`.
@@ -227,6 +236,7 @@ pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
 
 /// Files that a shard opens besides its connections: segments, journal, checkpoints, rings, its listeners.
 pub const SHARD_OPEN_FILES: u64 = 1024;
+const _: () = assert!(OPEN_SEGMENTS_MAX as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.

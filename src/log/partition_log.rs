@@ -131,9 +131,15 @@ impl PartitionLog {
         self.segments.iter()
     }
 
+    /// The segment that is being filled; `None` before the first.
+    pub fn last_segment(&self) -> Option<&Segment> {
+        self.segments.back()
+    }
+
     /// The segment with this base offset, if it still exists.
     pub fn segment_mut(&mut self, base_offset: Offset) -> Option<&mut Segment> {
-        self.segments.iter_mut().find(|segment| segment.base_offset == base_offset)
+        let at = self.segments.partition_point(|segment| segment.base_offset < base_offset);
+        self.segments.get_mut(at).filter(|segment| segment.base_offset == base_offset)
     }
 
     /// Offset of the next record.
@@ -194,8 +200,8 @@ impl PartitionLog {
         }
     }
 
-    /// Appends a batch whose bytes are the concatenation of `parts`, journaled in `journal_file` or later.
-    /// Panics unless there is space for it.
+    /// Appends a batch whose bytes are the concatenation of `parts`, journaled in `journal_file` or later, to
+    /// the last segment. Panics unless there is space for it.
     pub fn append(&mut self, batch: &NewBatch, parts: &[&[u8]], journal_file: u64) {
         assert!(self.space_need(batch).is_none(), "space first");
         let segment = self.segments.back_mut().expect("space was made");
@@ -208,7 +214,7 @@ impl PartitionLog {
         segment.pin(journal_file);
     }
 
-    /// Bytes not written back.
+    /// Bytes that can be written back, durable or not: less than a block for each segment cannot.
     pub fn dirty_bytes(&self) -> u64 {
         self.unsealed().map(Segment::dirty_bytes).sum()
     }
@@ -313,20 +319,18 @@ impl PartitionLog {
         }
     }
 
-    /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
-    pub fn offset_for_time(&self, timestamp: i64) -> Option<Offset> {
-        let segment = self.segments.iter().find(|segment| segment.max_timestamp >= timestamp)?;
-        let index = segment.index.as_ref();
-        Some(index.map_or(segment.base_offset, |index| index.offset_for_time(segment.base_offset, timestamp)))
+    /// The first segment that may hold a record of `timestamp` or later.
+    pub fn segment_for_time(&self, timestamp: i64) -> Option<&Segment> {
+        self.segments.iter().find(|segment| segment.max_timestamp >= timestamp)
     }
 
-    /// Lets go of memory whose bytes are on disk, oldest first, until `wanted` bytes are freed; returns how
-    /// many were.
+    /// Lets go of memory whose bytes are durable on disk (a carry repeats all others), oldest first, until
+    /// `wanted` bytes are freed; returns how many were.
     pub fn evict(&mut self, wanted: usize) -> usize {
         let mut freed = 0;
         for segment in &mut self.segments {
             while freed < wanted {
-                let Some(bytes) = segment.memory.evict_before(segment.written) else { break };
+                let Some(bytes) = segment.memory.evict_before(segment.synced) else { break };
                 freed += bytes;
             }
         }

@@ -12,7 +12,7 @@ use crate::base::buffer::AlignedBuf;
 
 /// How a file is opened. All I/O is direct; positions, lengths and memory are multiples of
 /// [`BLOCK_BYTES`](crate::base::limits::BLOCK_BYTES).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum OpenMode {
     /// An existing file, for reading only.
     Read,

@@ -73,10 +73,29 @@ impl Storage {
             return Some(Err(AppendError::NotLeader.into()));
         }
         let new_batch = self.new_batch(replica, header);
+        if new_batch.length > self.journal.payload_bytes_max() {
+            return Some(Err(StorageError::TooLarge(new_batch.length)));
+        }
+        if let Err(error) = self.check_room_can_be_made(new_batch.length) {
+            return Some(Err(error));
+        }
         if self.obstacle(replica, &new_batch).is_some() {
             return None;
         }
         Some(self.append_now(replica, header, batch, new_batch))
+    }
+
+    /// A journal that is kept for a damaged partition is never freed: who waits for room would wait for ever.
+    pub(super) fn check_room_can_be_made(&self, payload_bytes: usize) -> Result<(), StorageError> {
+        if self.held_journal_file.get().is_none() || self.journal.has_room(payload_bytes) {
+            return Ok(());
+        }
+        let damaged: Vec<String> = self.damaged.borrow().keys().map(ToString::to_string).collect();
+        let damaged = damaged.join(", ");
+        let reason = format!(
+            "the journal is full, and kept whole because of damaged partitions ({damaged}): delete their topics"
+        );
+        Err(StorageError::OutOfService(reason.into()))
     }
 
     fn new_batch(&self, replica: &Replica, header: &BatchHeader) -> NewBatch {
@@ -133,7 +152,7 @@ impl Storage {
             first_batch_position: place.position,
         };
         let sequence = self.journal.append(&entry, &parts);
-        self.change_log(replica, |log| log.append(&new_batch, &parts, journal_file));
+        self.append_to_log(replica, &new_batch, &parts, journal_file);
         self.expect_durable(sequence, replica, last_offset + 1);
         self.evict();
         Ok(Appended { base_offset, last_offset })
@@ -143,7 +162,7 @@ impl Storage {
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         replica.is_allocating.set(true);
         let done = AllocationGuard { storage: self, replica };
-        let file = self.segment_file(replica, need.segment_base).await?;
+        let file = self.segment_writer(replica, need.segment_base).await?;
         file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
         self.change_log(replica, |log| log.note_space(need));
         drop(done);

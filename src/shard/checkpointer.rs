@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
-use crate::base::limits::{CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
+use crate::base::limits::{BLOCK_BYTES, CARRY_BYTES_MAX, CHECKPOINT_BYTES_PER_TURN, PARTITIONS_PER_TURN};
 use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
@@ -46,7 +46,14 @@ impl Storage {
                     }
                     freed
                 }
-                None if self.must_make_room() => self.write_back_dirtiest().await,
+                None if self.must_make_room() => {
+                    let wrote = self.write_back_dirtiest().await;
+                    if let Ok(false) = wrote {
+                        // Nothing of it is durable yet.
+                        progressed.await;
+                    }
+                    wrote.map(|_| ())
+                }
                 None => {
                     work.await;
                     Ok(())
@@ -59,8 +66,10 @@ impl Storage {
         }
     }
 
-    /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used.
-    async fn write_back_dirtiest(&self) -> Result<(), StorageError> {
+    /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used; whether
+    /// there was anything to write.
+    async fn write_back_dirtiest(&self) -> Result<bool, StorageError> {
+        let mut any = false;
         let mut replicas = self.all_replicas();
         replicas.retain(|replica| replica.log.borrow().dirty_bytes() > 0);
         replicas.sort_by_key(|replica| std::cmp::Reverse(replica.log.borrow().dirty_bytes()));
@@ -68,10 +77,10 @@ impl Storage {
             if self.dirty_bytes.get() <= self.config.dirty_bytes_max / 4 {
                 break;
             }
-            self.write_back(&replica).await?;
+            any |= self.write_back(&replica).await?;
             self.runtime.yield_now().await;
         }
-        Ok(())
+        Ok(any)
     }
 
     pub(super) fn all_replicas(&self) -> Vec<Rc<Replica>> {
@@ -94,7 +103,8 @@ impl Storage {
             let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
             if !carry || !self.carry(&replica) || is_pinning(&replica) {
                 self.write_back(&replica).await?;
-                if !self.carry(&replica) && !replica.is_allocating.get() {
+                let is_full = !self.carry(&replica) && !self.journal.has_reserve(BLOCK_BYTES);
+                if is_full && !replica.is_allocating.get() {
                     // Crashes in a row, each amid this work, have used up the reserve. A segment that is complete
                     // needs no journal.
                     replica.log.borrow_mut().close_last();
@@ -124,26 +134,31 @@ impl Storage {
         let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
         let journal_file = self.journal.current_file();
         self.journal.append(&entry, &parts);
-        self.change_log(replica, |log| {
-            let segment = log.segment_mut(plan.segment_base).expect("planned in this step");
-            segment.repin(journal_file);
-        });
+        let mut log = replica.log.borrow_mut();
+        log.segment_mut(plan.segment_base).expect("planned in this step").repin(journal_file);
         true
     }
 
     /// Writes a checkpoint and frees the journal files before the oldest that it needs.
     pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
+        let _turn = self.checkpoint_turn.lock().await;
         let mut needed = self.held_journal_file.get().unwrap_or(u64::MAX).min(self.journal.current_file());
         let mut body = BodyBuilder::default();
         for damaged in self.damaged.borrow().values() {
             damaged.record.iter().for_each(|record| body.push(record));
         }
-        for replicas in self.all_replicas().chunks(PARTITIONS_PER_TURN) {
-            for replica in replicas.iter().filter(|replica| replica.check_online().is_ok()) {
-                body.push(&self.record(replica));
-                needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
+        let (mut in_turn, mut turn_end) = (0, CHECKPOINT_BYTES_PER_TURN);
+        for replica in self.all_replicas() {
+            if replica.check_online().is_err() {
+                continue;
             }
-            self.runtime.yield_now().await;
+            body.push(&self.record(&replica));
+            needed = needed.min(replica.log.borrow().oldest_pin().unwrap_or(needed));
+            in_turn += 1;
+            if in_turn == PARTITIONS_PER_TURN || body.length() >= turn_end {
+                self.runtime.yield_now().await;
+                (in_turn, turn_end) = (0, body.length() + CHECKPOINT_BYTES_PER_TURN);
+            }
         }
         if is_planted(Bug::RecycleEarly) {
             needed = self.journal.current_file();

@@ -21,6 +21,9 @@ pub enum StorageError {
     /// The partition refused the batch.
     #[error(transparent)]
     Append(#[from] AppendError),
+    /// A batch of so many bytes is longer than a group of the journal.
+    #[error("a batch of {0} bytes does not fit the journal")]
+    TooLarge(usize),
     /// The offset cannot be read.
     #[error(transparent)]
     Fetch(#[from] FetchError),

@@ -34,7 +34,7 @@ pub struct PartitionSpec {
 
 impl Storage {
     /// Recovers a shard's files and opens the partitions that the metadata gives it. What the files know and
-    /// the metadata does not was deleted; it is forgotten, and its directory is removed.
+    /// the metadata does not was deleted, or is another shard's now: it is forgotten, its directory stays.
     pub async fn open(
         runtime: Rc<dyn Runtime>,
         config: StorageConfig,
@@ -136,7 +136,8 @@ impl Storage {
         let reason = damaged.error.to_string();
         tracing::error!(topic = spec.topic_name, partition = spec.id.index, reason, "partition is offline");
         self.held_journal_file.set(Some(self.journal.oldest_file()));
-        let damaged = Damaged { reason: reason.into(), record: damaged.record };
+        let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
+        let damaged = Damaged { reason: reason.into(), record: damaged.record, directory };
         self.damaged.borrow_mut().insert(spec.id, damaged);
     }
 
@@ -158,7 +159,7 @@ impl Storage {
     pub async fn open_new(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
         self.make_directories(partitions).await?;
         for spec in partitions {
-            if self.replica(spec.id).is_none() {
+            if self.replica(spec.id).is_none() && self.damage(spec.id).is_none() {
                 self.insert(&self.new_replica(spec));
             }
         }
@@ -168,25 +169,48 @@ impl Storage {
     /// Leads a partition in a new term, or with another segment size.
     pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
-        self.change_log(&replica, |log| log.set_segment_bytes(spec.segment_bytes));
+        replica.log.borrow_mut().set_segment_bytes(spec.segment_bytes);
         let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }
 
     /// Deletes a partition with its files. What of it is in the journal is dead: nobody asks for its id again.
     pub async fn delete(&self, id: PartitionId) -> Result<(), StorageError> {
-        self.damaged.borrow_mut().remove(&id);
+        let damaged = self.damaged.borrow_mut().remove(&id);
         if self.damaged.borrow().is_empty() {
             self.held_journal_file.set(None);
         }
-        let Some(replica) = self.replicas.borrow_mut().remove(&id) else { return Ok(()) };
-        replica.set_offline(StorageError::Deleted);
-        self.forget_memory(&replica);
+        let replica = self.replicas.borrow_mut().remove(&id);
+        if let Some(replica) = &replica {
+            replica.set_offline(StorageError::Deleted);
+            self.forget_memory(replica);
+        }
+        self.room.notify_waiters();
+        self.work.notify_one();
+        let directory = match (&replica, damaged) {
+            (Some(replica), _) => replica.log.borrow().directory().to_owned(),
+            (None, Some(damaged)) => damaged.directory,
+            (None, None) => return Ok(()),
+        };
+        if let Some(replica) = &replica {
+            self.wait_unused(replica).await;
+        }
         self.files.forget_partition(id);
         self.indexes.forget_partition(id);
-        self.room.notify_waiters();
-        let directory = replica.log.borrow().directory().to_owned();
         self.runtime.remove_dir_all(&directory).await.map_err(|error| StorageError::disk(&error))
+    }
+
+    /// Waits until no write-back and no allocation is amid the files of a partition that is offline, which they
+    /// would make again.
+    async fn wait_unused(&self, replica: &Replica) {
+        loop {
+            let room = self.room.notified();
+            if !replica.is_allocating.get() {
+                break;
+            }
+            room.await;
+        }
+        drop(self.segment_turn.lock().await);
     }
 
     fn forget_memory(&self, replica: &Rc<Replica>) {

@@ -12,7 +12,7 @@ use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
 use crate::log::read::{ReadError, read_cold};
 use crate::log::segment::index::{IndexEntry, SparseIndex};
-use crate::log::segment::path;
+use crate::log::segment::{Segment, path};
 use crate::protocol::batch::Batches;
 use crate::runtime::{File, OpenMode};
 
@@ -42,44 +42,69 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let file = self.segment_file(replica, cold.segment_base).await?;
+        let found = self.find_cold(replica, &cold, bound, max_bytes).await;
+        // A partition that was deleted or cut meanwhile has other bytes there, or no file any more.
+        replica.check_online()?;
+        replica.state.borrow().fetch_bound(cold.offset)?;
+        found.inspect_err(|error| {
+            let (partition, segment) = (replica.id, cold.segment_base);
+            tracing::error!(%partition, segment, %error, "a segment cannot be read");
+        })
+    }
+
+    async fn find_cold(
+        &self,
+        replica: &Rc<Replica>,
+        cold: &ColdRead,
+        bound: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<Bytes>, StorageError> {
+        let file = self.segment_reader(replica, cold.segment_base).await?;
         let position = match cold.position {
             Some(position) => position,
-            None => self.index(replica, &cold, &*file).await?.position_for_offset(cold.offset),
+            None => {
+                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
+                index.position_for_offset(cold.offset)
+            }
         };
-        let found = read_cold(&*file, &cold, position, bound, max_bytes).await;
-        // A partition that was deleted or cut meanwhile has other bytes there.
-        replica.check_online()?;
-        let found = found.map_err(|error| self.note_read_error(replica, cold.segment_base, &error))?;
+        let found = read_cold(&*file, cold, position, bound, max_bytes).await;
+        let found = found.map_err(|error| match error {
+            ReadError::Io { .. } => StorageError::disk(&error),
+            ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
+        })?;
         Ok(found.into_iter().map(|found| found.batches).collect())
     }
 
-    fn note_read_error(&self, replica: &Replica, segment_base: Offset, error: &ReadError) -> StorageError {
-        let partition = replica.id;
-        tracing::error!(%partition, segment_base, %error, "a segment cannot be read");
-        match error {
-            ReadError::Io { .. } => StorageError::disk(error),
-            ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
-        }
-    }
-
-    /// A segment's file; made if it is missing, unless the segment is sealed.
-    pub(super) async fn segment_file(
+    /// A segment's file for reading; it must exist.
+    pub(super) async fn segment_reader(
         &self,
         replica: &Replica,
         segment_base: Offset,
     ) -> Result<Rc<dyn File>, StorageError> {
-        let (path, mode) = {
-            let log = replica.log.borrow();
-            let sealed = log.segments().any(|it| it.base_offset == segment_base && it.sealed);
-            // A sealed segment that is missing must not be made.
-            let mode = if sealed { OpenMode::Read } else { OpenMode::Write };
-            (path::log_file(log.directory(), segment_base), mode)
-        };
-        if let Some(file) = self.files.get_open((replica.id, segment_base)) {
+        self.open_segment(replica, segment_base, OpenMode::Read).await
+    }
+
+    /// A segment's file for writing; made if it is missing.
+    pub(super) async fn segment_writer(
+        &self,
+        replica: &Replica,
+        segment_base: Offset,
+    ) -> Result<Rc<dyn File>, StorageError> {
+        self.open_segment(replica, segment_base, OpenMode::Write).await
+    }
+
+    async fn open_segment(
+        &self,
+        replica: &Replica,
+        segment_base: Offset,
+        mode: OpenMode,
+    ) -> Result<Rc<dyn File>, StorageError> {
+        let key = (replica.id, segment_base);
+        if let Some(file) = self.files.get(key, mode) {
             return Ok(file);
         }
-        let file = self.files.get(&self.runtime, (replica.id, segment_base), &path, mode).await;
+        let path = path::log_file(replica.log.borrow().directory(), segment_base);
+        let file = self.files.open(&self.runtime, key, &path, mode).await;
         if mode == OpenMode::Write {
             // It may just have been made, also for a segment that is not new: a crash takes a file whose entry
             // was not synced. Only now that it exists: a sync that began before would not have covered it.
@@ -92,29 +117,34 @@ impl Storage {
     pub(super) async fn index(
         &self,
         replica: &Rc<Replica>,
-        cold: &ColdRead,
-        file: &dyn File,
+        base: Offset,
+        end_position: u64,
     ) -> Result<Rc<SparseIndex>, StorageError> {
-        let (id, base) = (replica.id, cold.segment_base);
-        if let Some(index) = self.indexes.get(id, base) {
+        if let Some(index) = self.indexes.get(replica.id, base) {
             return Ok(index);
         }
-        let loaded = self.load_index(replica, base, cold.end_position).await;
-        let index = match loaded {
+        let index = match self.load_index(replica, base, end_position).await {
             Some(index) => index,
-            None => self.rebuild_index(file, base, cold.end_position).await?,
+            None => {
+                let file = self.segment_reader(replica, base).await?;
+                self.rebuild_index(&*file, base, end_position).await?
+            }
         };
         let index = Rc::new(index);
-        self.indexes.put(id, base, Rc::clone(&index));
+        // Not that of a segment that was cut meanwhile.
+        let is_same = |segment: &Segment| segment.base_offset == base && segment.end_position == end_position;
+        if replica.log.borrow().segments().any(|segment| segment.sealed && is_same(segment)) {
+            self.indexes.put(replica.id, base, Rc::clone(&index));
+        }
         Ok(index)
     }
 
     async fn load_index(&self, replica: &Replica, base: Offset, end_position: u64) -> Option<SparseIndex> {
-        let directory = replica.log.borrow().directory().to_owned();
+        let length_max = SparseIndex::encoded_bytes_max(end_position);
         let mut contents = Vec::new();
-        for path in [path::index_file(&directory, base), path::time_index_file(&directory, base)] {
+        for path in self.index_files(replica, base) {
             let file = self.runtime.open(&path, OpenMode::Read).await.ok()?;
-            let length = file.length().await.ok()?;
+            let length = file.length().await.ok().filter(|&length| length <= length_max)?;
             let blocks = (length as usize).max(1).next_multiple_of(BLOCK_BYTES);
             contents.push(file.read_at(0, blocks).await.ok()?);
         }
@@ -157,6 +187,23 @@ impl Storage {
         Ok(index)
     }
 
+    /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
+    async fn offset_for_time(&self, replica: &Rc<Replica>, timestamp: i64) -> Option<Offset> {
+        let (base, end_position, offset) = {
+            let log = replica.log.borrow();
+            let segment = log.segment_for_time(timestamp)?;
+            let in_memory = segment.index.as_ref();
+            let offset = in_memory.map(|index| index.offset_for_time(segment.base_offset, timestamp));
+            (segment.base_offset, segment.end_position, offset)
+        };
+        if offset.is_some() {
+            return offset;
+        }
+        // Without an index the search only takes longer; whatever is wrong will show there.
+        let index = self.index(replica, base, end_position).await;
+        Some(index.map_or(base, |index| index.offset_for_time(base, timestamp)))
+    }
+
     /// The first committed batch that may hold a record as late as `timestamp` (ms since 1970): the first
     /// whose largest timestamp is at least that. `None` if there is none.
     pub async fn batch_for_time(
@@ -164,7 +211,7 @@ impl Storage {
         replica: &Rc<Replica>,
         timestamp: i64,
     ) -> Result<Option<Bytes>, StorageError> {
-        let Some(hint) = replica.log.borrow().offset_for_time(timestamp) else { return Ok(None) };
+        let Some(hint) = self.offset_for_time(replica, timestamp).await else { return Ok(None) };
         let mut offset = hint.max(replica.state.borrow().progress().log_start());
         loop {
             let pieces = self.read(replica, offset, COLD_READ_BYTES_MIN).await?;

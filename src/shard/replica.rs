@@ -23,6 +23,8 @@ pub struct Replica {
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
     commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
+    /// Whether nothing more will be committed.
+    is_out_of_service: Cell<bool>,
     /// Those who wait for anything new to read. Each is woken once.
     fetch_waiters: RefCell<Vec<Rc<Notify>>>,
     /// Whether the partition is among those whose memory can be evicted.
@@ -41,6 +43,7 @@ impl Replica {
             log: RefCell::new(log),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
+            is_out_of_service: Cell::new(false),
             fetch_waiters: RefCell::default(),
             is_evictable: Cell::new(false),
             is_allocating: Cell::new(false),
@@ -56,12 +59,13 @@ impl Replica {
     /// Takes the partition out of service; all who wait are told.
     pub(super) fn set_offline(&self, reason: StorageError) {
         *self.offline.borrow_mut() = Some(reason);
-        self.commit_waiters.borrow_mut().clear();
+        self.refuse_commit_waiters();
         self.wake_fetches();
     }
 
-    /// Drops all who wait for a commit: it will not come.
-    pub(super) fn drop_commit_waiters(&self) {
+    /// Drops all who wait for a commit, now or later: it will not come.
+    pub(super) fn refuse_commit_waiters(&self) {
+        self.is_out_of_service.set(true);
         self.commit_waiters.borrow_mut().clear();
     }
 
@@ -82,6 +86,9 @@ impl Replica {
             return None;
         }
         let (sender, receiver) = oneshot::channel();
+        if self.is_out_of_service.get() {
+            return Some(receiver);
+        }
         let mut waiters = self.commit_waiters.borrow_mut();
         // Appends come in order; only duplicates of older batches wait in the middle.
         let at = waiters.partition_point(|(offset, _)| *offset <= wanted);

@@ -19,7 +19,8 @@ use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
-use crate::log::partition_log::PartitionLog;
+use crate::log::partition_log::{NewBatch, PartitionLog};
+use crate::log::segment::Segment;
 use crate::runtime::Runtime;
 
 /// Bounds and places of a shard's storage.
@@ -33,7 +34,8 @@ pub struct StorageConfig {
     pub group_bytes: usize,
     /// Size at which a segment is rolled unless the topic says otherwise, in bytes.
     pub segment_bytes: u64,
-    /// Bytes that may be in memory and the journal only; when reached, produce waits for write-back.
+    /// Bytes in whole blocks that may be in memory and the journal only; when reached, produce waits for
+    /// write-back.
     pub dirty_bytes_max: u64,
     /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
     pub tail_bytes_max: usize,
@@ -43,6 +45,7 @@ pub struct StorageConfig {
 pub(super) struct Damaged {
     pub(super) reason: std::sync::Arc<str>,
     pub(super) record: Option<PartitionRecord>,
+    pub(super) directory: PathBuf,
 }
 
 /// What appends of one journal group have to be told when it is durable.
@@ -78,6 +81,8 @@ pub struct Storage {
     pub(super) is_stopping: Cell<bool>,
     /// Held by whoever changes segment files: write-back or a truncation.
     pub(super) segment_turn: tokio::sync::Mutex<()>,
+    /// Held by whoever writes a checkpoint: two at once would write the same file.
+    pub(super) checkpoint_turn: tokio::sync::Mutex<()>,
     pending: RefCell<VecDeque<Pending>>,
 }
 
@@ -111,6 +116,7 @@ impl Storage {
             work: Notify::new(),
             is_stopping: Cell::new(false),
             segment_turn: tokio::sync::Mutex::new(()),
+            checkpoint_turn: tokio::sync::Mutex::new(()),
             pending: RefCell::default(),
         });
         let sink: Rc<dyn DurabilitySink> = storage.clone();
@@ -144,7 +150,7 @@ impl Storage {
         self.journal.failure().map_or(Ok(()), |reason| Err(StorageError::OutOfService(reason)))
     }
 
-    /// Bytes that are in memory and the journal only.
+    /// Bytes in whole blocks that are in memory and the journal only.
     pub fn dirty_bytes(&self) -> u64 {
         self.dirty_bytes.get()
     }
@@ -154,18 +160,54 @@ impl Storage {
         self.resident_bytes.get()
     }
 
-    /// Changes a log and keeps the sums over all logs right.
+    /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.
     pub(super) fn change_log<T>(&self, replica: &Replica, change: impl FnOnce(&mut PartitionLog) -> T) -> T {
         let mut log = replica.log.borrow_mut();
-        let (dirty, resident) = (log.dirty_bytes(), log.resident_bytes());
+        let before = (log.dirty_bytes(), log.resident_bytes());
         let result = change(&mut log);
-        self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes() - dirty);
-        self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes() - resident);
+        self.count_change(before, (log.dirty_bytes(), log.resident_bytes()));
         result
     }
 
-    /// Notes that some of a replica's bytes in memory are on disk too.
-    pub(super) fn note_evictable(&self, replica: &Rc<Replica>) {
+    /// The same where only one segment changes; nothing if it no longer exists.
+    pub(super) fn change_segment(&self, replica: &Replica, base: Offset, change: impl FnOnce(&mut Segment)) {
+        let mut log = replica.log.borrow_mut();
+        let Some(segment) = log.segment_mut(base) else { return };
+        let before = (segment.dirty_bytes(), segment.memory.resident_bytes());
+        change(segment);
+        self.count_change(before, (segment.dirty_bytes(), segment.memory.resident_bytes()));
+    }
+
+    /// The same for an append to the last segment.
+    pub(super) fn append_to_log(
+        &self,
+        replica: &Replica,
+        batch: &NewBatch,
+        parts: &[&[u8]],
+        journal_file: u64,
+    ) {
+        let mut log = replica.log.borrow_mut();
+        let sizes = |log: &PartitionLog| {
+            let last = log.last_segment().expect("space was made");
+            (last.dirty_bytes(), last.memory.resident_bytes())
+        };
+        let before = sizes(&log);
+        log.append(batch, parts, journal_file);
+        self.count_change(before, sizes(&log));
+    }
+
+    fn count_change(&self, before: (u64, usize), after: (u64, usize)) {
+        self.dirty_bytes.set(self.dirty_bytes.get() + after.0 - before.0);
+        self.resident_bytes.set(self.resident_bytes.get() + after.1 - before.1);
+    }
+
+    /// Notes that some of a replica's bytes in memory are durable on disk too.
+    pub(super) fn make_evictable(&self, replica: &Rc<Replica>) {
+        self.note_evictable(replica);
+        self.evict();
+    }
+
+    fn note_evictable(&self, replica: &Rc<Replica>) {
         if !replica.is_evictable.replace(true) {
             self.evictable.borrow_mut().push_back(Rc::clone(replica));
         }
@@ -176,7 +218,9 @@ impl Storage {
         while self.resident_bytes.get() > self.config.tail_bytes_max {
             let Some(replica) = self.evictable.borrow_mut().pop_front() else { return };
             replica.is_evictable.set(false);
-            if self.change_log(&replica, |log| log.evict(1)) > 0 {
+            let freed = replica.log.borrow_mut().evict(1);
+            self.resident_bytes.set(self.resident_bytes.get() - freed);
+            if freed > 0 {
                 self.note_evictable(&replica);
             }
         }
@@ -191,7 +235,10 @@ impl Storage {
         }
         let mut pending = self.pending.borrow_mut();
         match pending.back_mut() {
-            Some(last) if last.sequence == sequence => last.ends.push((Rc::clone(replica), end)),
+            Some(last) if last.sequence == sequence => match last.ends.last_mut() {
+                Some((same, last_end)) if Rc::ptr_eq(same, replica) => *last_end = end,
+                _ => last.ends.push((Rc::clone(replica), end)),
+            },
             _ => pending.push_back(Pending { sequence, ends: vec![(Rc::clone(replica), end)] }),
         }
     }
@@ -221,8 +268,8 @@ impl DurabilitySink for Storage {
     fn on_failure(&self, reason: &str) {
         tracing::error!(reason, "the shard's writer is out of service: nothing more is acknowledged");
         self.pending.borrow_mut().clear();
-        for replica in self.replicas.borrow().values() {
-            replica.drop_commit_waiters();
+        for replica in self.all_replicas() {
+            replica.refuse_commit_waiters();
         }
         self.room.notify_waiters();
         self.work.notify_one();

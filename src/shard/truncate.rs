@@ -30,6 +30,8 @@ impl Storage {
         }
         let (offset, place) = self.find_cut(replica, offset).await?;
         let kept_block = self.kept_block(replica, place).await?;
+        // From here on in one step; the partition may have been deleted since.
+        replica.check_online()?;
         replica.state.borrow_mut().truncate_to(offset).map_err(|_| StorageError::OutsideLog(offset))?;
         let journal_file = self.journal.current_file();
         let entry = self.entry(replica, EntryKind::Truncate, offset, place);
@@ -77,6 +79,7 @@ impl Storage {
         loop {
             let progressed = self.journal.progressed();
             self.check_in_service()?;
+            self.check_room_can_be_made(payload_bytes)?;
             if self.journal.has_reserve(payload_bytes) {
                 return Ok(());
             }
@@ -87,8 +90,9 @@ impl Storage {
 
     /// Waits until everything that was appended so far is durable.
     pub(super) async fn wait_all_durable(&self) -> Result<(), StorageError> {
-        let last = self.journal.position();
-        let through = if last.entries > 0 { last.sequence } else { last.sequence - 1 };
+        // A writer that failed has dropped its open group: its position no longer tells what was appended.
+        self.check_in_service()?;
+        let through = self.journal.position().reflected_through();
         self.journal.wait_durable(through).await.map_err(StorageError::OutOfService)
     }
 
@@ -111,8 +115,8 @@ impl Storage {
                 return Ok((base, place));
             }
             ReadPlan::Cold(cold) => {
-                let file = self.segment_file(replica, cold.segment_base).await?;
-                let index = self.index(replica, &cold, &*file).await?;
+                let file = self.segment_reader(replica, cold.segment_base).await?;
+                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
                 let from = index.position_for_offset(offset);
                 let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
                 let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
@@ -143,7 +147,7 @@ impl Storage {
         if let Some(pieces) = in_memory {
             return Ok(pieces.concat().into());
         }
-        let file = self.segment_file(replica, place.segment_base).await?;
+        let file = self.segment_reader(replica, place.segment_base).await?;
         let block = file.read_at(start, BLOCK_BYTES).await.map_err(|error| StorageError::disk(&error))?;
         let length = (place.position - start) as usize;
         if block.len() < length {
@@ -153,18 +157,11 @@ impl Storage {
     }
 
     async fn remove_segments(&self, replica: &Rc<Replica>, bases: &[Offset]) -> Result<(), StorageError> {
-        let directory = replica.log.borrow().directory().to_owned();
         for &base in bases {
             self.files.forget((replica.id, base));
-            let paths = [path::log_file, path::index_file, path::time_index_file];
-            for path in paths.map(|path| path(&directory, base)) {
-                match self.runtime.remove_file(&path).await {
-                    Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                        return Err(StorageError::disk(&error));
-                    }
-                    _ => {}
-                }
-            }
+            let segment = path::log_file(replica.log.borrow().directory(), base);
+            self.remove_files(&[segment]).await?;
+            self.remove_files(&self.index_files(replica, base)).await?;
         }
         Ok(())
     }

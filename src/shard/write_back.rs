@@ -1,6 +1,7 @@
 //! Write-back: moves bytes that are durable in the journal to their segments, in stretches short enough not to
 //! hold up the journal's own writes, one at a time.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::error::StorageError;
@@ -10,62 +11,58 @@ use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::log::LogError;
 use crate::log::partition_log::WriteBack;
-use crate::log::segment::{Segment, path};
+use crate::log::segment::path;
 use crate::runtime::OpenMode;
 
 impl Storage {
     /// Writes all whole blocks of a partition that are durable in the journal, completes segments that were
-    /// left, and makes it all durable in the files. Any failure takes the writer out of service.
-    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
+    /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
+    /// of service.
+    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
         let _turn = self.segment_turn.lock().await;
-        while self.write_one(replica).await? || self.seal_one(replica).await? {}
-        self.sync_segments(replica).await
+        // After a failed sync the next one would succeed, whatever became of the bytes.
+        self.check_in_service()?;
+        // A partition that is being deleted has an empty log from one step to the next: then this ends.
+        let bound = replica.state.borrow().progress().durable_end();
+        let mut any = false;
+        while self.write_one(replica, bound).await? || self.seal_one(replica, bound).await? {
+            any = true;
+        }
+        self.sync_segments(replica).await?;
+        Ok(any)
     }
 
-    /// The offset below which a partition may be written back.
-    fn write_back_bound(&self, replica: &Replica) -> Offset {
-        replica.state.borrow().progress().durable_end()
-    }
-
-    /// One stretch; whether there was one.
-    async fn write_one(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
-        let bound = self.write_back_bound(replica);
+    /// One stretch of records below `bound`; whether there was one.
+    async fn write_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some(WriteBack { segment_base, position, bytes }) = replica.log.borrow().next_write_back(bound)
         else {
             return Ok(false);
         };
         let end = position + bytes.len() as u64;
-        let file = self.segment_file(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
+        let file = self.segment_writer(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
         let written = file.write_at(position, bytes).await;
         written.map_err(|error| StorageError::disk(&error)).inspect_err(|error| self.fail(error))?;
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
-        self.note_evictable(replica);
-        self.evict();
         self.room.notify_waiters();
         Ok(true)
     }
 
-    fn change_segment(&self, replica: &Replica, base: Offset, change: impl FnOnce(&mut Segment)) {
-        self.change_log(replica, |log| {
-            if let Some(segment) = log.segment_mut(base) {
-                change(segment);
-            }
-        });
-    }
-
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
-    async fn seal_one(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
-        let bound = self.write_back_bound(replica);
+    async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
         let sealed = async {
-            let file = self.segment_file(replica, base).await?;
+            let file = self.segment_writer(replica, base).await?;
             if let Some(bytes) = plan.bytes {
                 file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
             }
             file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))?;
             file.sync().await.map_err(|error| StorageError::disk(&error))?;
-            self.write_indexes(replica, base).await.map_err(|error| StorageError::disk(&error))?;
+            if let Err(error) = self.write_indexes(replica, base).await {
+                // They can be made again from the segment; only half-made ones must not stay.
+                tracing::warn!(%error, "a segment is left without its indexes");
+                self.remove_files(&self.index_files(replica, base)).await?;
+            }
             self.sync_directory(replica).await
         };
         sealed.await.inspect_err(|error| self.fail(error))?;
@@ -73,28 +70,43 @@ impl Storage {
             segment.note_sealed();
             segment.index = None;
         });
+        self.make_evictable(replica);
         Ok(true)
     }
 
     async fn write_indexes(&self, replica: &Replica, base: Offset) -> Result<(), LogError> {
-        let (directory, encoded) = {
-            let log = replica.log.borrow();
-            let segment = log.segments().find(|segment| segment.base_offset == base);
-            let index = segment.and_then(|segment| segment.index.as_ref());
-            (log.directory().to_owned(), index.map(|index| index.encode(base)))
+        let encoded = {
+            let mut log = replica.log.borrow_mut();
+            let index = log.segment_mut(base).and_then(|segment| segment.index.as_ref());
+            index.map(|index| index.encode(base))
         };
         let Some((offsets, times)) = encoded else { return Ok(()) };
-        let files =
-            [(path::index_file(&directory, base), offsets), (path::time_index_file(&directory, base), times)];
-        for (path, contents) in files {
-            let file = self.runtime.open(&path, OpenMode::Write).await.map_err(LogError::io(&path))?;
+        for (path, contents) in self.index_files(replica, base).iter().zip([offsets, times]) {
+            let file = self.runtime.open(path, OpenMode::Write).await.map_err(LogError::io(path))?;
             if !contents.is_empty() {
                 let mut buffer = AlignedBuf::copy_of(&contents);
                 buffer.pad_to_block();
-                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(&path))?;
+                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(path))?;
             }
-            file.set_length(contents.len() as u64).await.map_err(LogError::io(&path))?;
-            file.sync().await.map_err(LogError::io(&path))?;
+            file.set_length(contents.len() as u64).await.map_err(LogError::io(path))?;
+            file.sync().await.map_err(LogError::io(path))?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn index_files(&self, replica: &Replica, base: Offset) -> [PathBuf; 2] {
+        let log = replica.log.borrow();
+        [path::index_file(log.directory(), base), path::time_index_file(log.directory(), base)]
+    }
+
+    pub(super) async fn remove_files(&self, paths: &[PathBuf]) -> Result<(), StorageError> {
+        for path in paths {
+            match self.runtime.remove_file(path).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(StorageError::disk(&error));
+                }
+                _ => {}
+            }
         }
         Ok(())
     }
@@ -111,7 +123,7 @@ impl Storage {
         }
         let synced = async {
             for &(base, _) in &unsynced {
-                let file = self.segment_file(replica, base).await?;
+                let file = self.segment_writer(replica, base).await?;
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
             }
             self.sync_directory(replica).await
@@ -120,6 +132,7 @@ impl Storage {
         for (base, written) in unsynced {
             self.change_segment(replica, base, |segment| segment.note_synced(written));
         }
+        self.make_evictable(replica);
         Ok(())
     }
 

@@ -1,6 +1,7 @@
 //! One simulated shard through its lives: boot, check, work, crash.
 
 use std::cell::{Cell, RefCell};
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use corelane::base::ids::{PartitionId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
 use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
-use corelane::runtime::sim::{CrashPoint, SimWorld};
+use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp, SimWorld};
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PartitionSpec, Storage, StorageConfig};
 
@@ -20,11 +21,13 @@ const DISK_ID: [u8; 16] = [0xd1; 16];
 const PARTITIONS: i32 = 4;
 
 /// Small, so that files are recycled, segments rolled and memory evicted all the time.
-const SHAPE: RingShape = RingShape {
-    file_count: 4,
-    file_bytes: 64 * BLOCK_BYTES as u64,
-    group_bytes_max: 16 * BLOCK_BYTES as u64,
-};
+fn shape(world: &SimWorld) -> RingShape {
+    RingShape {
+        file_count: 3 + world.random_below(2),
+        file_bytes: 64 * BLOCK_BYTES as u64,
+        group_bytes_max: 16 * BLOCK_BYTES as u64,
+    }
+}
 
 fn paths() -> ShardPaths {
     ShardPaths {
@@ -69,11 +72,11 @@ impl Cluster {
             cluster.models.push(model);
             cluster.producers.push(Rc::new(RefCell::new(Producer::new(i64::from(index) + 1))));
         }
-        let runtime = cluster.world.runtime();
+        let (runtime, shape) = (cluster.world.runtime(), shape(&cluster.world));
         let made = cluster.world.block_on(async {
             runtime.create_dir("/data".as_ref()).await.expect("created");
             runtime.sync_dir("/".as_ref()).await.expect("synced");
-            recovery::create(&runtime, &paths(), DISK_ID, SHAPE).await
+            recovery::create(&runtime, &paths(), DISK_ID, shape).await
         });
         made.expect("no crash yet").expect("created");
         cluster
@@ -117,7 +120,10 @@ impl Cluster {
             this.check_all(&runtime, &storage).await;
             this.retry_all(&storage).await;
             this.spawn_workload(&runtime, &storage);
-            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 400)).await;
+            if !clean && !recreate {
+                this.plant_fault();
+            }
+            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 250)).await;
             storage
         });
         let Some(storage) = alive else { return };
@@ -135,8 +141,18 @@ impl Cluster {
             1 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(3_000))),
             2 => self
                 .world
-                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(400_000)))),
+                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(250_000)))),
             _ => {}
+        }
+    }
+
+    /// Now and then the disk refuses something: the writer is out of service, and the next start must find all
+    /// that was acknowledged.
+    fn plant_fault(&self) {
+        let ops = [DiskOp::Write, DiskOp::Sync, DiskOp::Allocate, DiskOp::SetLength, DiskOp::SyncDir];
+        if let Some(&op) = ops.get(self.world.random_below(15) as usize) {
+            let fault = if self.world.random_below(2) == 0 { DiskFault::Io } else { DiskFault::NoSpace };
+            self.world.fail(op, 1 + self.world.random_below(200), fault);
         }
     }
 
@@ -170,6 +186,27 @@ impl Cluster {
             while offset < progress.log_end() {
                 offset = check_read(&actor, offset, 30_000).await;
             }
+            self.check_look_ups(&actor, progress.log_start()..progress.log_end()).await;
+        }
+    }
+
+    /// Reads that begin anywhere and take little, and look-ups by time.
+    async fn check_look_ups(&self, actor: &Actor, offsets: Range<i64>) {
+        for _ in 0..8 {
+            if !offsets.is_empty() {
+                let count = (offsets.end - offsets.start) as u64;
+                let offset = offsets.start + self.world.random_below(count) as i64;
+                check_read(actor, offset, self.world.random_below(6_000) as usize).await;
+            }
+            let timestamp = self.world.random_below(1_001_000) as i64;
+            let found = actor.storage.batch_for_time(&actor.replica, timestamp).await.expect("looked up");
+            let model = actor.model.borrow();
+            let expected = model.batch_for_time(timestamp).map(|batch| &batch.bytes[..]);
+            assert!(
+                found.as_deref() == expected,
+                "partition {}: another batch at {timestamp} ms",
+                model.name
+            );
         }
     }
 

@@ -4,11 +4,16 @@
 //! with `CORELANE_SIM_TRACE=1`.
 
 mod cluster;
+mod faults;
 mod model;
+mod node;
+mod rot;
+mod scale;
 mod workload;
 
 use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use cluster::Cluster;
 use corelane::base::planted::{Bug, plant};
@@ -38,20 +43,33 @@ fn run(seed: u64, prepare: impl FnOnce(&SimWorld)) -> u64 {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    for seed in seeds(0..300) {
-        if let Err(panic) = catch_unwind(|| run(seed, |_| {})) {
-            eprintln!(
-                "seed {seed} fails; again: CORELANE_SIM_SEEDS={seed}..{} cargo test --test simulation",
-                seed + 1
-            );
-            std::panic::resume_unwind(panic);
+    let seeds = seeds(0..200);
+    let next = AtomicU64::new(seeds.start);
+    let work = || {
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= seeds.end {
+                return;
+            }
+            if let Err(panic) = catch_unwind(|| run(seed, |_| {})) {
+                let end = seed + 1;
+                eprintln!(
+                    "seed {seed} fails; again: CORELANE_SIM_SEEDS={seed}..{end} cargo test --test simulation"
+                );
+                resume_unwind(panic);
+            }
         }
-    }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    });
 }
 
 #[test]
 fn the_simulation_is_deterministic() {
-    for seed in 0..5 {
+    for seed in 0..8 {
         assert_eq!(run(seed, |_| {}), run(seed, |_| {}), "seed {seed}");
     }
 }

@@ -97,6 +97,14 @@ impl PartitionModel {
         self.batches.get(at)
     }
 
+    /// The first batch with a record as late as `timestamp` that can be read.
+    pub fn batch_for_time(&self, timestamp: i64) -> Option<&StoredBatch> {
+        let is_late = |batch: &StoredBatch| {
+            BatchHeader::parse(&batch.bytes).expect("stored whole").max_timestamp >= timestamp
+        };
+        self.batches.iter().find(|batch| batch.last_offset >= self.log_start && is_late(batch))
+    }
+
     /// Bytes from the batch that holds `offset` on, at least `length` unless the log ends.
     pub fn bytes_from(&self, offset: Offset, length: usize) -> Vec<u8> {
         let mut bytes = Vec::new();

@@ -1,10 +1,13 @@
 //! What clients and operators do to a shard until the power goes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::base::ids::Offset;
+use corelane::base::limits::PRODUCER_DUPLICATE_WINDOW;
+use corelane::partition::{AppendError, ProducerError};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
 use corelane::shard::{Replica, Storage, StorageError};
@@ -26,21 +29,43 @@ pub struct Producer {
     producer_id: i64,
     next_sequence: i32,
     unanswered: Vec<Unanswered>,
-    /// The last batch that was acknowledged, to be sent once more.
-    acknowledged: Option<Unanswered>,
+    /// The newest batches that were acknowledged, to be sent once more.
+    acknowledged: VecDeque<Unanswered>,
 }
+
+/// So many that the oldest is beyond the window in which duplicates are recognised.
+const ACKNOWLEDGED_KEPT: usize = PRODUCER_DUPLICATE_WINDOW + 1;
 
 impl Producer {
     pub fn new(producer_id: i64) -> Self {
-        Producer { producer_id, next_sequence: 0, unanswered: Vec::new(), acknowledged: None }
+        Producer { producer_id, next_sequence: 0, unanswered: Vec::new(), acknowledged: VecDeque::new() }
     }
 
     /// Sends again what it has no answer for: each batch must be where it is, or be appended now, once.
     pub async fn retry(&mut self, storage: &Storage, replica: &Rc<Replica>, model: &SharedModel, epoch: i32) {
-        for sent in self.acknowledged.iter_mut().chain(&mut self.unanswered) {
+        if self.acknowledged.len() == ACKNOWLEDGED_KEPT {
+            let sent = self.acknowledged.pop_front().expect("just counted");
+            let header = BatchHeader::parse(&sent.batch).expect("built here");
+            let refused = storage.append(replica, &header, &sent.batch).await;
+            assert!(
+                matches!(
+                    refused,
+                    Err(StorageError::Append(AppendError::Producer(
+                        ProducerError::OutOfOrderSequence { .. }
+                    )))
+                ),
+                "producer {} sequence {}: too old a duplicate: {refused:?}",
+                self.producer_id,
+                sent.base_sequence
+            );
+        }
+        // With what is unanswered, no more than a client has in flight.
+        let again = PRODUCER_DUPLICATE_WINDOW - self.unanswered.len();
+        let skipped = self.acknowledged.len().saturating_sub(again);
+        for sent in self.acknowledged.iter_mut().skip(skipped).chain(&mut self.unanswered) {
             let survived = sent.offset.filter(|&offset| offset < model.borrow().end());
             let header = BatchHeader::parse(&sent.batch).expect("built here");
-            let Ok(appended) = storage.append(replica, &header, &sent.batch).await else { return };
+            let appended = storage.append(replica, &header, &sent.batch).await.expect("in order");
             match survived {
                 Some(offset) => assert_eq!(
                     appended.base_offset, offset,
@@ -140,7 +165,10 @@ impl Actor {
         self.model.borrow_mut().acknowledge(last_offset);
         let mut producer = producer.borrow_mut();
         let first = producer.unanswered.remove(0);
-        producer.acknowledged = Some(first);
+        producer.acknowledged.push_back(first);
+        if producer.acknowledged.len() > ACKNOWLEDGED_KEPT {
+            producer.acknowledged.pop_front();
+        }
         true
     }
 

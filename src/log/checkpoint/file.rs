@@ -38,12 +38,11 @@ pub async fn write(
     runtime.sync_dir(directory).await.map_err(LogError::io(directory))
 }
 
-async fn write_parts(file: &dyn File, head: bytes::Bytes, body: AlignedBuf) -> std::io::Result<()> {
-    let mut at = 0;
-    while at < body.len() {
-        let end = body.len().min(at + CHECKPOINT_IO_BYTES);
-        file.write_at((BLOCK_BYTES + at) as u64, body.view(at..end)).await?;
-        at = end;
+async fn write_parts(file: &dyn File, head: bytes::Bytes, body: Vec<AlignedBuf>) -> std::io::Result<()> {
+    let mut position = BLOCK_BYTES as u64;
+    for piece in body {
+        file.write_at(position, piece.view(0..piece.len())).await?;
+        position += piece.len() as u64;
     }
     file.sync().await?;
     file.write_at(0, head).await?;

@@ -3,8 +3,8 @@
 //! The live groups are those chained from the checkpoint: each names its predecessor's sequence and checksum
 //! and carries its recovery count. Everything else in the files is older, or a ghost: a group written behind
 //! one that never became durable. A chain ends at the first group that is not whole. Whether that is a torn
-//! tail (never acknowledged) or damage (acknowledged) is told by the groups behind it: every header says up
-//! to which sequence everything was durable when it was written.
+//! tail (never acknowledged) or damage (acknowledged) is told by the groups behind it, every header of which
+//! says up to which sequence everything was durable when it was written, and by the checkpoint.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -50,8 +50,12 @@ struct Chained {
     end_position: u64,
 }
 
-/// Reads all live groups from `start` on.
-pub async fn scan(journal: &JournalFiles<'_>, start: FileStart) -> Result<Scan, LogError> {
+/// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable.
+pub async fn scan(
+    journal: &JournalFiles<'_>,
+    start: FileStart,
+    durable_through: u64,
+) -> Result<Scan, LogError> {
     let mut walk = Walk { journal_id: journal.identity.journal_id, link: start.link };
     let mut chain: Vec<Chained> = Vec::new();
     let mut file_number = start.file_number;
@@ -68,11 +72,12 @@ pub async fn scan(journal: &JournalFiles<'_>, start: FileStart) -> Result<Scan, 
         }
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
-    if behind.is_some_and(|durable_through| durable_through >= walk.link.sequence) {
+    let durable_through = behind.unwrap_or(0).max(durable_through);
+    if durable_through >= walk.link.sequence {
         let path = journal.directory.to_owned();
         return Err(LogError::CorruptJournal { path, sequence: walk.link.sequence });
     }
-    Ok(conclude(chain, start, position))
+    Ok(conclude(chain, start, position, durable_through))
 }
 
 /// What the next live group must look like.
@@ -99,7 +104,9 @@ impl Walk {
 }
 
 /// Follows the chain through one file from its first group on. Returns the position behind the last live
-/// group, and the newest `durable_through` that groups of this recovery behind the chain's end name.
+/// group, and the newest `durable_through` that groups behind the chain's end name. Groups of an older recovery
+/// count do not speak of this chain: they are ghosts. Those of a newer one do: only their start group can have
+/// been damaged, since nothing follows one that is not durable.
 fn follow(walk: &mut Walk, file: &Bytes, file_number: u64, chain: &mut Vec<Chained>) -> (u64, Option<u64>) {
     let mut position = BLOCK_BYTES;
     while let Some(group) = group::decode(&file.slice(position..)).filter(|group| walk.accepts(&group.header))
@@ -117,7 +124,7 @@ fn follow(walk: &mut Walk, file: &Bytes, file_number: u64, chain: &mut Vec<Chain
         .map(|group| group.header)
         .filter(|header| header.journal_id == walk.journal_id)
         .filter(|header| {
-            header.recovery_count == walk.link.recovery_count && header.sequence >= walk.link.sequence
+            header.recovery_count >= walk.link.recovery_count && header.sequence >= walk.link.sequence
         })
         .map(|header| header.durable_through)
         .max();
@@ -125,8 +132,8 @@ fn follow(walk: &mut Walk, file: &Bytes, file_number: u64, chain: &mut Vec<Chain
 }
 
 /// Cuts the chain where a payload is damaged that was never known durable, and says where writing goes on.
-fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64) -> Scan {
-    let mut durable_through = 0;
+/// `durable_through` is what is known from elsewhere than the chain.
+fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64, mut durable_through: u64) -> Scan {
     let mut keep = chain.len();
     for (index, chained) in chain.iter().enumerate().rev() {
         let whole = chained.group.entries.iter().all(|(_, payload)| payload.is_some());

@@ -30,6 +30,13 @@ pub struct JournalPosition {
     pub entries: u64,
 }
 
+impl JournalPosition {
+    /// The last group with entries before this moment.
+    pub fn reflected_through(self) -> u64 {
+        if self.entries > 0 { self.sequence } else { self.sequence.saturating_sub(1) }
+    }
+}
+
 /// Told of progress; runs inside the journal's completion and must not await.
 pub trait DurabilitySink {
     /// All groups up to `sequence` are durable.

@@ -76,20 +76,20 @@ impl PartitionFold {
         LogError::DamagedPartition { partition: self.id, offset, what: what.into() }
     }
 
-    /// Takes the next entry in journal order; `payload` is `None` where it is damaged.
+    /// Takes the next entry in journal order; `payload` is `None` where it is damaged. Bytes that a segment or
+    /// another entry holds as well are not missed.
     pub fn apply(
         &mut self,
         at: JournalPosition,
         entry: &Entry,
         payload: Option<&Bytes>,
     ) -> Result<(), LogError> {
-        let payload =
-            payload.ok_or_else(|| self.damaged(entry.base_offset, "its bytes in the journal are rotten"))?;
         let is_new = at >= self.as_of;
         match entry.kind {
             EntryKind::Append => {
                 if is_new {
-                    self.append(entry, payload)?;
+                    let rotten = || self.damaged(entry.base_offset, "its bytes in the journal are rotten");
+                    self.append(entry, payload.ok_or_else(rotten)?)?;
                 }
                 self.patch(at, entry, payload, (entry.position, entry.base_offset));
             }
@@ -137,7 +137,14 @@ impl PartitionFold {
         Ok(())
     }
 
-    fn patch(&mut self, at: JournalPosition, entry: &Entry, payload: &Bytes, boundary: (u64, Offset)) {
+    fn patch(
+        &mut self,
+        at: JournalPosition,
+        entry: &Entry,
+        payload: Option<&Bytes>,
+        boundary: (u64, Offset),
+    ) {
+        let Some(payload) = payload else { return };
         self.patches.push(Patch {
             segment_base: entry.segment_base,
             position: entry.position,
@@ -153,7 +160,7 @@ impl PartitionFold {
         &mut self,
         at: JournalPosition,
         entry: &Entry,
-        payload: &Bytes,
+        payload: Option<&Bytes>,
         is_new: bool,
     ) -> Result<(), LogError> {
         let (base, cut) = (entry.segment_base, entry.position);
@@ -195,8 +202,9 @@ impl PartitionFold {
     ) -> Result<(VecDeque<Segment>, Vec<StateChange>), LogError> {
         let records = std::mem::take(&mut self.segments);
         let mut segments = VecDeque::with_capacity(records.len());
+        let first_new = self.first_new();
         for record in records {
-            let indexed_to = self.known_end(&record);
+            let indexed_to = first_new.clamp(record.base_offset, record.next_offset);
             let mut segment = Segment::restore(record);
             if !segment.sealed {
                 self.restore_bytes(&mut segment, indexed_to, file_of_sequence)?;
@@ -206,14 +214,14 @@ impl PartitionFold {
         Ok((segments, self.changes))
     }
 
-    /// Offset up to which the checkpoint's index and largest timestamp know the segment's batches.
-    fn known_end(&self, record: &SegmentRecord) -> Offset {
-        let first_new = self.changes.iter().filter_map(|change| match change {
+    /// Offset up to which the checkpoint's indexes and largest timestamps know the batches.
+    fn first_new(&self) -> Offset {
+        let offsets = self.changes.iter().filter_map(|change| match change {
             StateChange::Append(header) => Some(header.base_offset),
             StateChange::Truncate(offset) => Some(*offset),
             StateChange::LogStart(_) => None,
         });
-        first_new.min().unwrap_or(record.next_offset).clamp(record.base_offset, record.next_offset)
+        offsets.min().unwrap_or(Offset::MAX)
     }
 
     fn restore_bytes(

@@ -98,11 +98,17 @@ pub async fn recover(
     let (files, shape) = files::open(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
-    let scan = reader::scan(&journal, header.start).await?;
+    let scan = reader::scan(&journal, header.start, durable_through(&checkpoint.partitions)).await?;
     let (start, groups) = scan.begin(&journal).await?;
     let partitions = fold(&checkpoint.partitions, &groups, &|sequence| start.ring.file_of(sequence));
     let (identity, generation) = (header.identity, header.generation);
     Ok(RecoveredShard { files, journal: start, identity, generation, partitions })
+}
+
+/// A checkpoint counts only once everything that it reflects is durable: a journal that ends before that was
+/// damaged since. (Were it taken for torn, new groups would get the sequences of those that are reflected.)
+fn durable_through(records: &[PartitionRecord]) -> u64 {
+    records.iter().map(|record| record.as_of().reflected_through()).max().unwrap_or(0)
 }
 
 fn fold(

@@ -64,6 +64,11 @@ impl SparseIndex {
         self.entries.truncate(self.entries.partition_point(|entry| entry.position < position));
     }
 
+    /// Length of the longer of the two files for a segment of `end_position` bytes, at most.
+    pub fn encoded_bytes_max(end_position: u64) -> u64 {
+        end_position.div_ceil(INDEX_INTERVAL_BYTES) * 12
+    }
+
     /// The two files' contents: `.index`, `.timeindex`.
     pub fn encode(&self, segment_base: Offset) -> (Vec<u8>, Vec<u8>) {
         let (mut offsets, mut times) = (Vec::new(), Vec::new());

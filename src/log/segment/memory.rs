@@ -162,8 +162,8 @@ impl SegmentMemory {
 
     /// Lets go of the first chunk if all of it is before `position`; returns the bytes of memory freed.
     pub fn evict_before(&mut self, position: u64) -> Option<usize> {
-        let chunk =
-            self.chunks.pop_front_if(|chunk| chunk.end() <= position && chunk.buffer.remaining() == 0)?;
+        let resident = self.resident_bytes();
+        let chunk = self.chunks.pop_front_if(|chunk| chunk.end() <= position)?;
         self.start = chunk.end();
         self.chunk_bytes -= chunk.buffer.capacity();
         let behind = self.batches.partition_point(|batch| batch.position < self.start);
@@ -171,7 +171,7 @@ impl SegmentMemory {
         if self.batches.capacity() > 2 * self.batches.len() + 64 {
             self.batches.shrink_to(self.batches.len() * 2);
         }
-        Some(chunk.buffer.capacity())
+        Some(resident - self.resident_bytes())
     }
 }
 

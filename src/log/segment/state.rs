@@ -167,9 +167,9 @@ impl Segment {
         }
     }
 
-    /// Bytes not written back.
+    /// Bytes in whole blocks that are not written back.
     pub fn dirty_bytes(&self) -> u64 {
-        self.end_position - self.written
+        (self.end_position - self.end_position % BLOCK_BYTES as u64).saturating_sub(self.written)
     }
 
     /// Position behind the last batch below `offset`, which must be a batch boundary in memory or the end.

@@ -22,7 +22,7 @@ use io_uring::{IoUring, squeue};
 use tokio::sync::oneshot;
 
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{DISK_OPERATIONS_IN_FLIGHT_MAX, DISK_OPERATIONS_WAITING_MAX};
+use crate::base::limits::{DISK_OPERATIONS_IN_FLIGHT_MAX, DISK_READS_WAITING_MAX, DISK_SLOTS_NOT_FOR_READS};
 
 /// How long to wait when the kernel is short of memory for a submission.
 const RETRY_AFTER: Duration = Duration::from_millis(1);
@@ -55,7 +55,9 @@ struct State {
     /// By slot number, which is the `user_data` of the entry.
     in_flight: Vec<Option<Operation>>,
     free_slots: Vec<usize>,
+    /// Writes and syncs wait only for each other: the shard lives by them, and those who make them keep few.
     waiting: VecDeque<Operation>,
+    waiting_reads: VecDeque<Operation>,
 }
 
 impl Ring {
@@ -75,10 +77,11 @@ impl Ring {
             in_flight: (0..DISK_OPERATIONS_IN_FLIGHT_MAX).map(|_| None).collect(),
             free_slots: (0..DISK_OPERATIONS_IN_FLIGHT_MAX).rev().collect(),
             waiting: VecDeque::new(),
+            waiting_reads: VecDeque::new(),
         }))))
     }
 
-    /// Submits an operation now, or queues it if the ring is full.
+    /// Submits an operation now, or queues it if the ring is full. A read is refused if the queue is full too.
     ///
     /// # Safety
     /// Memory that `entry` points to must belong to `lent`, with a size and place that stay as they are, and its
@@ -93,7 +96,7 @@ impl Ring {
         let operation = Operation { entry, lent, _file: Arc::clone(file), done };
         let refused = self.0.borrow_mut().accept(operation);
         if let Some(operation) = refused {
-            let message = "too many disk operations wait for the shard's io_uring";
+            let message = "too many reads wait for the shard's io_uring";
             let error = io::Error::new(io::ErrorKind::ResourceBusy, message);
             let _ = operation.done.send((Err(error), operation.lent));
             return receiver;
@@ -174,15 +177,15 @@ impl Drop for Ring {
 }
 
 impl State {
-    /// Takes an operation in, or gives it back if the queue is full too.
+    /// Takes an operation in, or gives a read back if too many wait.
     fn accept(&mut self, operation: Operation) -> Option<Operation> {
-        if let Some(slot) = self.free_slots.pop() {
-            self.start(slot, operation);
-        } else if self.waiting.len() < DISK_OPERATIONS_WAITING_MAX {
-            self.waiting.push_back(operation);
-        } else {
+        let is_read = matches!(operation.lent, Lent::Read(_));
+        if is_read && self.waiting_reads.len() >= DISK_READS_WAITING_MAX {
             return Some(operation);
         }
+        let queue = if is_read { &mut self.waiting_reads } else { &mut self.waiting };
+        queue.push_back(operation);
+        self.start_waiting();
         None
     }
 
@@ -194,16 +197,23 @@ impl State {
         pushed.expect("the ring has as many entries as the table has slots");
     }
 
+    /// Starts what there are slots for; whether there was anything.
     fn start_waiting(&mut self) -> bool {
         let mut any = false;
-        while !self.waiting.is_empty()
-            && let Some(slot) = self.free_slots.pop()
-        {
-            let operation = self.waiting.pop_front().expect("checked above");
+        while let Some(operation) = self.next_waiting() {
+            let slot = self.free_slots.pop().expect("looked at before");
             self.start(slot, operation);
             any = true;
         }
         any
+    }
+
+    fn next_waiting(&mut self) -> Option<Operation> {
+        match self.free_slots.len() {
+            0 => None,
+            1..=DISK_SLOTS_NOT_FOR_READS => self.waiting.pop_front(),
+            _ => self.waiting.pop_front().or_else(|| self.waiting_reads.pop_front()),
+        }
     }
 
     fn take_completed(&mut self) -> Option<(Operation, io::Result<u32>)> {

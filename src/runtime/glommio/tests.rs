@@ -14,7 +14,9 @@ use super::ring::{Lent, Ring};
 use super::testing::{direct_io_dir, run_without_heartbeat};
 use super::{run_here, spawn_shard};
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{BLOCK_BYTES, DISK_OPERATIONS_IN_FLIGHT_MAX, DISK_OPERATIONS_WAITING_MAX};
+use crate::base::limits::{
+    BLOCK_BYTES, DISK_OPERATIONS_IN_FLIGHT_MAX, DISK_READS_WAITING_MAX, DISK_SLOTS_NOT_FOR_READS,
+};
 use crate::runtime::OpenMode;
 
 #[test]
@@ -66,7 +68,7 @@ fn a_message_from_another_thread_wakes_a_parked_executor() {
 }
 
 #[test]
-fn operations_beyond_the_ring_wait_and_those_beyond_the_queue_are_refused() {
+fn reads_beyond_the_ring_wait_those_beyond_the_queue_are_refused_and_writes_pass_them_all() {
     run_without_heartbeat(async {
         let ring = Ring::new().unwrap();
         let reaper = ring.spawn_reaper().unwrap();
@@ -75,13 +77,17 @@ fn operations_beyond_the_ring_wait_and_those_beyond_the_queue_are_refused() {
         let pipe = Arc::new(std::fs::File::from(std::os::fd::OwnedFd::from(reader)));
         let wait = || {
             let entry = opcode::PollAdd::new(types::Fd(pipe.as_raw_fd()), libc::POLLIN as u32).build();
-            // SAFETY: no memory is lent.
-            unsafe { ring.submit(entry, Lent::Nothing, &pipe) }
+            // SAFETY: the entry points to no memory.
+            unsafe { ring.submit(entry, Lent::Read(AlignedBuf::with_capacity(1)), &pipe) }
         };
-        let accepted = DISK_OPERATIONS_IN_FLIGHT_MAX + DISK_OPERATIONS_WAITING_MAX;
+        // SAFETY: no memory is lent.
+        let write = || unsafe { ring.submit(opcode::Nop::new().build(), Lent::Nothing, &pipe) };
+        let accepted = DISK_OPERATIONS_IN_FLIGHT_MAX - DISK_SLOTS_NOT_FOR_READS + DISK_READS_WAITING_MAX;
         let waits: Vec<_> = (0..accepted).map(|_| wait()).collect();
         let (refused, _) = wait().await.unwrap();
         assert_eq!(refused.unwrap_err().kind(), ErrorKind::ResourceBusy);
+        let writes: Vec<_> = (0..2 * DISK_OPERATIONS_IN_FLIGHT_MAX).map(|_| write()).collect();
+        assert!(join_all(writes).await.into_iter().all(|answer| answer.unwrap().0.is_ok()));
         writer.write_all(b"!").unwrap();
         assert!(join_all(waits).await.into_iter().all(|answer| answer.unwrap().0.is_ok()));
         reaper.cancel().await;

@@ -1,10 +1,11 @@
 //! What a test holds in its hand: a world made from a seed.
 
 use std::future::Future;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::disk::{DiskFault, DiskOp};
+use super::disk::{DiskFault, DiskOp, Node, parent_of};
 use super::host::SimRuntime;
 use super::machine::{CrashPoint, Machine};
 use crate::runtime::Runtime;
@@ -61,6 +62,13 @@ impl SimWorld {
     /// Fails the `nth` completion from now (1 is the next) of a kind of operation. A crash forgets it.
     pub fn fail(&self, op: DiskOp, nth: u64, fault: DiskFault) {
         self.machine.disk.plant(op, nth, fault);
+    }
+
+    /// Lets one byte of an existing file rot on the disk: one of its bits flips, durably.
+    pub fn rot(&self, path: &Path, position: u64) {
+        let (parent, name) = parent_of(&self.machine.disk.root, path).expect("a file of the disk");
+        let Some(Node::File(inode)) = parent.get(name) else { panic!("{} is no file", path.display()) };
+        inode.rot(position);
     }
 
     /// Plants a bug: the disk treats files opened with `WriteDurable` as `Write`.

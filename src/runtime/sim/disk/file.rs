@@ -143,6 +143,18 @@ impl SimInode {
         content.change(Change::SetLength(length));
     }
 
+    /// A byte rots.
+    pub(in crate::runtime::sim) fn rot(&self, position: u64) {
+        let content = &mut *self.0.borrow_mut();
+        assert!(position < content.visible.length(), "there is such a byte");
+        let (index, within) = (position / BLOCK_BYTES as u64, position as usize % BLOCK_BYTES);
+        for image in [&mut content.visible, &mut content.durable] {
+            let mut sector = image.sector(index).map_or([0; BLOCK_BYTES], |sector| *sector);
+            sector[within] ^= 1;
+            image.put(index, sector_of(&sector));
+        }
+    }
+
     /// Power is lost: `keep` of four unsynced sectors survive, and a prefix of the unsynced size changes.
     pub(super) fn crash(&self, keep: u64, rng: &mut Rng) {
         let content = &mut *self.0.borrow_mut();

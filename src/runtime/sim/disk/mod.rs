@@ -20,7 +20,7 @@
 //! - Size changes that are unsynced or in flight survive as a prefix for each file.
 //! - Changes to entries that are unsynced or in flight survive as a prefix for each directory. A file whose
 //!   entry is lost vanishes whole, even if its data was synced.
-//! - What was durable stays. This disk does not rot by itself.
+//! - What was durable stays. This disk does not rot by itself; a test may flip a bit (`SimWorld::rot`).
 
 mod directory;
 mod file;

@@ -286,6 +286,23 @@ fn a_removed_tree_is_gone_for_good_only_after_its_parent_was_synced() {
 }
 
 #[test]
+fn a_rotten_byte_stays_rotten() {
+    let world = SimWorld::new(1);
+    let runtime = world.runtime();
+    let read =
+        || world.block_on(async { open(&runtime, OpenMode::Read).await.read_at(0, BLOCK_BYTES).await });
+    world.block_on(async {
+        open(&runtime, OpenMode::WriteDurable).await.write_at(0, blocks(&[2])).await.unwrap();
+        runtime.sync_dir(Path::new("/")).await.unwrap();
+    });
+    world.rot(Path::new("/file"), 100);
+    world.crash();
+    let bytes = read().unwrap().unwrap();
+    let rotten: Vec<_> = (0..BLOCK_BYTES).filter(|&at| bytes.as_slice()[at] != 2).collect();
+    assert_eq!(rotten, [100]);
+}
+
+#[test]
 fn a_planted_fault_strikes_once_at_its_turn() {
     let found = survivors(OpenMode::WriteDurable, None, async |world, file| {
         world.fail(DiskOp::Write, 2, DiskFault::Io);

@@ -1,0 +1,244 @@
+//! Bytes rot on the disk: what is known to have been acknowledged is missed, loudly, and costs no more than it
+//! must. What cannot be known to have been acknowledged looks like a torn tail.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use corelane::log::LogError;
+use corelane::shard::{Storage, StorageError};
+
+use super::node::{Node, SMALL, append, batch_of, fills, id, paths, produce};
+
+const MAGIC: &[u8] = b"CLJ1";
+
+/// A group in a journal file.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    position: u64,
+    is_start: bool,
+    sequence: u64,
+    durable_through: u64,
+}
+
+fn journal_file() -> PathBuf {
+    paths().journal_directory.join("0000.journal")
+}
+
+/// The groups of the first journal file; the scenes stay in it.
+fn groups(node: &Node) -> Vec<Found> {
+    let bytes = node.run(node.bytes_of(&journal_file()));
+    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
+    let starts = (0..bytes.len()).step_by(4096).filter(|&at| bytes[at..].starts_with(MAGIC));
+    starts
+        .map(|at| Found {
+            position: at as u64,
+            is_start: bytes[at + 6] == 1,
+            sequence: u64_at(at + 32),
+            durable_through: u64_at(at + 40),
+        })
+        .collect()
+}
+
+/// A node whose two partitions got ten batches each, acknowledged one by one, before the power went.
+fn written(seed: u64) -> Node {
+    let node = Node::new(seed, SMALL, 2);
+    node.run(async {
+        let storage = node.boot().await;
+        for fill in 1..=10 {
+            for index in 0..2 {
+                let replica = storage.replica(id(index)).expect("open");
+                produce(&storage, &replica, &batch_of(fill, 300)).await.expect("acknowledged");
+            }
+        }
+    });
+    node.world.crash();
+    node
+}
+
+/// The group that holds the batch with this fill of partition 0, which alternates with partition 1.
+fn group_of(node: &Node, fill: u64) -> Found {
+    let groups: Vec<_> = groups(node).into_iter().filter(|group| !group.is_start).collect();
+    groups[(fill as usize - 1) * 2]
+}
+
+async fn log(storage: &Storage, index: i32) -> Vec<u8> {
+    fills(storage, &storage.replica(id(index)).expect("open")).await
+}
+
+#[test]
+fn a_rotten_payload_costs_its_partition_only() {
+    let node = written(1);
+    node.world.rot(&journal_file(), group_of(&node, 4).position + 300);
+    node.run(async {
+        let storage = node.boot().await;
+        assert!(matches!(storage.damage(id(0)), Some(StorageError::Damaged(_))));
+        assert_eq!(log(&storage, 1).await, (1..=10).collect::<Vec<u8>>());
+        // The journal is kept for it, so that what is left of it can be repaired: nobody hangs over that.
+        let replica = storage.replica(id(1)).expect("open");
+        let refused = loop {
+            if let Err(error) = produce(&storage, &replica, &batch_of(11, 9_000)).await {
+                break error;
+            }
+        };
+        assert!(refused.to_string().contains("damaged"), "{refused}");
+        storage.delete(id(0)).await.expect("deleted");
+        for _ in 0..50 {
+            produce(&storage, &replica, &batch_of(12, 9_000)).await.expect("room is made again");
+        }
+        let left = node.runtime.list_dir("/data/topics".as_ref()).await.expect("listed");
+        assert_eq!(left.len(), 1, "its files are gone: {left:?}");
+    });
+}
+
+#[test]
+fn a_damaged_partition_survives_restarts_as_it_is() {
+    let node = written(2);
+    node.world.rot(&journal_file(), group_of(&node, 4).position + 300);
+    for _ in 0..3 {
+        node.run(async {
+            let storage = node.boot().await;
+            assert!(storage.damage(id(0)).is_some() && storage.replica(id(0)).is_none());
+            let replica = storage.replica(id(1)).expect("open");
+            produce(&storage, &replica, &batch_of(9, 100)).await.expect("served");
+            storage.stop().await.expect("stopped");
+        });
+        node.world.crash();
+    }
+}
+
+#[test]
+fn a_rotten_header_among_acknowledged_groups_is_refused() {
+    for at in [0, 30, 130 + 300, 4090] {
+        let node = written(3);
+        let group = group_of(&node, 4);
+        // Header, table and padding; only the padding means nothing.
+        node.world.rot(&journal_file(), group.position + at);
+        let opened = node.run(node.open());
+        match at {
+            0 | 30 => assert!(
+                matches!(opened, Err(LogError::CorruptJournal { sequence, .. }) if sequence == group.sequence)
+            ),
+            4090 => assert!(opened.is_ok_and(|storage| storage.damage(id(0)).is_none())),
+            _ => assert!(opened.is_err() || opened.is_ok_and(|storage| storage.damage(id(0)).is_some())),
+        }
+    }
+}
+
+#[test]
+fn a_rotten_last_group_looks_torn_until_something_says_that_it_was_durable() {
+    for at in [0, 300] {
+        let node = written(4);
+        let last = *groups(&node).last().expect("there are some");
+        node.world.rot(&journal_file(), last.position + at);
+        node.run(async {
+            let storage = node.boot().await;
+            assert_eq!(log(&storage, 0).await.len(), 10);
+            assert_eq!(log(&storage, 1).await.len(), 9, "cut, as a torn tail is");
+        });
+    }
+}
+
+#[test]
+fn a_checkpoint_says_that_the_last_group_was_durable() {
+    for at in [0, 300] {
+        let node = written(5);
+        node.run(async { node.boot().await.stop().await }).expect("stopped");
+        node.world.crash();
+        let last = *groups(&node).iter().rfind(|group| !group.is_start).expect("there are some");
+        node.world.rot(&journal_file(), last.position + at);
+        let opened = node.run(node.open());
+        match at {
+            0 => assert!(matches!(opened, Err(LogError::CorruptJournal { .. })), "not taken for torn"),
+            _ => assert!(opened.is_ok_and(|storage| storage.damage(id(1)).is_some()), "its last bytes"),
+        }
+    }
+}
+
+#[test]
+fn a_rotten_start_group_does_not_hide_a_whole_life() {
+    let node = written(6);
+    node.run(async {
+        let storage = node.boot().await;
+        let replica = storage.replica(id(0)).expect("open");
+        for fill in 11..=20 {
+            produce(&storage, &replica, &batch_of(fill, 300)).await.expect("acknowledged");
+        }
+    });
+    node.world.crash();
+    let start = *groups(&node).iter().rfind(|group| group.is_start).expect("of the second life");
+    node.world.rot(&journal_file(), start.position + 50);
+    let opened = node.run(node.open());
+    assert!(matches!(opened, Err(LogError::CorruptJournal { .. })));
+}
+
+/// Groups N+1 and N+2 were in flight when the power went; N+1 was lost, N+2 says that N was durable. Then N rots.
+#[test]
+fn what_is_behind_a_torn_group_still_tells_that_one_before_it_was_durable() {
+    let scene = |seed| {
+        let node = Node::new(seed, SMALL, 1);
+        node.run(async {
+            let storage = node.boot().await;
+            let replica = storage.replica(id(0)).expect("open");
+            let mut last = 0;
+            for fill in 0..30 {
+                last = append(&storage, &replica, &batch_of(fill, 3_000)).await.expect("appended");
+                node.runtime.yield_now().await;
+            }
+            let committed = replica.commit_waiter(last);
+            committed.expect("not durable yet").await.expect("durable");
+        });
+        node.world.crash();
+        let groups = groups(&node);
+        let [first, torn, last] = *groups.last_chunk::<3>().expect("several groups");
+        if last.durable_through != first.sequence {
+            return false;
+        }
+        node.world.rot(&journal_file(), first.position + 300);
+        node.world.rot(&journal_file(), torn.position);
+        let storage = node.run(node.open()).expect("a rotten payload stops nobody else");
+        assert!(storage.damage(id(0)).is_some(), "seed {seed}: acknowledged records are missed");
+        true
+    };
+    assert!((0..50).any(scene), "no seed had two groups in flight at the end");
+}
+
+#[test]
+fn the_other_checkpoint_is_used_or_the_start_refused() {
+    let (mut recovered, mut refused) = (0, 0);
+    for rounds in 1..12 {
+        let node = Node::new(rounds, SMALL, 1);
+        let mut sent: Vec<u8> = Vec::new();
+        node.run(async {
+            let storage = node.boot().await;
+            let replica = storage.replica(id(0)).expect("open");
+            for fill in 0..rounds as u8 * 8 {
+                produce(&storage, &replica, &batch_of(fill, 9_000)).await.expect("acknowledged");
+                sent.push(fill);
+            }
+        });
+        node.world.crash();
+        let newest = node.run(node.newest_checkpoint());
+        node.world.rot(&newest.1, 20);
+        match node.run(node.open()) {
+            Ok(storage) => {
+                recovered += 1;
+                assert_eq!(node.run(log(&storage, 0)), sent, "everything is still in the journal");
+            }
+            Err(LogError::CorruptJournal { .. } | LogError::NoCheckpoint { .. }) => refused += 1,
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(recovered > 0 && refused > 0, "{recovered} recovered, {refused} refused");
+}
+
+#[test]
+fn without_any_checkpoint_nothing_is_guessed() {
+    let node = written(7);
+    node.run(async { node.boot().await.stop().await }).expect("stopped");
+    node.world.crash();
+    for name in ["checkpoint.0", "checkpoint.1"] {
+        node.world.rot(&paths().directory.join(name), 20);
+    }
+    let opened: Result<Rc<Storage>, _> = node.run(node.open());
+    assert!(matches!(opened, Err(LogError::NoCheckpoint { .. })));
+}
