@@ -41,7 +41,7 @@ fn fetch_response() -> FetchResponse {
         high_watermark: 1 << 20,
         last_stable_offset: 1 << 20,
         log_start_offset: 0,
-        records: Some(Bytes::from(vec![7; 16 << 10])),
+        records: Some(Bytes::from(vec![7; 16 << 10]).into()),
         ..Default::default()
     };
     let topic = FetchableTopicResponse {

@@ -148,11 +148,21 @@ const _: () = assert!(
 
 // The journal.
 
-/// Length of one journal file. A ring is a whole number of them.
+/// Length of one journal file. A ring is a whole number of them. Where `journal.bytes` is less than the smallest
+/// ring of these, its files are shorter.
 pub const JOURNAL_FILE_BYTES: u64 = 64 * MIB;
-/// The longest group that a ring can take, of any number of partitions; a quarter of a file. It is part of a
-/// journal's shape, so it does not follow `message.max.bytes`.
-pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / 4;
+/// The longest group that a ring can take, of any number of partitions, as a part of a file. It belongs to a
+/// journal's shape, so it does not follow `message.max.bytes`, which must fit it.
+pub const JOURNAL_FILE_PER_GROUP: u64 = 4;
+/// The longest group of a ring of full-length files.
+pub const JOURNAL_GROUP_BYTES_MAX: u64 = JOURNAL_FILE_BYTES / JOURNAL_FILE_PER_GROUP;
+/// Room in a group besides the longest batch: a carried entry and the group's own.
+pub const JOURNAL_GROUP_OVERHEAD_BYTES: u64 = MIB;
+/// Length at which a group is closed although it waits for its turn: longer writes gain little throughput and
+/// make the next group wait. A longer batch gets a group of its own.
+pub const JOURNAL_GROUP_BYTES: usize = 512 << 10;
+/// `journal.bytes` at least: the default `message.max.bytes` fits its groups.
+pub const JOURNAL_BYTES_MIN: u64 = 48 * MIB;
 /// Files in the smallest ring: one being written, one whose partitions are written back, one free.
 pub const JOURNAL_FILES_MIN: u64 = 3;
 /// Files in the ring by default, at most: restart reads the whole ring, and the first start writes it.
@@ -197,10 +207,10 @@ pub const FETCH_BYTES_DEFAULT: u64 = 55 * MIB;
 
 const _: () = {
     assert!(MESSAGE_BYTES_MAX * UNDURABLE_GROUPS_MIN <= UNDURABLE_MEMORY_BYTES_MAX);
-    assert!(
-        MESSAGE_BYTES_MAX + MIB <= JOURNAL_GROUP_BYTES_MAX,
-        "a batch, a carried entry and the group's own"
-    );
+    assert!(MESSAGE_BYTES_MAX + JOURNAL_GROUP_OVERHEAD_BYTES <= JOURNAL_GROUP_BYTES_MAX);
+    let smallest_group = JOURNAL_BYTES_MIN / JOURNAL_FILES_MIN / JOURNAL_FILE_PER_GROUP;
+    assert!(MESSAGE_BYTES_DEFAULT + JOURNAL_GROUP_OVERHEAD_BYTES <= smallest_group);
+    assert!(JOURNAL_GROUP_BYTES as u64 <= smallest_group);
     assert!(MESSAGE_BYTES_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQUEST_BYTES_DEFAULT);
     assert!(REQUEST_BYTES_DEFAULT <= REQUEST_MEMORY_BYTES_MAX);
     assert!(FETCH_BYTES_DEFAULT <= FETCH_MEMORY_BYTES_MAX);
@@ -243,6 +253,13 @@ pub const LISTENERS_MAX: usize = 16;
 pub const CPU_NUMBER_END: usize = 8192;
 /// Distance from a listener's port to its first shard's port by default.
 pub const SHARD_PORT_OFFSET: u16 = 100;
+
+/// Orders of the main thread that wait for a shard: one for each step of start and stop, so it never waits.
+pub const SHARD_ORDERS_MAX: usize = 4;
+
+/// Shards whose files are made at the same time at the first start: enough to keep a fast disk busy with zeros.
+/// Further ones wait.
+pub const SHARDS_BUILT_AT_ONCE: usize = 8;
 /// The longest string that Kafka's protocol allows, in bytes of UTF-8. A longer one makes the message malformed.
 pub const STRING_BYTES_MAX: usize = i16::MAX as usize;
 
@@ -258,3 +275,78 @@ pub const DECODED_BYTES_MIN: usize = 64 << 10;
 pub const DECODED_BYTES_MAX: usize = 32 << 20;
 
 const _: () = assert!(DECODED_BYTES_MIN >= STRING_BYTES_MAX && DECODED_BYTES_MIN <= DECODED_BYTES_MAX);
+/// Length of a topic's name at most, Kafka's: with a partition's number it is the name of a directory.
+/// CreateTopics beyond it is answered with INVALID_TOPIC_EXCEPTION.
+pub const TOPIC_NAME_BYTES_MAX: usize = 249;
+/// Partitions that one shard owns at most. Reached: CreateTopics is answered with POLICY_VIOLATION, and a start
+/// with fewer shards is refused.
+pub const PARTITIONS_PER_SHARD_MAX: usize = 20_000;
+/// Partitions that one CreateTopics makes at most, Kafka's. Beyond it: POLICY_VIOLATION.
+pub const PARTITIONS_PER_COMMAND_MAX: usize = 10_000;
+const _: () = assert!(TOPIC_PARTITIONS_MAX as usize <= PARTITIONS_PER_COMMAND_MAX);
+const _: () = assert!(PARTITIONS_PER_COMMAND_MAX <= PARTITIONS_PER_SHARD_MAX);
+
+/// Producer ids that a shard is given at once, Kafka's. The unused ones of a block are lost at a restart.
+pub const PRODUCER_ID_BLOCK: i64 = 1000;
+
+// Control.
+
+/// Commands that wait for control. Reached: a shard's sender waits, and with it the request.
+pub const CONTROL_COMMANDS_MAX: usize = 256;
+/// Commands that control commits in one transaction at most.
+pub const CONTROL_COMMANDS_PER_COMMIT_MAX: usize = 64;
+/// Replies that wait until every shard has applied the change. Reached: control takes no further commands.
+pub const CONTROL_REPLIES_WAITING_MAX: usize = 1024;
+const _: () = assert!(CONTROL_COMMANDS_PER_COMMIT_MAX <= CONTROL_REPLIES_WAITING_MAX);
+
+/// Memory in which the metadata store caches its pages.
+pub const METADATA_CACHE_BYTES: usize = 8 << 20;
+/// One metadata record in the store at most; a longer one counts as corruption. The longest is a topic with
+/// every config set.
+pub const METADATA_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Disk space reserved for deletions on a full disk, at least. It grows with the metadata store, which may
+/// double in one commit.
+pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
+/// DATA_DIR/node.json at most; a longer one counts as corruption.
+pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
+
+// Between shards.
+
+/// Appends that wait in a shard's mailbox. Reached: the sending shard's connection waits, and stops reading.
+pub const MAILBOX_APPENDS_MAX: usize = 1024;
+/// Queries that wait in a shard's mailbox. Reached: the sender waits.
+pub const MAILBOX_QUERIES_MAX: usize = 1024;
+
+// Connections.
+
+/// A connection's buffer for what arrives; small requests that arrive together are read at once.
+pub const RECEIVE_BUFFER_BYTES: usize = 8 << 10;
+/// Steps in which the memory of a longer request grows while it arrives.
+pub const RECEIVE_STEP_BYTES: usize = 64 << 10;
+const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
+/// In this time a step of a request, or its rest, must arrive. Reached: the connection closes, since others wait for
+/// the memory that was set aside for the request.
+pub const REQUEST_STALL_MS: u64 = 30_000;
+/// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
+/// pin. Reached: the connection closes.
+pub const RESPONSE_STALL_MS: u64 = 10_000;
+/// Requests that one connection reads or executes before others get a turn, in bytes.
+pub const CONNECTION_BYTES_PER_TURN: usize = 256 << 10;
+/// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.
+pub const SEND_BYTES_PER_TURN: usize = 1 << 20;
+/// The same in pieces of memory: the most that the kernel takes at once (IOV_MAX).
+pub const SEND_PARTS_PER_TURN: usize = 1024;
+/// Pause after a connection could not be accepted, for want of descriptors or memory.
+pub const ACCEPT_PAUSE_MS: u64 = 100;
+/// Time between two log lines that say that connections are refused.
+pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
+
+// Fetch and ListOffsets.
+
+/// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.
+pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+/// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
+/// the answer.
+pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;
+/// The same as a multiple of the compressed length.
+pub const LOOK_UP_RATIO_MAX: usize = 1024;

@@ -5,6 +5,7 @@ use std::panic;
 
 use tracing_subscriber::EnvFilter;
 
+use crate::api;
 use crate::config::LogFormat;
 
 /// Starts logging. `filter` was checked by the configuration.
@@ -17,13 +18,17 @@ pub fn start(filter: &str, format: LogFormat) {
     }
 }
 
-/// Makes every panic a log line with its place, whatever is done about it where it is caught.
-pub fn log_panics() {
+/// Makes every panic a log line with its place, and the end of the process unless it is caught around a client's
+/// bytes: a defect in code that keeps records must not go on.
+pub fn end_at_panics() {
     panic::set_hook(Box::new(|info| {
         let message = info.payload_as_str().unwrap_or("a panic without a message");
         let place = info.location().map(ToString::to_string).unwrap_or_default();
         let thread = std::thread::current();
         let backtrace = std::backtrace::Backtrace::capture();
         tracing::error!(place, thread = thread.name().unwrap_or("unnamed"), %backtrace, "panic: {message}");
+        if !api::is_guarded() {
+            std::process::abort();
+        }
     }));
 }

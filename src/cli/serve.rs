@@ -1,7 +1,8 @@
 //! `corelane serve`: everything between a configuration and the server.
 
+use rustix::system::uname;
 use thiserror::Error;
-use tracing::{debug, error, info, warn};
+use tracing::{error, info, warn};
 
 use super::logging;
 use crate::config::{Config, Machine};
@@ -22,7 +23,7 @@ pub enum Failure {
 /// Runs the broker until it is told to stop. What is wrong is logged here.
 pub fn serve(config: Config, machine: &Machine) -> Result<(), Failure> {
     logging::start(&config.log_filter, config.log_format);
-    logging::log_panics();
+    logging::end_at_panics();
     let result = start_and_run(config, machine);
     match &result {
         Ok(()) => {}
@@ -42,14 +43,15 @@ fn start_and_run(config: Config, machine: &Machine) -> Result<(), Failure> {
     endpoints::withdraw(&config.data_dir).map_err(|source| unwritable(&config, source))?;
     info!(
         version = env!("CARGO_PKG_VERSION"),
+        kernel = %uname().release().to_string_lossy(),
         node_id = config.node_id.0,
         shards = config.shards(),
         memory_bytes = config.memory_bytes,
         data_dir = %config.data_dir.display(),
         "starting"
     );
-    debug!(budgets = ?config.budgets, "each shard's memory");
-    Ok(server::run(config)?)
+    info!(journal_bytes = config.journal_bytes, budgets = ?config.budgets, "each shard");
+    Ok(server::run(config, machine)?)
 }
 
 fn unwritable(config: &Config, source: std::io::Error) -> Problems {

@@ -23,7 +23,8 @@ pub struct Budgets {
 
 impl Budgets {
     /// Divides a shard's memory. `shard_bytes` is at least [`SHARD_MEMORY_BYTES_MIN`], `connections` at most
-    /// what [`connections_that_fit`] gives, and the journal at least [`JOURNAL_FILES_MIN`] files.
+    /// what [`connections_that_fit`] gives, and the journal at least
+    /// [`JOURNAL_BYTES_MIN`].
     pub fn divide(shard_bytes: u64, journal_bytes: u64, connections: u64) -> Self {
         assert!(shard_bytes >= SHARD_MEMORY_BYTES_MIN && connections <= connections_that_fit(shard_bytes));
         let dirty_bytes =
@@ -92,7 +93,24 @@ pub fn journal_bytes_default(shard_bytes: u64) -> u64 {
 
 /// A journal's length, rounded down to whole files.
 pub fn whole_journal_files(bytes: u64) -> u64 {
-    bytes / JOURNAL_FILE_BYTES * JOURNAL_FILE_BYTES
+    bytes - bytes % journal_file_bytes(bytes)
+}
+
+/// Length of each file of a journal of about `journal_bytes`, in whole MiB.
+pub fn journal_file_bytes(journal_bytes: u64) -> u64 {
+    let third = journal_bytes / JOURNAL_FILES_MIN;
+    (third - third % (1 << 20)).min(JOURNAL_FILE_BYTES)
+}
+
+/// The longest batch that fits a group of a journal of `journal_bytes`.
+pub fn message_bytes_that_fit(journal_bytes: u64) -> u64 {
+    journal_file_bytes(journal_bytes) / JOURNAL_FILE_PER_GROUP - JOURNAL_GROUP_OVERHEAD_BYTES
+}
+
+/// The least `journal.bytes` whose groups take a batch of `message_bytes`.
+pub fn journal_bytes_for(message_bytes: u64) -> u64 {
+    let file_bytes = (message_bytes + JOURNAL_GROUP_OVERHEAD_BYTES) * JOURNAL_FILE_PER_GROUP;
+    file_bytes.next_multiple_of(1 << 20) * JOURNAL_FILES_MIN
 }
 
 /// The part of a shard's memory of which `share` per cent are at least `bytes`.
@@ -147,6 +165,18 @@ mod tests {
             let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + b.fetch_bytes;
             prop_assert!(sum + connections * CONNECTION_BYTES <= shard);
             prop_assert!(b.dirty_bytes * 100 <= journal * DIRTY_JOURNAL_PERCENT);
+        }
+
+        #[test]
+        fn a_journal_is_whole_files_that_take_the_longest_batch(
+            bytes in JOURNAL_BYTES_MIN..JOURNAL_BYTES_MAX, message in 0..=MESSAGE_BYTES_MAX,
+        ) {
+            let (whole, file) = (whole_journal_files(bytes), journal_file_bytes(bytes));
+            prop_assert_eq!(journal_file_bytes(whole), file);
+            prop_assert!(whole.is_multiple_of(file) && whole / file >= JOURNAL_FILES_MIN && whole <= bytes);
+            let least = journal_bytes_for(message);
+            prop_assert!(message_bytes_that_fit(least) >= message);
+            prop_assert!(bytes < least || message_bytes_that_fit(bytes) >= message);
         }
 
         #[test]

@@ -158,13 +158,10 @@ pub static KEYS: [Key; 26] = [
     .flag("memory"),
     Key::derived(
         "journal.bytes",
-        Kind::Size {
-            min: limits::JOURNAL_FILES_MIN * limits::JOURNAL_FILE_BYTES,
-            max: limits::JOURNAL_BYTES_MAX,
-        },
+        Kind::Size { min: limits::JOURNAL_BYTES_MIN, max: limits::JOURNAL_BYTES_MAX },
         "a quarter of a shard's memory, 192MiB to 512MiB",
-        "Length of each shard's journal, in whole files of 64MiB. Bounds the time of a restart; at most three \
-         quarters of a shard's memory.",
+        "Length of each shard's journal, in whole files of 64MiB (below 192MiB in three shorter ones). Bounds the \
+         time of a restart; at most three quarters of a shard's memory. A journal that exists keeps its length.",
     ),
     Key::fixed(
         "auto.create.topics.enable",

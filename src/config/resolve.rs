@@ -189,9 +189,13 @@ impl Demand {
 /// Keys that must not be smaller than what another lets in.
 fn check_pairs(settings: &Settings) -> Vec<ConfigError> {
     let batch: u64 = settings.number("message.max.bytes");
-    let pairs = [("socket.request.max.bytes", batch + REQUEST_OVERHEAD_BYTES), ("log.segment.bytes", batch)];
-    let too_small = |(key, least): (&'static str, u64)| {
-        let value: u64 = settings.number(key);
+    let number = |key| settings.number::<u64>(key);
+    let pairs = [
+        ("socket.request.max.bytes", number("socket.request.max.bytes"), batch + REQUEST_OVERHEAD_BYTES),
+        ("log.segment.bytes", number("log.segment.bytes"), batch),
+        ("journal.bytes", settings.size("journal.bytes"), budgets::journal_bytes_for(batch)),
+    ];
+    let too_small = |(key, value, least): (&'static str, u64, u64)| {
         let error =
             ConfigError::TooSmallFor { key, value, other: "message.max.bytes", other_value: batch, least };
         (value < least).then_some(error)

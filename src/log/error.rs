@@ -27,6 +27,15 @@ pub enum LogError {
         /// Why.
         what: String,
     },
+    /// A journal file that should be here and is not.
+    #[error(
+        "{}: the journal file is missing; acknowledged records may be in it. Put the original back, or start \
+         with an empty data directory as a new replica", path.display()
+    )]
+    MissingJournal {
+        /// The file.
+        path: PathBuf,
+    },
     /// Neither checkpoint can be read.
     #[error(
         "{}: no readable checkpoint; without it the journal cannot be replayed. Restore the directory from \

@@ -152,11 +152,13 @@ impl PartitionLog {
     }
 
     /// A segment is left when the batch does not fit its size or its 32-bit relative offsets, or when it was
-    /// sealed.
+    /// closed or sealed.
     fn must_roll(&self, segment: &Segment, batch: &NewBatch) -> bool {
         let full =
             segment.end_position > 0 && segment.end_position + batch.length as u64 > self.segment_bytes;
-        full || segment.sealed || batch.last_offset - segment.base_offset > i64::from(i32::MAX)
+        full || segment.sealed
+            || segment.closed
+            || batch.last_offset - segment.base_offset > i64::from(i32::MAX)
     }
 
     /// The space that is missing on disk for a batch; `None` if it can be journaled at once.
@@ -246,10 +248,17 @@ impl PartitionLog {
     pub fn next_seal(&self, durable_end: Offset) -> Option<(Offset, SealPlan)> {
         let segment = self.unsealed().next()?;
         let rolled = segment.base_offset != self.segments.back().expect("not empty").base_offset;
-        let ready = rolled
+        let ready = (rolled || segment.closed)
             && segment.next_offset <= durable_end
             && segment.end_position - segment.written < BLOCK_BYTES as u64;
         ready.then(|| (segment.base_offset, segment.seal_plan()))
+    }
+
+    /// Has the next batch begin a new segment, so that the one that is being filled can be sealed.
+    pub fn close_last(&mut self) {
+        if let Some(segment) = self.segments.back_mut().filter(|segment| segment.end_position > 0) {
+            segment.closed = true;
+        }
     }
 
     /// What has to be journaled again so that older journal files are no longer needed; only for the segment

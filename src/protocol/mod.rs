@@ -16,6 +16,7 @@ mod frame;
 mod header;
 mod message;
 pub mod messages;
+mod pieces;
 mod reader;
 #[cfg(test)]
 mod sample;
@@ -29,6 +30,7 @@ pub use error_code::ErrorCode;
 pub use frame::{FrameError, LENGTH_BYTES, REQUEST_BYTES_MIN, RESPONSE_BYTES_MIN, frame_length};
 pub use header::{RequestHeader, ResponseHeader};
 pub use message::{Api, Message, Request, decode_response, encode_request, encode_response};
+pub use pieces::Pieces;
 pub use reader::{Reader, decode_allowance};
 pub use wire::VersionRange;
 pub use writer::Writer;

@@ -119,7 +119,18 @@ impl Writer {
     /// copied.
     pub fn bytes(&mut self, value: Option<&Bytes>, flexible: bool) {
         self.long_length(value.map(Bytes::len), flexible);
-        let Some(payload) = value else { return };
+        if let Some(payload) = value {
+            self.payload(payload);
+        }
+    }
+
+    /// Writes bytes or records that lie in pieces as one value.
+    pub fn pieces(&mut self, pieces: &[Bytes], flexible: bool) {
+        self.long_length(Some(pieces.iter().map(Bytes::len).sum()), flexible);
+        pieces.iter().for_each(|piece| self.payload(piece));
+    }
+
+    fn payload(&mut self, payload: &Bytes) {
         if payload.len() < LINKED_BYTES_MIN {
             self.head.put_slice(payload);
         } else {

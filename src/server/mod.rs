@@ -1,18 +1,22 @@
 //! The assembly of a broker, its ordered start and stop.
+//!
+//! Start: node.json and metadata (`control`), the layout of the shards' files (`prepare`, `layout`), a thread for
+//! each shard (`shards`, `shard_thread`) which opens its storage, binds its addresses (`addresses`) and serves.
+//! Every step of all shards ends before the next begins; what fails anywhere ends everything.
 
-use thiserror::Error;
+mod addresses;
+mod error;
+mod events;
+mod ground;
+mod layout;
+#[cfg(test)]
+mod layout_tests;
+mod metadata;
+mod prepare;
+mod run;
+mod shard_thread;
+mod shards;
+mod signals;
 
-use crate::config::Config;
-
-/// Why a broker stopped other than by a signal.
-#[derive(Debug, Error)]
-pub enum ServeError {
-    /// This build has no layers to assemble yet.
-    #[error("this build cannot serve node {0} yet")]
-    NotAssembled(crate::base::ids::NodeId),
-}
-
-/// Runs a broker until SIGTERM or SIGINT.
-pub fn run(config: Config) -> Result<(), ServeError> {
-    Err(ServeError::NotAssembled(config.node_id))
-}
+pub use error::ServeError;
+pub use run::run;

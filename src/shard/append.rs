@@ -9,10 +9,8 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::partition_log::{NewBatch, SpaceNeed};
-use crate::log::segment::path;
 use crate::partition::{AppendDecision, AppendError};
 use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
-use crate::runtime::OpenMode;
 
 /// A batch that was accepted. It is durable and committed once the partition's high watermark is beyond
 /// `last_offset`; for a duplicate too.
@@ -145,14 +143,7 @@ impl Storage {
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         replica.is_allocating.set(true);
         let done = AllocationGuard { storage: self, replica };
-        let path = path::log_file(replica.log.borrow().directory(), need.segment_base);
-        let key = (replica.id, need.segment_base);
-        let file = self.files.get(&self.runtime, key, &path, OpenMode::Write).await;
-        let file = file.map_err(|error| StorageError::disk(&error))?;
-        if need.is_new {
-            // Only now that the file exists: a directory sync before that would not have covered it.
-            replica.directory_synced.set(false);
-        }
+        let file = self.segment_file(replica, need.segment_base).await?;
         file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
         self.change_log(replica, |log| log.note_space(need));
         drop(done);

@@ -9,6 +9,7 @@ use crate::base::limits::{CARRY_BYTES_MAX, PARTITIONS_PER_TURN};
 use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::partition_log::CarryPlan;
 use crate::log::segment::Segment;
 
 impl Storage {
@@ -93,7 +94,12 @@ impl Storage {
             let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
             if !carry || !self.carry(&replica) || is_pinning(&replica) {
                 self.write_back(&replica).await?;
-                self.carry(&replica);
+                if !self.carry(&replica) && !replica.is_allocating.get() {
+                    // Crashes in a row, each amid this work, have used up the reserve. A segment that is complete
+                    // needs no journal.
+                    replica.log.borrow_mut().close_last();
+                    self.write_back(&replica).await?;
+                }
             } else {
                 carried += dirty;
             }
@@ -107,23 +113,14 @@ impl Storage {
     }
 
     /// Repeats in the journal what is in no segment of the partition; `false` if there is no room.
-    fn carry(&self, replica: &Rc<Replica>) -> bool {
+    pub(super) fn carry(&self, replica: &Rc<Replica>) -> bool {
         let Some(plan) = replica.log.borrow().carry_plan() else { return true };
         let length = plan.bytes.iter().map(|piece| piece.len()).sum();
         let length_max = self.journal.payload_bytes_max().min(CARRY_BYTES_MAX as usize);
         if length > length_max || !self.journal.has_reserve(length) {
             return false;
         }
-        let entry = Entry {
-            kind: EntryKind::Carry,
-            partition: replica.id,
-            leader_epoch: replica.state.borrow().leader_epoch().unwrap_or(-1),
-            base_offset: plan.first_batch_offset,
-            last_offset: plan.last_offset,
-            segment_base: plan.segment_base,
-            position: plan.position,
-            first_batch_position: plan.first_batch_position,
-        };
+        let entry = carry_entry(replica, &plan);
         let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
         let journal_file = self.journal.current_file();
         self.journal.append(&entry, &parts);
@@ -166,9 +163,22 @@ impl Storage {
         Ok(())
     }
 
-    fn record(&self, replica: &Replica) -> PartitionRecord {
+    pub(super) fn record(&self, replica: &Replica) -> PartitionRecord {
         let segments = replica.log.borrow().segments().map(Segment::record).collect();
         let state = replica.state.borrow().snapshot();
         PartitionRecord::new(replica.id, self.journal.position(), state, segments)
+    }
+}
+
+pub(super) fn carry_entry(replica: &Replica, plan: &CarryPlan) -> Entry {
+    Entry {
+        kind: EntryKind::Carry,
+        partition: replica.id,
+        leader_epoch: replica.state.borrow().leader_epoch().unwrap_or(-1),
+        base_offset: plan.first_batch_offset,
+        last_offset: plan.last_offset,
+        segment_base: plan.segment_base,
+        position: plan.position,
+        first_batch_position: plan.first_batch_position,
     }
 }

@@ -8,16 +8,16 @@ use crate::partition::{AppendError, FetchError};
 pub enum StorageError {
     /// The shard's writer failed; nothing more is accepted.
     #[error("the shard's writer is out of service: {0}")]
-    OutOfService(std::rc::Rc<str>),
+    OutOfService(std::sync::Arc<str>),
     /// The partition was deleted.
     #[error("the partition was deleted")]
     Deleted,
     /// The partition's data is damaged.
     #[error("the partition is offline: {0}")]
-    Damaged(std::rc::Rc<str>),
+    Damaged(std::sync::Arc<str>),
     /// The disk refused to give space or to read.
     #[error("disk: {0}")]
-    Disk(std::rc::Rc<str>),
+    Disk(std::sync::Arc<str>),
     /// The partition refused the batch.
     #[error(transparent)]
     Append(#[from] AppendError),

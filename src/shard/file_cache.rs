@@ -28,8 +28,8 @@ impl FileCache {
         path: &Path,
         mode: OpenMode,
     ) -> io::Result<Rc<dyn File>> {
-        if let Some(file) = self.files.borrow().get(&key) {
-            return Ok(Rc::clone(file));
+        if let Some(file) = self.get_open(key) {
+            return Ok(file);
         }
         let file = runtime.open(path, mode).await?;
         // Another task may have opened it meanwhile; then that one is used.
@@ -45,6 +45,11 @@ impl FileCache {
             order.retain(|key| files.contains_key(key));
         }
         Ok(kept)
+    }
+
+    /// The segment's file if it is open.
+    pub fn get_open(&self, key: Key) -> Option<Rc<dyn File>> {
+        self.files.borrow().get(&key).cloned()
     }
 
     /// Closes the file of a segment that no longer exists.

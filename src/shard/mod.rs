@@ -1,20 +1,50 @@
 //! One core's world: its partitions, its journal, who waits for them.
 
 mod append;
+mod budget;
 mod checkpointer;
+mod endpoints;
 mod error;
 mod file_cache;
+mod follow;
+mod hand_off;
 mod index_cache;
+mod mailbox;
+mod metadata;
 mod open;
+mod partition_error;
+mod partition_ops;
+mod pending_append;
+mod phase;
+mod producer_ids;
+mod progress_watch;
 mod read;
 mod replica;
+mod serve;
+#[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
+mod shard;
 mod stop;
 mod storage;
+mod tasks;
+#[cfg(test)]
+pub(crate) mod testing;
 mod truncate;
 mod write_back;
 
 pub use append::Appended;
+pub use budget::{Budget, Charge};
+pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
+pub use follow::{partition_specs, topic_defaults};
+pub use hand_off::HandOffError;
+pub use mailbox::{Mailbox, MailboxSender, mailbox};
+pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use open::PartitionSpec;
+pub use partition_error::PartitionError;
+pub use partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+pub use pending_append::PendingAppend;
+pub use phase::{Phase, Phases};
 pub use replica::Replica;
+pub use shard::{Counters, Shard, ShardBudgets, ShardParts};
 pub use storage::{Storage, StorageConfig};
+pub use tasks::Tasks;

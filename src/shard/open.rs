@@ -16,6 +16,9 @@ use crate::log::snapshot::StateSnapshot;
 use crate::partition::Partition;
 use crate::runtime::Runtime;
 
+/// What recovery found, by partition.
+pub(super) type RecoveredPartitions = HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>;
+
 /// A partition that the metadata gives to this shard.
 #[derive(Clone, Debug)]
 pub struct PartitionSpec {
@@ -39,6 +42,18 @@ impl Storage {
         disk_id: [u8; 16],
         partitions: &[PartitionSpec],
     ) -> Result<Rc<Self>, LogError> {
+        let (storage, recovered) = Storage::recover(runtime, config, paths, disk_id).await?;
+        storage.restore_all(recovered, partitions).await?;
+        Ok(storage)
+    }
+
+    /// A storage without partitions on a shard's recovered files, and the partitions that the files know.
+    pub(super) async fn recover(
+        runtime: Rc<dyn Runtime>,
+        config: StorageConfig,
+        paths: &ShardPaths,
+        disk_id: [u8; 16],
+    ) -> Result<(Rc<Self>, RecoveredPartitions), LogError> {
         let recovered = recovery::recover(&runtime, paths, disk_id).await?;
         let journal =
             Journal::new(Rc::clone(&runtime), recovered.files, recovered.journal, config.group_bytes);
@@ -49,20 +64,19 @@ impl Storage {
             journal,
             generation: recovered.generation,
         });
-        storage.restore_all(recovered.partitions, partitions).await?;
-        Ok(storage)
+        Ok((storage, recovered.partitions))
     }
 
     async fn restore_all(
         &self,
-        mut recovered: HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>,
+        mut recovered: RecoveredPartitions,
         partitions: &[PartitionSpec],
     ) -> Result<(), LogError> {
         for spec in partitions {
             let known = recovered.remove(&spec.id);
             let restored = match known {
                 None => Ok(self.new_replica(spec)),
-                Some(Ok(partition)) => self.restore(spec, partition),
+                Some(Ok(partition)) => self.restore(spec, partition, Some(spec.leader_epoch)),
                 Some(Err(damaged)) => Err(damaged),
             };
             match restored {
@@ -70,6 +84,7 @@ impl Storage {
                 Err(damaged) => self.hold(spec, *damaged),
             }
         }
+        self.unclaimed.replace(recovered.into_keys().collect());
         self.make_directories(partitions).await?;
         for replica in self.all_replicas() {
             // A crash may have come between a move of the log start and the removal of what lies below.
@@ -81,19 +96,20 @@ impl Storage {
         Ok(())
     }
 
-    fn restore(
+    /// Nobody leads the partition if there is no `leader_epoch`.
+    pub(super) fn restore(
         &self,
         spec: &PartitionSpec,
         recovered: RecoveredPartition,
+        leader_epoch: Option<LeaderEpoch>,
     ) -> Result<Rc<Replica>, Box<DamagedPartition>> {
         let now_ms = self.runtime.wall_clock_ms();
         let snapshot = recovered.record.as_ref().map_or_else(StateSnapshot::default, |it| it.state.clone());
-        let state =
-            restore_state(&snapshot, &recovered.changes, now_ms, spec.leader_epoch).map_err(|what| {
-                let offset = snapshot.log_end_offset;
-                let error = LogError::DamagedPartition { partition: spec.id, offset, what };
-                Box::new(DamagedPartition { error, record: recovered.record })
-            })?;
+        let state = restore_state(&snapshot, &recovered.changes, now_ms, leader_epoch).map_err(|what| {
+            let offset = snapshot.log_end_offset;
+            let error = LogError::DamagedPartition { partition: spec.id, offset, what };
+            Box::new(DamagedPartition { error, record: recovered.record })
+        })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
         let log = PartitionLog::new(directory, spec.segment_bytes, recovered.segments, next_offset);
@@ -108,7 +124,7 @@ impl Storage {
         Replica::new(spec.id, state, log)
     }
 
-    fn insert(&self, replica: &Rc<Replica>) {
+    pub(super) fn insert(&self, replica: &Rc<Replica>) {
         let log = replica.log.borrow();
         self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes());
         self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes());
@@ -124,7 +140,7 @@ impl Storage {
         self.damaged.borrow_mut().insert(spec.id, damaged);
     }
 
-    async fn make_directories(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
+    pub(super) async fn make_directories(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
         let data = &self.config.data_directory;
         let topics = path::topics_directory(data);
         self.runtime.create_dir(&topics).await.map_err(LogError::io(&topics))?;
@@ -185,7 +201,7 @@ fn restore_state(
     snapshot: &StateSnapshot,
     changes: &[StateChange],
     now_ms: i64,
-    leader_epoch: LeaderEpoch,
+    leader_epoch: Option<LeaderEpoch>,
 ) -> Result<Partition, String> {
     let mut state = Partition::restore(snapshot).map_err(|error| error.to_string())?;
     for change in changes {
@@ -197,6 +213,8 @@ fn restore_state(
             }
         }?;
     }
-    state.become_leader(leader_epoch).map_err(|error| error.to_string())?;
+    if let Some(leader_epoch) = leader_epoch {
+        state.become_leader(leader_epoch).map_err(|error| error.to_string())?;
+    }
     Ok(state)
 }

@@ -63,6 +63,7 @@ impl Storage {
         }
     }
 
+    /// A segment's file; made if it is missing, unless the segment is sealed.
     pub(super) async fn segment_file(
         &self,
         replica: &Replica,
@@ -75,7 +76,15 @@ impl Storage {
             let mode = if sealed { OpenMode::Read } else { OpenMode::Write };
             (path::log_file(log.directory(), segment_base), mode)
         };
+        if let Some(file) = self.files.get_open((replica.id, segment_base)) {
+            return Ok(file);
+        }
         let file = self.files.get(&self.runtime, (replica.id, segment_base), &path, mode).await;
+        if mode == OpenMode::Write {
+            // It may just have been made, also for a segment that is not new: a crash takes a file whose entry
+            // was not synced. Only now that it exists: a sync that began before would not have covered it.
+            replica.directory_synced.set(false);
+        }
         file.map_err(|error| StorageError::disk(&error))
     }
 

@@ -17,6 +17,7 @@ use super::replica::Replica;
 use crate::base::ids::{Offset, PartitionId};
 use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
+use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
 use crate::log::partition_log::PartitionLog;
 use crate::runtime::Runtime;
@@ -40,7 +41,7 @@ pub struct StorageConfig {
 
 /// A partition that could not be recovered; kept as it is.
 pub(super) struct Damaged {
-    pub(super) reason: Rc<str>,
+    pub(super) reason: std::sync::Arc<str>,
     pub(super) record: Option<PartitionRecord>,
 }
 
@@ -60,6 +61,8 @@ pub struct Storage {
     pub(super) damaged: RefCell<HashMap<PartitionId, Damaged>>,
     pub(super) files: FileCache,
     pub(super) indexes: IndexCache,
+    /// Partitions that the shard's files knew when it was opened and the metadata gave to nobody here.
+    pub(super) unclaimed: RefCell<Vec<PartitionId>>,
     /// Generation of the last checkpoint.
     pub(super) generation: Cell<u64>,
     /// While a damaged partition needs it, the journal is kept from this file on.
@@ -98,6 +101,7 @@ impl Storage {
             damaged: RefCell::default(),
             files: FileCache::default(),
             indexes: IndexCache::default(),
+            unclaimed: RefCell::default(),
             generation: Cell::new(parts.generation),
             held_journal_file: Cell::new(None),
             dirty_bytes: Cell::new(0),
@@ -122,6 +126,17 @@ impl Storage {
     /// Why a partition of this shard could not be recovered, if so.
     pub fn damage(&self, id: PartitionId) -> Option<StorageError> {
         self.damaged.borrow().get(&id).map(|damaged| StorageError::Damaged(damaged.reason.clone()))
+    }
+
+    /// Partitions that the shard's files knew and [`Storage::open`] was not asked for: deleted ones, and such
+    /// as the metadata gives to another shard. Nothing of them outlives the next checkpoint.
+    pub fn unclaimed(&self) -> Vec<PartitionId> {
+        self.unclaimed.borrow().clone()
+    }
+
+    /// The journal's shape, which was fixed when its files were made.
+    pub fn journal_shape(&self) -> RingShape {
+        self.journal.shape()
     }
 
     /// Why nothing can be stored any more, if so.

@@ -10,6 +10,7 @@ use rustix::fs::{FlockOperation, flock, statfs};
 use super::problem::{Problem, Warning};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::BLOCK_BYTES;
+use crate::control::create_dir;
 
 const LOCK_FILE: &str = "lock";
 const PROBE_FILE: &str = "direct-io-probe";
@@ -20,10 +21,10 @@ pub struct DirectoryLock {
     _file: File,
 }
 
-/// Makes a directory with its parents if it is absent, and locks it.
+/// Makes a directory with its parents, durably, if it is absent, and locks it.
 pub fn claim(key: &'static str, path: &Path) -> Result<DirectoryLock, Problem> {
     let unusable = |source| Problem::Directory { key, path: path.to_path_buf(), source };
-    fs::create_dir_all(path).map_err(unusable)?;
+    create_dir(path).map_err(unusable)?;
     let mut options = OpenOptions::new();
     let mut file = options
         .read(true)

@@ -75,7 +75,10 @@ async fn open_one(
     let path = path(directory, slot);
     let foreign = |what: &str| LogError::ForeignJournal { path: path.clone(), what: what.to_owned() };
     // Opened for reading first: the other modes would create a file that is missing.
-    let reader = runtime.open(&path, OpenMode::Read).await.map_err(LogError::io(&path))?;
+    let reader = runtime.open(&path, OpenMode::Read).await.map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => LogError::MissingJournal { path: path.clone() },
+        _ => LogError::io(&path)(source),
+    })?;
     let block = reader.read_at(0, BLOCK_BYTES).await.map_err(LogError::io(&path))?;
     let length = reader.length().await.map_err(LogError::io(&path))?;
     let header = file_header::decode(block.as_slice()).ok_or_else(|| foreign("its header is damaged"))?;

@@ -15,7 +15,7 @@ use tokio::sync::futures::Notified;
 
 use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
-use super::ring::{FileStart, Link, Place, Ring};
+use super::ring::{FileStart, Link, Place, Ring, RingShape};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
 use crate::base::planted::{Bug, is_planted};
@@ -67,7 +67,7 @@ struct State {
     in_flight: VecDeque<InFlight>,
     durable: u64,
     spare: Vec<AlignedBuf>,
-    failure: Option<Rc<str>>,
+    failure: Option<std::sync::Arc<str>>,
 }
 
 /// The journal of one shard.
@@ -166,7 +166,7 @@ impl Journal {
     }
 
     /// Why the writer is out of service, if it is.
-    pub fn failure(&self) -> Option<Rc<str>> {
+    pub fn failure(&self) -> Option<std::sync::Arc<str>> {
         self.state.borrow().failure.clone()
     }
 
@@ -193,14 +193,19 @@ impl Journal {
         self.state.borrow().ring.free_files()
     }
 
+    /// The ring's shape.
+    pub fn shape(&self) -> RingShape {
+        self.state.borrow().ring.shape()
+    }
+
     /// The longest payload of one entry, in bytes.
     pub fn payload_bytes_max(&self) -> usize {
-        self.state.borrow().ring.shape().group_bytes_max as usize - BLOCK_BYTES
+        self.shape().group_bytes_max as usize - BLOCK_BYTES
     }
 
     /// Length of a file, in bytes.
     pub fn file_bytes(&self) -> u64 {
-        self.state.borrow().ring.shape().file_bytes
+        self.shape().file_bytes
     }
 
     /// Number of files.
@@ -221,7 +226,7 @@ impl Journal {
     }
 
     /// Waits until all groups up to `sequence` are durable; the reason if the writer failed before.
-    pub async fn wait_durable(&self, sequence: u64) -> Result<(), Rc<str>> {
+    pub async fn wait_durable(&self, sequence: u64) -> Result<(), std::sync::Arc<str>> {
         loop {
             let progressed = self.progress.notified();
             if self.durable_sequence() >= sequence {
@@ -311,7 +316,7 @@ impl Journal {
             if state.failure.is_some() {
                 return;
             }
-            state.failure = Some(Rc::from(reason));
+            state.failure = Some(std::sync::Arc::from(reason));
             state.open = None;
             state.closed.clear();
         }

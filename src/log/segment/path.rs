@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::base::ids::{Offset, PartitionId};
+use uuid::Uuid;
+
+use crate::base::ids::{Offset, PartitionId, TopicId};
 
 /// The directory of all partitions.
 pub fn topics_directory(data_directory: &Path) -> PathBuf {
@@ -13,6 +15,13 @@ pub fn topics_directory(data_directory: &Path) -> PathBuf {
 /// id keeps a topic apart from its namesakes before and after.
 pub fn partition_directory(data_directory: &Path, topic_name: &str, id: PartitionId) -> PathBuf {
     topics_directory(data_directory).join(format!("{topic_name}-{}.{}", id.index, id.topic))
+}
+
+/// The partition whose directory has this path; `None` if it is no partition's.
+pub fn partition_of(directory: &Path) -> Option<PartitionId> {
+    let (name_and_index, topic) = directory.file_name()?.to_str()?.rsplit_once('.')?;
+    let (_, index) = name_and_index.rsplit_once('-')?;
+    Some(PartitionId { topic: TopicId(Uuid::try_parse(topic).ok()?), index: index.parse().ok()? })
 }
 
 /// A segment's record batches.

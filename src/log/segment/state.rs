@@ -68,6 +68,8 @@ pub struct Segment {
     pub allocated: u64,
     /// Whether the file is complete and cut to its length.
     pub sealed: bool,
+    /// Whether the next batch begins a new segment, however short this one is.
+    pub closed: bool,
     /// The sparse index, while it is in memory.
     pub index: Option<SparseIndex>,
     /// The bytes that are in memory.
@@ -87,6 +89,7 @@ impl Segment {
             synced: 0,
             allocated: 0,
             sealed: false,
+            closed: false,
             index: Some(SparseIndex::default()),
             memory: SegmentMemory::default(),
             pins: VecDeque::new(),
@@ -219,7 +222,7 @@ impl Segment {
         assert_eq!(kept_block.len() as u64, position - block_start.min(position));
         self.next_offset = next_offset;
         self.end_position = position;
-        self.sealed = false;
+        (self.sealed, self.closed) = (false, false);
         let index = self.index.get_or_insert_default();
         index.truncate(position);
         self.memory.truncate(position, block_start, kept_block);

@@ -4,6 +4,7 @@
 mod builder;
 mod header;
 mod records;
+mod times;
 mod validate;
 mod walk;
 
@@ -16,5 +17,6 @@ pub use header::{
     NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, advance_sequence,
 };
 pub use records::{BadRecord, RecordFault};
+pub use times::record_times;
 pub use validate::{InvalidBatch, validate};
 pub use walk::{BatchAt, Batches, CorruptBatch, Corruption};

@@ -75,12 +75,13 @@ fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
     if record.rest.is_empty() { Ok(()) } else { Err(RecordFault::LeftOver) }
 }
 
-struct Reader<'a> {
-    rest: &'a [u8],
+/// A position in unpacked records.
+pub(super) struct Reader<'a> {
+    pub(super) rest: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, bytes: usize) -> Result<&'a [u8], RecordFault> {
+    pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], RecordFault> {
         let (taken, rest) = self.rest.split_at_checked(bytes).ok_or(RecordFault::CutOff)?;
         self.rest = rest;
         Ok(taken)
@@ -95,18 +96,18 @@ impl<'a> Reader<'a> {
     }
 
     /// A length; none where it is the -1 of a null.
-    fn length(&mut self) -> Result<Option<usize>, RecordFault> {
+    pub(super) fn length(&mut self) -> Result<Option<usize>, RecordFault> {
         match self.varint()? {
             -1 => Ok(None),
             length => usize::try_from(length).map(Some).map_err(|_| RecordFault::NegativeLength),
         }
     }
 
-    fn varint(&mut self) -> Result<i32, RecordFault> {
+    pub(super) fn varint(&mut self) -> Result<i32, RecordFault> {
         i32::try_from(self.zigzag(5)?).map_err(|_| RecordFault::Varint)
     }
 
-    fn varlong(&mut self) -> Result<i64, RecordFault> {
+    pub(super) fn varlong(&mut self) -> Result<i64, RecordFault> {
         self.zigzag(10)
     }
 

@@ -1,9 +1,7 @@
 //! Fetch: read record batches from partitions, for consumers and for replicas.
 
-use bytes::Bytes;
-
 use crate::base::ids::{BrokerId, LeaderEpoch, Offset, TopicId};
-use crate::protocol::ErrorCode;
+use crate::protocol::{ErrorCode, Pieces};
 
 api! {
     Fetch: FetchRequest => FetchResponse, versions 4..=18, flexible 12..;
@@ -132,7 +130,7 @@ api! {
         /// A replica that the consumer should rather read from, -1 for none.
         preferred_read_replica: BrokerId [11..] = -1,
         /// Whole record batches; the first may start before the offset asked for.
-        records: Option<Bytes> [4.., null 4..],
+        records: Option<Pieces> [4.., null 4..],
     }
 
     /// The largest epoch that both logs have, and where it ends.

@@ -25,6 +25,19 @@ impl GlommioRuntime {
     }
 }
 
+/// [`Runtime::wall_clock_ms`] for threads that are no shards.
+pub fn wall_clock_ms() -> i64 {
+    // A clock before 1970 is one that was never set.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// [`Runtime::random_u64`] for threads that are no shards.
+pub fn random_u64() -> u64 {
+    // SipHash of nothing under keys that the standard library takes from the operating system and changes each
+    // time. Good for jitter and identities, not for secrets.
+    RandomState::new().build_hasher().finish()
+}
+
 impl Runtime for GlommioRuntime {
     fn open(&self, path: &Path, mode: OpenMode) -> Answer<Rc<dyn File>> {
         disk::open(&self.ring, path, mode)
@@ -63,8 +76,7 @@ impl Runtime for GlommioRuntime {
     }
 
     fn wall_clock_ms(&self) -> i64 {
-        // A clock before 1970 is one that was never set.
-        SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+        wall_clock_ms()
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
@@ -84,8 +96,6 @@ impl Runtime for GlommioRuntime {
     }
 
     fn random_u64(&self) -> u64 {
-        // SipHash of nothing under keys that the standard library takes from the operating system and changes each
-        // time. Good for jitter and identities, not for secrets.
-        RandomState::new().build_hasher().finish()
+        random_u64()
     }
 }

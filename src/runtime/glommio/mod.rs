@@ -13,4 +13,5 @@ pub(crate) mod testing;
 mod tests;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
+pub use host::{random_u64, wall_clock_ms};
 pub use net::{Listener, Stream, check_address_free};

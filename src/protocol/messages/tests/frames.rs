@@ -205,8 +205,11 @@ fn the_oldest_produce_requests_can_be_read_and_answered() {
 #[test]
 fn fetched_records_are_sent_without_a_copy() {
     let batch = Bytes::from(vec![9; 16 << 10]);
-    let partition =
-        |index| PartitionData { partition_index: index, records: Some(batch.clone()), ..Default::default() };
+    let partition = |index| PartitionData {
+        partition_index: index,
+        records: Some(batch.clone().into()),
+        ..Default::default()
+    };
     let response = FetchResponse {
         responses: vec![FetchableTopicResponse {
             partitions: (0..16).map(partition).collect(),

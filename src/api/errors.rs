@@ -1,0 +1,84 @@
+//! Which Kafka error each refusal of the layers below is. The only such table.
+
+use crate::cluster::ClusterError;
+use crate::partition::{AppendError, FetchError, LeaderEpochError, ProducerError};
+use crate::protocol::ErrorCode;
+use crate::protocol::batch::InvalidBatch;
+use crate::shard::{PartitionError, StorageError};
+
+/// The code of a refused operation on a partition.
+pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
+    match error {
+        PartitionError::Unknown => ErrorCode::UnknownTopicOrPartition,
+        // Both make clients ask for the leader again, and come back.
+        PartitionError::NotLeader | PartitionError::Stopping => ErrorCode::NotLeaderOrFollower,
+        PartitionError::LeaderEpoch(error) => match error {
+            LeaderEpochError::NotLeader => ErrorCode::NotLeaderOrFollower,
+            LeaderEpochError::Fenced { .. } => ErrorCode::FencedLeaderEpoch,
+            LeaderEpochError::Unknown { .. } => ErrorCode::UnknownLeaderEpoch,
+        },
+        PartitionError::OffsetNotAvailable(_) => ErrorCode::OffsetNotAvailable,
+        PartitionError::NotCommitted => ErrorCode::KafkaStorageError,
+        PartitionError::Storage(error) => storage_error(error),
+    }
+}
+
+fn storage_error(error: &StorageError) -> ErrorCode {
+    match error {
+        StorageError::Deleted => ErrorCode::UnknownTopicOrPartition,
+        StorageError::OutOfService(_) | StorageError::Damaged(_) | StorageError::Disk(_) => {
+            ErrorCode::KafkaStorageError
+        }
+        StorageError::Append(error) => match error {
+            AppendError::NotLeader => ErrorCode::NotLeaderOrFollower,
+            AppendError::Transactional => ErrorCode::InvalidTxnState,
+            AppendError::Producer(ProducerError::InvalidProducerEpoch { .. }) => {
+                ErrorCode::InvalidProducerEpoch
+            }
+            AppendError::Producer(ProducerError::OutOfOrderSequence { .. }) => {
+                ErrorCode::OutOfOrderSequenceNumber
+            }
+            AppendError::OffsetsExhausted => ErrorCode::UnknownServerError,
+        },
+        StorageError::Fetch(FetchError::OffsetOutOfRange { .. }) | StorageError::OutsideLog(_) => {
+            ErrorCode::OffsetOutOfRange
+        }
+    }
+}
+
+/// The code of a batch that may not be appended.
+pub(super) fn invalid_batch(error: &InvalidBatch) -> ErrorCode {
+    match error {
+        InvalidBatch::Truncated { .. }
+        | InvalidBatch::Trailing(_)
+        | InvalidBatch::BaseOffset(_)
+        | InvalidBatch::RecordCount { .. }
+        | InvalidBatch::Control
+        | InvalidBatch::DeleteHorizon
+        | InvalidBatch::Producer { .. }
+        | InvalidBatch::Record(_) => ErrorCode::InvalidRecord,
+        InvalidBatch::Length(_) | InvalidBatch::UnknownMagic(_) | InvalidBatch::Crc { .. } => {
+            ErrorCode::CorruptMessage
+        }
+        InvalidBatch::OldMagic(_) => ErrorCode::UnsupportedForMessageFormat,
+        InvalidBatch::TooLarge { .. } => ErrorCode::MessageTooLarge,
+        InvalidBatch::UnknownCompression(_) => ErrorCode::UnsupportedCompressionType,
+        InvalidBatch::LogAppendTime => ErrorCode::InvalidTimestamp,
+    }
+}
+
+/// The code of a refused command on the metadata.
+pub(super) fn cluster_error(error: &ClusterError) -> ErrorCode {
+    match error {
+        ClusterError::TopicExists(_) => ErrorCode::TopicAlreadyExists,
+        ClusterError::InvalidName(_) => ErrorCode::InvalidTopicException,
+        ClusterError::InvalidPartitions(_) => ErrorCode::InvalidPartitions,
+        ClusterError::InvalidReplicationFactor(_) => ErrorCode::InvalidReplicationFactor,
+        ClusterError::InvalidReplicaAssignment(_) => ErrorCode::InvalidReplicaAssignment,
+        ClusterError::InvalidRequest(_) => ErrorCode::InvalidRequest,
+        ClusterError::InvalidConfig(_) => ErrorCode::InvalidConfig,
+        ClusterError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
+        ClusterError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        ClusterError::PolicyViolation(_) => ErrorCode::PolicyViolation,
+    }
+}

@@ -1,0 +1,130 @@
+//! Produce: batches are validated, then appended to their partitions in the order of the request.
+//!
+//! A transactional id is answered with TRANSACTIONAL_ID_AUTHORIZATION_FAILED: of all errors it is the one that both
+//! the Java client and librdkafka take for final, where they would retry an unsupported version for ever or report
+//! it as unexpected.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use crate::cluster::Topic;
+use crate::protocol::ErrorCode;
+use crate::protocol::batch::{BadRecord, BatchHeader, Compression, InvalidBatch, validate};
+use crate::protocol::messages::produce::{
+    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
+    TopicProduceData,
+};
+use crate::shard::PendingAppend;
+
+use super::errors::invalid_batch;
+use super::pending_produce::{Acks, PartitionAppend, PendingProduce, TopicAppends, refusal};
+use super::router::{Caller, ProduceCall};
+use super::topics;
+
+/// The first version that may carry zstd (KIP-110).
+const ZSTD_VERSION: i16 = 7;
+/// The first version that carries record batches, the only format that there still is.
+const BATCH_VERSION: i16 = 3;
+
+/// Appends what can be appended. The rest is refused partition by partition.
+pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce {
+    let ProduceCall { header, request } = call;
+    let bytes = record_bytes(&request);
+    // Waits for the disk, and with it the connection: so TCP slows the client.
+    let undurable = caller.shard.budgets.undurable.take(bytes).await;
+    let acks = Acks::from_wire(request.acks);
+    let deadline = (acks == Some(Acks::All)).then(|| {
+        let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
+        caller.shard.runtime.now() + Duration::from_millis(timeout_ms)
+    });
+    let whole_refusal = refuse_whole(&request, header.version, acks);
+    let mut appends = Vec::with_capacity(request.topic_data.len());
+    for topic in request.topic_data {
+        appends.push(append_topic(caller, header.version, whole_refusal.as_ref(), topic).await);
+    }
+    PendingProduce::new(caller.clone(), header, acks, deadline, appends, undurable)
+}
+
+fn record_bytes(request: &ProduceRequest) -> u64 {
+    let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
+    partitions.filter_map(|partition| partition.records.as_ref()).map(|records| records.len() as u64).sum()
+}
+
+/// Why the whole request is refused, if it is.
+fn refuse_whole(
+    request: &ProduceRequest,
+    version: i16,
+    acks: Option<Acks>,
+) -> Option<(ErrorCode, &'static str)> {
+    if version < BATCH_VERSION {
+        let reason = "Record formats before version 2 are not accepted. Use a client of Kafka 0.11 or later.";
+        return Some((ErrorCode::UnsupportedForMessageFormat, reason));
+    }
+    if acks.is_none() {
+        return Some((ErrorCode::InvalidRequiredAcks, "acks must be -1, 0 or 1."));
+    }
+    if request.transactional_id.is_some() {
+        let reason = "Transactions are not supported. Configure the producer without a transactional.id.";
+        return Some((ErrorCode::TransactionalIdAuthorizationFailed, reason));
+    }
+    None
+}
+
+async fn append_topic(
+    caller: &Caller,
+    version: i16,
+    whole_refusal: Option<&(ErrorCode, &'static str)>,
+    data: TopicProduceData,
+) -> TopicAppends {
+    let image = caller.shard.image();
+    let topic = topics::find(&image, &data.name, data.topic_id);
+    let mut partitions = Vec::with_capacity(data.partition_data.len());
+    for PartitionProduceData { index, records } in data.partition_data {
+        let appended = match whole_refusal {
+            Some((code, reason)) => Err(refusal(index, *code, Some((*reason).to_owned()))),
+            None => append_partition(caller, version, &topic, index, records).await,
+        };
+        let id = topics::find_partition(&topic, index).ok();
+        partitions.push(match appended {
+            Ok(pending) => PartitionAppend::Pending { index, id, pending },
+            Err(refused) => PartitionAppend::Done { id, response: refused },
+        });
+    }
+    TopicAppends { name: data.name, topic_id: data.topic_id, partitions }
+}
+
+async fn append_partition(
+    caller: &Caller,
+    version: i16,
+    topic: &Result<&Arc<Topic>, ErrorCode>,
+    index: i32,
+    records: Option<Bytes>,
+) -> Result<PendingAppend, PartitionProduceResponse> {
+    let id = topics::find_partition(topic, index).map_err(|code| refusal(index, code, None))?;
+    let topic = topic.as_ref().map_err(|code| refusal(index, *code, None))?;
+    let max_message_bytes = caller.shard.topic_settings(topic).max_message_bytes as usize;
+    let records = records.unwrap_or_default();
+    let batch = check(&records, version, max_message_bytes).map_err(|error| refuse_batch(index, &error))?;
+    Ok(caller.shard.append(id, &batch, records).await)
+}
+
+fn check(records: &[u8], version: i16, max_message_bytes: usize) -> Result<BatchHeader, InvalidBatch> {
+    let batch = validate(records, max_message_bytes)?;
+    if version < ZSTD_VERSION && batch.attributes.compression() == Ok(Compression::Zstd) {
+        return Err(InvalidBatch::UnknownCompression(Compression::Zstd as u8));
+    }
+    Ok(batch)
+}
+
+fn refuse_batch(index: i32, error: &InvalidBatch) -> PartitionProduceResponse {
+    let mut refused = refusal(index, invalid_batch(error), Some(error.to_string()));
+    if let InvalidBatch::Record(BadRecord { index, fault }) = error {
+        refused.record_errors = vec![BatchIndexAndErrorMessage {
+            batch_index: *index,
+            batch_index_error_message: Some(fault.to_string()),
+        }];
+    }
+    refused
+}

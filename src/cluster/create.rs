@@ -1,0 +1,264 @@
+//! Topics are created: Kafka's checks in Kafka's order (ReplicationControlManager.createTopics), then a place
+//! for each partition.
+
+use std::collections::BTreeMap;
+
+use super::config::{TopicDefaults, validate_configs};
+use super::draft::Draft;
+use super::error::ClusterError;
+use super::name::{is_internal, validate_topic_name};
+use super::placement::ShardLoads;
+use super::records::{DiskId, PartitionRecord, Record, Replica, TopicRecord};
+use crate::base::ids::{BrokerId, NodeId, ShardId, TopicId};
+use crate::base::limits::{PARTITIONS_PER_COMMAND_MAX, PARTITIONS_PER_SHARD_MAX, TOPIC_PARTITIONS_MAX};
+
+/// The brokers that a client gave one partition.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReplicaAssignment {
+    /// The partition's index.
+    pub index: i32,
+    /// The brokers, the preferred leader first.
+    pub broker_ids: Vec<BrokerId>,
+}
+
+/// A topic that a client wants.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NewTopic {
+    /// Its name.
+    pub name: String,
+    /// Number of partitions; -1 for the broker's `num.partitions`, and with assignments.
+    pub num_partitions: i32,
+    /// Copies of each partition; -1 for the broker's default, and with assignments.
+    pub replication_factor: i16,
+    /// A place for each partition; empty if the broker is to choose.
+    pub assignments: Vec<ReplicaAssignment>,
+    /// Configs to set. A null value is refused.
+    pub configs: Vec<(String, Option<String>)>,
+}
+
+impl NewTopic {
+    /// A topic with the broker's defaults, as auto-creation makes it.
+    pub fn with_defaults(name: impl Into<String>) -> Self {
+        let (assignments, configs) = Default::default();
+        NewTopic { name: name.into(), num_partitions: -1, replication_factor: -1, assignments, configs }
+    }
+}
+
+/// What clients take for a broker.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Advertise {
+    /// Every shard, as broker `node * 1000 + shard`.
+    Shard,
+    /// The node, by its own id.
+    Node,
+}
+
+/// Where new partitions can go, and what topics get that do not say otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placing {
+    /// The one node.
+    pub node: NodeId,
+    /// Its disk.
+    pub disk: DiskId,
+    /// Its shards: 0 up to this number, at least one.
+    pub shards: u16,
+    /// Which broker ids an assignment may name.
+    pub advertise: Advertise,
+    /// `num.partitions`.
+    pub num_partitions: i32,
+    /// Defaults and bounds of topic configs.
+    pub defaults: TopicDefaults,
+}
+
+impl Placing {
+    /// What a broker id means: not this node, this node (`None`), or one of its shards.
+    fn shard_of(&self, broker_id: BrokerId) -> Option<Option<ShardId>> {
+        match self.advertise {
+            Advertise::Node => (u32::try_from(broker_id) == Ok(self.node.0)).then_some(None),
+            Advertise::Shard => {
+                let shard = broker_id.checked_sub(self.node.broker_id(ShardId(0)))?;
+                let shard = u16::try_from(shard).ok().filter(|shard| *shard < self.shards)?;
+                Some(Some(ShardId(shard)))
+            }
+        }
+    }
+}
+
+/// A topic that was created.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CreatedTopic {
+    /// Its identity.
+    pub id: TopicId,
+    /// Its name.
+    pub name: String,
+    /// Number of partitions.
+    pub num_partitions: i32,
+    /// Copies of each.
+    pub replication_factor: i16,
+    /// The configs that were set.
+    pub configs: BTreeMap<String, String>,
+}
+
+/// Creates topics; the results are in the order of `topics`. A name that comes twice exists the second time:
+/// requests with duplicates are the API layer's to refuse. `new_id` makes random ids.
+pub fn create_topics(
+    draft: &mut Draft,
+    topics: &[NewTopic],
+    placing: &Placing,
+    created_ms: i64,
+    new_id: &mut dyn FnMut() -> TopicId,
+) -> Vec<Result<CreatedTopic, ClusterError>> {
+    let mut loads = ShardLoads::of(draft.image(), placing.node, placing.shards);
+    let mut left = PARTITIONS_PER_COMMAND_MAX;
+    let create = |topic: &NewTopic| {
+        check_name(draft, &topic.name)?;
+        let configs = validate_configs(&topic.configs, &placing.defaults)?;
+        let shards = place(topic, placing, &mut loads, left)?;
+        left -= shards.len();
+        let internal = is_internal(&topic.name);
+        let id = std::iter::repeat_with(&mut *new_id).find(|id| draft.image().topic(*id).is_none());
+        let id = id.expect("there are more ids than topics");
+        let record = TopicRecord { id, name: topic.name.clone(), internal, configs, created_ms };
+        Ok(add(draft, record, &shards, placing))
+    };
+    topics.iter().map(create).collect()
+}
+
+fn check_name(draft: &Draft, name: &str) -> Result<(), ClusterError> {
+    validate_topic_name(name)?;
+    match draft.image().topic_like(name) {
+        None => Ok(()),
+        Some(other) if other.record.name == name => Err(ClusterError::TopicExists(name.to_owned())),
+        Some(other) => Err(ClusterError::InvalidName(format!(
+            "Topic '{name}' collides with existing topic: {}",
+            other.record.name
+        ))),
+    }
+}
+
+/// Chooses a shard for each partition. `loads` changes only if all of them have a place.
+fn place(
+    topic: &NewTopic,
+    placing: &Placing,
+    loads: &mut ShardLoads,
+    left: usize,
+) -> Result<Vec<ShardId>, ClusterError> {
+    let manual = !topic.assignments.is_empty();
+    let count = if manual { topic.assignments.len() } else { partition_count(topic, placing)? };
+    if count as i64 > TOPIC_PARTITIONS_MAX {
+        return Err(ClusterError::InvalidPartitions(format!(
+            "Number of partitions must not be larger than {TOPIC_PARTITIONS_MAX}."
+        )));
+    }
+    if count > left {
+        let reason = "Excessively large number of partitions per request.";
+        return Err(ClusterError::PolicyViolation(reason.to_owned()));
+    }
+    let wanted = if manual { assigned(topic, placing)? } else { vec![None; count] };
+    let mut after = loads.clone();
+    let shards = wanted.into_iter().map(|shard| after.place(shard)).collect();
+    if after.highest() > PARTITIONS_PER_SHARD_MAX {
+        return Err(ClusterError::PolicyViolation(format!(
+            "A shard would have more than {PARTITIONS_PER_SHARD_MAX} partitions. Delete topics, or give the \
+             broker more CPUs."
+        )));
+    }
+    *loads = after;
+    Ok(shards)
+}
+
+/// The number of partitions where the broker places them.
+fn partition_count(topic: &NewTopic, placing: &Placing) -> Result<usize, ClusterError> {
+    match topic.replication_factor {
+        1 | -1 => {}
+        factor if factor < 1 => {
+            return Err(ClusterError::InvalidReplicationFactor(
+                "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
+            ));
+        }
+        factor => {
+            return Err(ClusterError::InvalidReplicationFactor(format!(
+                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
+                 cannot be reached because only 1 node(s) are registered. All brokers listed are cores of one \
+                 node; ask for a replication factor of 1 or -1."
+            )));
+        }
+    }
+    let count = if topic.num_partitions == -1 { placing.num_partitions } else { topic.num_partitions };
+    usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
+        ClusterError::InvalidPartitions(
+            "Number of partitions was set to an invalid non-positive value.".to_owned(),
+        )
+    })
+}
+
+/// The shards that a client gave the partitions, in order of their indexes; `None` for any.
+fn assigned(topic: &NewTopic, placing: &Placing) -> Result<Vec<Option<ShardId>>, ClusterError> {
+    for (value, field) in
+        [(i32::from(topic.replication_factor), "replication factor"), (topic.num_partitions, "numPartitions")]
+    {
+        if value != -1 {
+            return Err(ClusterError::InvalidRequest(format!(
+                "A manual partition assignment was specified, but {field} was not set to -1."
+            )));
+        }
+    }
+    let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
+    let mut shards = BTreeMap::new();
+    for ReplicaAssignment { index, broker_ids } in &topic.assignments {
+        if shards.insert(*index, assigned_shard(broker_ids, placing)?).is_some() {
+            return refused(format!("Found multiple manual partition assignments for partition {index}"));
+        }
+    }
+    if !shards.keys().copied().eq(0..shards.len() as i32) {
+        return refused("partitions should be a consecutive 0-based integer sequence".to_owned());
+    }
+    Ok(shards.into_values().collect())
+}
+
+/// The shard that one partition's brokers mean; `None` if they mean the whole node.
+fn assigned_shard(broker_ids: &[BrokerId], placing: &Placing) -> Result<Option<ShardId>, ClusterError> {
+    let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
+    let (&first, others) = match broker_ids.split_first() {
+        Some(split) => split,
+        None => return refused("The manual partition assignment includes an empty replica list.".to_owned()),
+    };
+    if let Some(unknown) = broker_ids.iter().find(|broker_id| placing.shard_of(**broker_id).is_none()) {
+        return refused(format!(
+            "The manual partition assignment includes broker {unknown}, but no such broker is registered."
+        ));
+    }
+    match others.first() {
+        None => Ok(placing.shard_of(first).flatten()),
+        Some(_) if others.contains(&first) => {
+            refused(format!("The manual partition assignment includes the broker {first} more than once."))
+        }
+        Some(other) => refused(format!(
+            "The manual partition assignment includes the brokers {first} and {other}, which are cores of one \
+             node: a replica helps only on another node. Assign one broker to each partition."
+        )),
+    }
+}
+
+fn add(draft: &mut Draft, record: TopicRecord, shards: &[ShardId], placing: &Placing) -> CreatedTopic {
+    let created = CreatedTopic {
+        id: record.id,
+        name: record.name.clone(),
+        num_partitions: shards.len() as i32,
+        replication_factor: 1,
+        configs: record.configs.clone(),
+    };
+    draft.put(Record::Topic(record));
+    for (index, &shard) in shards.iter().enumerate() {
+        draft.put(Record::Partition(PartitionRecord {
+            topic: created.id,
+            index: index as i32,
+            leader: placing.node,
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas: vec![Replica { node: placing.node, disk: placing.disk, shard }],
+            in_sync_replicas: vec![placing.node],
+        }));
+    }
+    created
+}

@@ -1,0 +1,407 @@
+//! Commands on an image: what they refuse in whose words, and what no sequence of them may break.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use uuid::Uuid;
+
+use super::*;
+use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
+
+const NODE: NodeId = NodeId(1);
+const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
+
+fn empty() -> Image {
+    Image::new(ClusterRecord {
+        format_version: METADATA_FORMAT_VERSION,
+        cluster_id: KafkaUuid(Uuid::from_u128(1)),
+    })
+}
+
+fn placing(shards: u16, advertise: Advertise) -> Placing {
+    Placing {
+        node: NODE,
+        disk: DISK,
+        shards,
+        advertise,
+        num_partitions: 3,
+        defaults: TopicDefaults::default(),
+    }
+}
+
+fn topic(name: &str, num_partitions: i32) -> NewTopic {
+    NewTopic { num_partitions, ..NewTopic::with_defaults(name) }
+}
+
+fn config(key: &str, value: &str) -> NewTopic {
+    let configs = vec![(key.to_owned(), Some(value.to_owned()))];
+    NewTopic { configs, ..NewTopic::with_defaults("t") }
+}
+
+fn assign(places: &[(i32, &[i32])]) -> NewTopic {
+    let assignments = places
+        .iter()
+        .map(|(index, brokers)| ReplicaAssignment { index: *index, broker_ids: brokers.to_vec() })
+        .collect();
+    NewTopic { assignments, ..NewTopic::with_defaults("t") }
+}
+
+/// Ids from a counter, as random ones are: each new.
+fn ids() -> impl FnMut() -> TopicId {
+    let mut last = 0u128;
+    move || {
+        last += 1;
+        TopicId(Uuid::from_u128(last))
+    }
+}
+
+fn create_on(
+    image: &Image,
+    new: &[NewTopic],
+    placing: &Placing,
+) -> (Image, Vec<Result<CreatedTopic, ClusterError>>) {
+    let mut draft = Draft::of(image);
+    let mut id = Uuid::from_u128(image.topics().len() as u128 + 1000).as_u128();
+    let mut next = || {
+        id += 1;
+        TopicId(Uuid::from_u128(id))
+    };
+    let results = create_topics(&mut draft, new, placing, 7, &mut next);
+    (draft.finish(), results)
+}
+
+fn refusal(new: NewTopic) -> ClusterError {
+    let (image, mut results) = create_on(&empty(), &[new], &placing(2, Advertise::Shard));
+    assert_eq!(image.topics().len(), 0, "a refusal leaves nothing behind");
+    results.remove(0).expect_err("refused")
+}
+
+#[test]
+fn topics_get_defaults_and_balanced_shards() {
+    let (image, results) =
+        create_on(&empty(), &[topic("a", -1), topic("b", 4), topic("c", 1)], &placing(4, Advertise::Shard));
+    let counts: Vec<i32> = results.iter().map(|result| result.as_ref().unwrap().num_partitions).collect();
+    assert_eq!(counts, [3, 4, 1]);
+    for shard in 0..4 {
+        assert_eq!(image.partitions_of(Owner { node: NODE, shard: ShardId(shard) }).count(), 2);
+    }
+    let a = image.topic_named("a").unwrap();
+    assert_eq!((a.record.created_ms, a.record.internal), (7, false));
+    assert_eq!(image.topic(a.record.id).unwrap(), a);
+    assert_eq!(image.partition(PartitionId { topic: a.record.id, index: 2 }).unwrap().leader_epoch, 0);
+    assert_eq!(image.partition(PartitionId { topic: a.record.id, index: 3 }), None);
+    assert_eq!(image.partition(PartitionId { topic: a.record.id, index: -1 }), None);
+}
+
+#[test]
+fn a_name_is_taken_once_and_must_not_collide() {
+    let placing = placing(1, Advertise::Shard);
+    let (image, results) =
+        create_on(&empty(), &[topic("a.b", 1), topic("a.b", 1), topic("a_b", 1)], &placing);
+    assert!(results[0].is_ok());
+    assert_eq!(results[1], Err(ClusterError::TopicExists("a.b".into())));
+    assert_eq!(results[1].as_ref().unwrap_err().to_string(), "Topic 'a.b' already exists.");
+    let collision = ClusterError::InvalidName("Topic 'a_b' collides with existing topic: a.b".into());
+    assert_eq!(results[2], Err(collision));
+    assert!(image.topic_named("a.b").is_some() && image.topic_named("a_b").is_none());
+
+    let mut draft = Draft::of(&image);
+    let refs = [TopicRef::Name("a_b".into()), TopicRef::Name("a.b".into()), TopicRef::Name("a.b".into())];
+    let deleted = delete_topics(&mut draft, &refs);
+    assert_eq!(deleted[0], Err(ClusterError::UnknownTopic));
+    assert_eq!(deleted[1].as_ref().unwrap().name, "a.b");
+    assert_eq!(deleted[2], Err(ClusterError::UnknownTopic));
+    assert_eq!(
+        delete_topics(&mut draft, &[TopicRef::Id(TopicId::ZERO)]),
+        [Err(ClusterError::UnknownTopicId)]
+    );
+    let (_, results) = create_on(&draft.finish(), &[topic("a_b", 1)], &placing);
+    assert!(results[0].is_ok(), "the name is free again");
+}
+
+#[test]
+fn counts_out_of_bounds_are_refused() {
+    for count in [0, -2, i32::MIN] {
+        assert!(matches!(refusal(topic("t", count)), ClusterError::InvalidPartitions(_)));
+    }
+    assert!(matches!(refusal(topic("t", 10_001)), ClusterError::InvalidPartitions(_)));
+    assert!(matches!(refusal(topic("t", i32::MAX)), ClusterError::InvalidPartitions(_)));
+    for (factor, part) in [(0, "larger than 0"), (-2, "larger than 0"), (3, "replication factor of 1 or -1")]
+    {
+        let error = refusal(NewTopic { replication_factor: factor, ..topic("t", 1) });
+        assert!(
+            matches!(&error, ClusterError::InvalidReplicationFactor(why) if why.contains(part)),
+            "{error}"
+        );
+    }
+    let (_, results) = create_on(
+        &empty(),
+        &[topic("a", 6000), topic("b", 6000), topic("c", 4000)],
+        &placing(2, Advertise::Shard),
+    );
+    assert!(matches!(results[1], Err(ClusterError::PolicyViolation(_))));
+    assert!(results[0].is_ok() && results[2].is_ok(), "what fits is created");
+}
+
+#[test]
+fn a_shard_takes_no_more_partitions_than_it_may() {
+    let one = placing(1, Advertise::Shard);
+    let (image, _) = create_on(&empty(), &[topic("a", 10_000)], &one);
+    let (image, results) = create_on(&image, &[topic("b", 9_999)], &one);
+    assert!(results[0].is_ok());
+    let (_, results) = create_on(&image, &[topic("c", 2), topic("d", 1)], &one);
+    assert!(matches!(results[0], Err(ClusterError::PolicyViolation(_))));
+    assert!(results[1].is_ok());
+
+    let two = placing(2, Advertise::Shard);
+    let (image, _) = create_on(&image, &[topic("e", 9_000)], &two);
+    let start = Incarnation { node: NODE, disk: DISK, incarnation: 1, shards: 1 };
+    let refused = begin_incarnation(&mut Draft::of(&image), &start);
+    assert_eq!(refused, Err(IncarnationError::TooFewShards { partitions: 28_999, shards: 1, needed: 2 }));
+}
+
+#[test]
+fn manual_assignments_are_honoured() {
+    let new = assign(&[(1, &[1001]), (0, &[1001]), (2, &[1000])]);
+    let (image, results) = create_on(&empty(), std::slice::from_ref(&new), &placing(2, Advertise::Shard));
+    assert_eq!(results[0].as_ref().unwrap().num_partitions, 3);
+    let shards: Vec<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
+    assert_eq!(shards, [1, 1, 0]);
+
+    let (image, _) = create_on(&empty(), &[assign(&[(0, &[1]), (1, &[1])])], &placing(2, Advertise::Node));
+    let shards: HashSet<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
+    assert_eq!(shards.len(), 2, "in node mode the node spreads what it is given");
+    let (_, results) = create_on(&empty(), &[new], &placing(2, Advertise::Node));
+    assert!(results[0].as_ref().unwrap_err().to_string().contains("includes broker 1001, but no such"));
+}
+
+#[test]
+fn manual_assignments_are_checked_as_kafka_checks_them() {
+    let cases: [(NewTopic, &str); 8] = [
+        (assign(&[(0, &[])]), "empty replica list"),
+        (assign(&[(0, &[1002])]), "includes broker 1002, but no such broker is registered"),
+        (assign(&[(0, &[-1])]), "includes broker -1, but no such"),
+        (assign(&[(0, &[i32::MIN])]), "but no such"),
+        (assign(&[(0, &[1000, 1000])]), "the broker 1000 more than once"),
+        (assign(&[(0, &[1000, 1001])]), "cores of one node"),
+        (
+            assign(&[(0, &[1000]), (0, &[1000])]),
+            "Found multiple manual partition assignments for partition 0",
+        ),
+        (assign(&[(1, &[1000])]), "consecutive 0-based"),
+    ];
+    for (new, part) in cases {
+        let error = refusal(new);
+        assert!(
+            matches!(&error, ClusterError::InvalidReplicaAssignment(why) if why.contains(part)),
+            "{error}"
+        );
+    }
+    for new in [
+        NewTopic { num_partitions: 1, ..assign(&[(0, &[1000])]) },
+        NewTopic { replication_factor: 1, ..assign(&[(0, &[1000])]) },
+    ] {
+        assert!(matches!(refusal(new), ClusterError::InvalidRequest(_)));
+    }
+}
+
+#[test]
+fn configs_are_obeyed_or_refused() {
+    for (key, value) in [
+        ("retention.ms", "-1"),
+        ("flush.messages", "1"),
+        ("flush.ms", "9223372036854775807"),
+        ("segment.bytes", " 1048576 "),
+        ("max.message.bytes", "1000"),
+        ("min.cleanable.dirty.ratio", "0.50"),
+        ("preallocate", "FALSE"),
+        ("cleanup.policy", "delete"),
+    ] {
+        let (_, results) = create_on(&empty(), &[config(key, value)], &placing(1, Advertise::Shard));
+        assert_eq!(results[0].as_ref().unwrap().configs[key], value.trim());
+    }
+    for (key, value, part) in [
+        ("retention.ms", "604800000", "kept for ever until retention is supported"),
+        ("cleanup.policy", "compact", "log compaction is not supported yet"),
+        ("min.insync.replicas", "2", "leave it unset or set it to 1"),
+        ("max.message.bytes", "1048589", "raise the broker's message.max.bytes"),
+        ("segment.bytes", "14", "from 1048576 to 2147483647"),
+        ("segment.bytes", "soon", "Not a number of type INT"),
+        ("retention.ms", "1e3", "Not a number of type LONG"),
+        ("preallocate", "yes", "either true or false"),
+        ("retention.mss", "1", "did you mean retention.ms?"),
+        ("x", "1", "Unknown topic config name: x"),
+    ] {
+        let error = refusal(config(key, value));
+        assert!(matches!(&error, ClusterError::InvalidConfig(why) if why.contains(part)), "{error}");
+    }
+    let null = NewTopic { configs: vec![("retention.ms".into(), None)], ..topic("t", 1) };
+    assert_eq!(refusal(null).to_string(), "Null value not supported for topic configs: retention.ms");
+}
+
+#[test]
+fn the_config_table_is_sound() {
+    let names: Vec<&str> = known_configs().iter().map(|key| key.name).collect();
+    assert!(names.is_sorted(), "look-ups are binary searches");
+    for key in known_configs() {
+        let (_, results) =
+            create_on(&empty(), &[config(key.name, key.default)], &placing(1, Advertise::Shard));
+        assert!(results[0].is_ok(), "{} takes its own default", key.name);
+    }
+    let configs = [("segment.bytes".to_owned(), "2000000".to_owned())].into();
+    let defaults = TopicDefaults { message_max_bytes: 5000, ..TopicDefaults::default() };
+    let effective = effective_configs(&configs, &defaults);
+    let find = |name| effective.iter().find(|config| config.name == name).unwrap();
+    assert_eq!(find("segment.bytes").source, ConfigSource::Topic);
+    assert_eq!(
+        (find("max.message.bytes").value.as_str(), find("max.message.bytes").source),
+        ("5000", ConfigSource::Broker)
+    );
+    assert_eq!(
+        (find("retention.ms").value.as_str(), find("retention.ms").source),
+        ("-1", ConfigSource::Default)
+    );
+    assert_eq!(
+        topic_settings(&configs, &defaults),
+        TopicSettings { max_message_bytes: 5000, segment_bytes: 2_000_000 }
+    );
+}
+
+#[test]
+fn an_image_is_not_made_of_records_that_disagree() {
+    let (image, _) = create_on(&empty(), &[topic("a", 2)], &placing(1, Advertise::Shard));
+    let a = Record::Topic(image.topic_named("a").unwrap().record.clone());
+    let partitions: Vec<PartitionRecord> = image.partitions().cloned().collect();
+    let load = |records: Vec<Record>| Image::from_records(image.cluster().clone(), records.into_iter());
+    let put = |partition: &PartitionRecord| Record::Partition(partition.clone());
+
+    assert!(load(vec![a.clone(), put(&partitions[0]), put(&partitions[1])]).is_ok());
+    assert!(load(vec![put(&partitions[0])]).is_err(), "no topic");
+    assert!(load(vec![a.clone(), put(&partitions[1])]).is_err(), "a gap");
+    let mut other = image.topic_named("a").unwrap().record.clone();
+    other.id = TopicId::ZERO;
+    assert!(load(vec![a.clone(), Record::Topic(other)]).is_err(), "one name twice");
+    let stranger = PartitionRecord { leader: NodeId(9), ..partitions[0].clone() };
+    assert!(load(vec![a.clone(), put(&stranger)]).is_err(), "a leader without a replica");
+    let negative = PartitionRecord { leader_epoch: -1, ..partitions[0].clone() };
+    assert!(load(vec![a, put(&negative)]).is_err(), "a negative epoch");
+}
+
+#[test]
+fn an_old_copy_or_another_disk_begins_no_incarnation() {
+    let start = Incarnation { node: NODE, disk: DISK, incarnation: 5, shards: 1 };
+    let mut draft = Draft::of(&empty());
+    assert_eq!(begin_incarnation(&mut draft, &start), Ok(()));
+    assert!(matches!(begin_incarnation(&mut draft, &start), Err(IncarnationError::Stale { .. })));
+    let other = Incarnation { disk: DiskId(Uuid::nil()), incarnation: 6, ..start };
+    assert!(matches!(begin_incarnation(&mut draft, &other), Err(IncarnationError::OtherDisk { .. })));
+}
+
+#[test]
+fn producer_ids_are_given_once_and_run_out_without_a_panic() {
+    let mut draft = Draft::of(&empty());
+    assert_eq!(draft.allocate_producer_ids(), Some(ProducerIdBlock { first: 0, count: 1000 }));
+    assert_eq!(draft.allocate_producer_ids(), Some(ProducerIdBlock { first: 1000, count: 1000 }));
+    let last = Record::ProducerIds(ProducerIdsRecord { next_producer_id: i64::MAX - 5 });
+    let full = Image::from_records(empty().cluster().clone(), [last].into_iter()).unwrap();
+    assert_eq!(Draft::of(&full).allocate_producer_ids(), None);
+}
+
+/// One command of a random history.
+#[derive(Clone, Debug)]
+enum Step {
+    Create(String, i32),
+    Delete(String),
+    Restart(u16),
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    // Few names, so that they are reused and collide.
+    let step = prop_oneof![
+        ("[ab][._][ab]", 1..6i32).prop_map(|(name, count)| Step::Create(name, count)),
+        "[ab][._][ab]".prop_map(Step::Delete),
+        (1u16..5).prop_map(Step::Restart),
+    ];
+    proptest::collection::vec(step, 0..40)
+}
+
+/// What a shard has after it followed every delta.
+fn follow(open: &mut HashMap<PartitionId, PartitionRecord>, delta: &Delta) {
+    for closed in &delta.close {
+        let (Closed::Deleted(id) | Closed::Moved(id)) = closed;
+        assert!(open.remove(id).is_some(), "only what is open is closed");
+    }
+    for owned in &delta.open {
+        assert!(open.insert(owned.id(), owned.partition().clone()).is_none(), "opened once");
+    }
+    for owned in &delta.changed {
+        assert!(open.insert(owned.id(), owned.partition().clone()).is_some(), "changed while open");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_history_breaks_the_invariants(steps in steps(), skip in 1usize..4) {
+        let mut new_id = ids();
+        let mut shards = 2;
+        let mut incarnation = 1;
+        let mut image = Arc::new(empty());
+        let mut epochs: HashMap<PartitionId, i32> = HashMap::new();
+        let mut ever: HashSet<TopicId> = HashSet::new();
+        let owner = Owner { node: NODE, shard: ShardId(0) };
+        let (mut seen, mut open) = (Arc::clone(&image), HashMap::new());
+        for (at, step) in steps.iter().enumerate() {
+            let mut draft = Draft::of(&image);
+            match step {
+                Step::Create(name, count) => {
+                    let new = [topic(name, *count)];
+                    let results = create_topics(&mut draft, &new, &placing(shards, Advertise::Shard), 0, &mut new_id);
+                    if let Ok(created) = &results[0] {
+                        prop_assert!(ever.insert(created.id), "an id is never used again");
+                    }
+                }
+                Step::Delete(name) => {
+                    delete_topics(&mut draft, &[TopicRef::Name(name.clone())]);
+                }
+                Step::Restart(count) => {
+                    incarnation += 1;
+                    shards = *count;
+                    let start = Incarnation { node: NODE, disk: DISK, incarnation, shards };
+                    prop_assert_eq!(begin_incarnation(&mut draft, &start), Ok(()));
+                }
+            }
+            let before = Arc::clone(&image);
+            let changes = draft.changes().to_vec();
+            image = Arc::new(draft.finish());
+            prop_assert_eq!(image.version(), before.version() + 1);
+
+            let names: HashSet<String> = image.topics().map(|topic| topic.record.name.replace('.', "_")).collect();
+            prop_assert_eq!(names.len(), image.topics().len());
+            for partition in image.partitions() {
+                prop_assert!(partition.owner().shard.0 < shards);
+                let last = epochs.insert(partition.id(), partition.leader_epoch);
+                prop_assert!(last.is_none_or(|last| last <= partition.leader_epoch), "epochs never go down");
+                let Some(old) = before.partition(partition.id()) else { continue };
+                if matches!(step, Step::Restart(_)) || old.owner() != partition.owner() {
+                    prop_assert!(old.leader_epoch < partition.leader_epoch);
+                }
+            }
+            // The changes alone, from the store, lead to the same image.
+            let mut replayed = (*before).clone();
+            changes.iter().for_each(|change| replayed.apply(change));
+            replayed.set_version(image.version());
+            prop_assert_eq!(&replayed, &*image);
+
+            // A shard that sees only some images still ends with what it owns.
+            if at % skip == 0 {
+                follow(&mut open, &Delta::between(&seen, &image, owner));
+                seen = Arc::clone(&image);
+                let mine: HashMap<_, _> =
+                    image.partitions_of(owner).map(|(_, partition)| (partition.id(), partition.clone())).collect();
+                prop_assert_eq!(&open, &mine);
+                prop_assert_eq!(Delta::initial(&image, owner).open.len(), mine.len());
+            }
+        }
+    }
+}

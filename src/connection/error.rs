@@ -1,0 +1,30 @@
+//! Why a connection was closed.
+
+use crate::api::Refused;
+use crate::protocol::FrameError;
+
+/// The reason for a connection's end, for the log.
+#[derive(Debug, thiserror::Error)]
+pub enum Closed {
+    /// The client left.
+    #[error("the client left")]
+    ByClient,
+    /// The socket failed.
+    #[error("socket: {0}")]
+    Socket(#[from] std::io::Error),
+    /// What was sent is no frame.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// A request cannot be answered.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// A request was begun and did not go on.
+    #[error("a request stopped in its middle")]
+    RequestStalled,
+    /// Responses are not read, and others need the memory that they take.
+    #[error("responses are not read, and others wait for the memory that they take")]
+    ResponsesStalled,
+    /// The shard stops.
+    #[error("the shard stops")]
+    Stopping,
+}

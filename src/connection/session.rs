@@ -1,0 +1,282 @@
+//! One connection: three loops that a queue of requests and a queue of responses connect.
+//!
+//! ```text
+//! socket -> read -> requests -> execute -> responses -> write -> socket
+//! ```
+//!
+//! Requests are executed one at a time, in order, as Kafka does it; but a produce request that only has
+//! produce requests ahead of it is appended without waiting for their durability. The three loops run in one
+//! task, each polled only when it was woken itself; when one of them fails, all end and everything that they
+//! hold is given back.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::IoSlice;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use futures_util::StreamExt;
+use futures_util::future::{Either, LocalBoxFuture, select};
+use futures_util::stream::FuturesUnordered;
+use tokio::sync::Notify;
+
+use super::error::Closed;
+use super::receive::Receiver;
+use super::responses::{Outgoing, Response, Responses};
+use super::turn::Turn;
+use crate::api::{self, Call, Caller};
+use crate::base::limits::{RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
+use crate::runtime::glommio::Stream;
+use crate::shard::{Charge, ListenerIndex, Phase, Shard};
+
+/// A request that was read.
+struct Frame {
+    bytes: Bytes,
+    charge: Charge,
+}
+
+struct Session {
+    shard: Rc<Shard>,
+    caller: Caller,
+    stream: Stream,
+    requests: RefCell<VecDeque<Frame>>,
+    /// A request came, or none will any more.
+    arrived: Notify,
+    /// No more requests will come.
+    is_read: Cell<bool>,
+    /// Nobody waits for responses any more.
+    is_client_gone: Cell<bool>,
+    client_left: Notify,
+    responses: Responses,
+    /// Requests that were read and not answered, and their length.
+    in_flight: Cell<usize>,
+    in_flight_bytes: Cell<usize>,
+    /// Requests other than produce that were read and not executed. Nothing is read behind one: it may wait for
+    /// long, and what lies behind it would pin memory that others need.
+    others: Cell<usize>,
+    /// A request was executed or answered.
+    answered: Notify,
+}
+
+/// Serves a connection until it ends, and says why it did.
+pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIndex) -> Closed {
+    // Responses are sent whole. An error here shows at the first read.
+    let _ = stream.set_nodelay(true);
+    let session = Session {
+        caller: Caller { shard: Rc::clone(&shard), listener },
+        stream,
+        requests: RefCell::default(),
+        arrived: Notify::new(),
+        is_read: Cell::new(false),
+        is_client_gone: Cell::new(false),
+        client_left: Notify::new(),
+        responses: Responses::new(Rc::clone(&shard.runtime)),
+        in_flight: Cell::new(0),
+        in_flight_bytes: Cell::new(0),
+        others: Cell::new(0),
+        answered: Notify::new(),
+        shard,
+    };
+    let closed = {
+        let run = std::pin::pin!(session.run());
+        let stopped = std::pin::pin!(session.shard.phases.reached(Phase::Stopped));
+        match select(run, stopped).await {
+            Either::Left((closed, _)) => closed,
+            Either::Right(_) => Closed::Stopping,
+        }
+    };
+    let Session { shard, responses, .. } = session;
+    // Records that are not durable yet count against the shard's memory, whoever waits for them.
+    for pending in responses.into_pending() {
+        shard.spawn(pending);
+    }
+    closed
+}
+
+impl Session {
+    async fn run(&self) -> Closed {
+        let loops: [LocalBoxFuture<'_, Result<(), Closed>>; 3] =
+            [Box::pin(self.read()), Box::pin(self.execute()), Box::pin(self.write())];
+        let mut loops: FuturesUnordered<_> = loops.into_iter().collect();
+        while let Some(ended) = loops.next().await {
+            if let Err(closed) = ended {
+                return closed;
+            }
+        }
+        if self.is_client_gone.get() { Closed::ByClient } else { Closed::Stopping }
+    }
+
+    /// Reads requests until the client leaves or the shard drains.
+    async fn read(&self) -> Result<(), Closed> {
+        let read = std::pin::pin!(self.read_frames());
+        let draining = std::pin::pin!(self.shard.phases.reached(Phase::Draining));
+        let outcome = match select(read, draining).await {
+            Either::Left((Err(closed), _)) => Err(closed),
+            Either::Left((Ok(never), _)) => match never {},
+            Either::Right(_) => Ok(()),
+        };
+        self.is_read.set(true);
+        self.arrived.notify_one();
+        match outcome {
+            // What it sent before it left is still appended.
+            Err(Closed::ByClient | Closed::Socket(_)) => {
+                self.is_client_gone.set(true);
+                self.client_left.notify_one();
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    async fn read_frames(&self) -> Result<std::convert::Infallible, Closed> {
+        let max = self.shard.config.socket_request_max_bytes;
+        let mut receiver = Receiver::new();
+        let mut turn = Turn::new(&*self.shard.runtime);
+        loop {
+            let length = receiver.frame_length(&self.stream, max).await?;
+            self.wait_for_room(length).await;
+            let charge = self.shard.budgets.requests.take(length as u64).await;
+            let bytes = receiver.frame(&self.stream, &*self.shard.runtime, length).await?;
+            self.others.set(self.others.get() + usize::from(!api::is_produce(&bytes)));
+            self.in_flight.set(self.in_flight.get() + 1);
+            self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
+            self.requests.borrow_mut().push_back(Frame { bytes, charge });
+            self.arrived.notify_one();
+            turn.spend(length).await;
+        }
+    }
+
+    /// Waits until the connection may have one more request of this length in flight.
+    async fn wait_for_room(&self, length: usize) {
+        let config = &self.shard.config;
+        loop {
+            let (requests, bytes) = (self.in_flight.get(), self.in_flight_bytes.get());
+            let fits = self.others.get() == 0
+                && requests < config.max_in_flight_requests_per_connection
+                && bytes + length <= config.max_in_flight_bytes_per_connection;
+            if requests == 0 || fits {
+                return;
+            }
+            self.answered.notified().await;
+        }
+    }
+
+    /// Executes requests in order.
+    async fn execute(&self) -> Result<(), Closed> {
+        let mut turn = Turn::new(&*self.shard.runtime);
+        while let Some(Frame { bytes, charge }) = self.next_request().await {
+            let length = bytes.len();
+            let call = api::decode(bytes)?;
+            let requests = &self.shard.counters.requests;
+            requests.set(requests.get() + 1);
+            let response = match call {
+                Call::Produce(produce) => Response::Produce(self.caller.produce(produce).await),
+                Call::Other(other) => {
+                    self.responses.emptied().await;
+                    let executed = std::pin::pin!(self.caller.execute(other));
+                    let gone = std::pin::pin!(self.client_left.notified());
+                    let reply = match select(executed, gone).await {
+                        Either::Left((reply, _)) => reply,
+                        Either::Right(_) => return Err(Closed::ByClient),
+                    };
+                    self.others.set(self.others.get() - 1);
+                    self.answered.notify_one();
+                    Response::Ready(reply)
+                }
+            };
+            // The frame was taken apart; what a response still needs of it is counted with the response.
+            drop(charge);
+            self.responses.push(response, length);
+            turn.spend(length).await;
+        }
+        self.responses.finish();
+        if self.is_client_gone.get() { Err(Closed::ByClient) } else { Ok(()) }
+    }
+
+    async fn next_request(&self) -> Option<Frame> {
+        loop {
+            let next = self.requests.borrow_mut().pop_front();
+            if next.is_some() || self.is_read.get() {
+                return next;
+            }
+            self.arrived.notified().await;
+        }
+    }
+
+    /// Sends responses as they become known.
+    async fn write(&self) -> Result<(), Closed> {
+        while let Some(mut outgoing) = self.responses.take().await {
+            let (requests, bytes) = (outgoing.requests, outgoing.request_bytes);
+            if !self.is_client_gone.get() {
+                self.send(&mut outgoing).await?;
+            }
+            let closes = outgoing.closes.take();
+            drop(outgoing);
+            self.in_flight.set(self.in_flight.get() - requests);
+            self.in_flight_bytes.set(self.in_flight_bytes.get() - bytes);
+            self.answered.notify_one();
+            if let Some(refused) = closes {
+                return Err(refused.into());
+            }
+        }
+        Ok(())
+    }
+
+    async fn send(&self, outgoing: &mut Outgoing) -> Result<(), Closed> {
+        let Outgoing { chain, charges, .. } = outgoing;
+        let charged: u64 = charges.iter().map(Charge::bytes).sum();
+        let uncharged = (chain.remaining() as u64).saturating_sub(charged);
+        let _rest = self.shard.budgets.fetches.force(uncharged);
+        while chain.has_remaining() {
+            let sent = {
+                let mut slices = vec![IoSlice::new(&[]); chain.parts().len().min(SEND_PARTS_PER_TURN)];
+                let filled = chain.chunks_vectored(&mut slices);
+                self.write_some(&slices[..filled]).await?
+            };
+            chain.advance(sent);
+            if chain.has_remaining() {
+                // A socket that is always ready must not keep the shard from its other work.
+                self.shard.runtime.yield_now().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what the socket takes. A client may be slow to read, as long as nobody else needs the memory.
+    async fn write_some(&self, slices: &[IoSlice<'_>]) -> Result<usize, Closed> {
+        let mut write = std::pin::pin!(self.stream.write_vectored(slices));
+        if let std::task::Poll::Ready(written) = futures_util::poll!(write.as_mut()) {
+            return Ok(written?);
+        }
+        loop {
+            let stall = self.shard.runtime.sleep(Duration::from_millis(RESPONSE_STALL_MS));
+            match select(write.as_mut(), stall).await {
+                Either::Left((written, _)) => return Ok(written?),
+                Either::Right(_) if self.shard.budgets.fetches.is_exhausted() => {
+                    return Err(Closed::ResponsesStalled);
+                }
+                Either::Right(_) => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::limits::{CONNECTION_BYTES, RECEIVE_BUFFER_BYTES};
+
+    #[test]
+    fn an_idle_connection_fits_its_share() {
+        fn task<F>(_: impl FnOnce(Rc<Shard>, Stream, ListenerIndex) -> F) -> usize {
+            size_of::<F>()
+        }
+        fn part<'a, F>(_: impl FnOnce(&'a Session) -> F) -> usize {
+            size_of::<F>()
+        }
+        let parts = [task(serve), part(Session::read), part(Session::execute), part(Session::write)];
+        let all = parts.iter().sum::<usize>() + RECEIVE_BUFFER_BYTES;
+        assert!(all as u64 <= CONNECTION_BYTES, "{parts:?}");
+    }
+}

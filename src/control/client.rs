@@ -1,0 +1,97 @@
+//! The commands that shards send to control.
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::cluster::{ClusterError, CreatedTopic, DeletedTopic, NewTopic, ProducerIdBlock, TopicRef};
+
+/// Why a command was not carried out as a whole. To clients all of these are storage errors.
+#[derive(Error, Clone, PartialEq, Eq, Debug)]
+pub enum ControlError {
+    /// The disk has no room; nothing was changed.
+    #[error("{0}")]
+    DiskFull(String),
+    /// The metadata store failed, now or earlier. Whether this command was carried out shows at the next start.
+    #[error("metadata cannot be changed until the broker is started again: {0}")]
+    OutOfService(String),
+    /// Control is stopping. Whether this command was carried out shows at the next start.
+    #[error("the broker is stopping")]
+    Stopped,
+    /// All producer ids there are have been given out.
+    #[error("there are no producer ids left")]
+    NoProducerIds,
+}
+
+/// What control is asked to do.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    CreateTopics { topics: Vec<NewTopic>, validate_only: bool },
+    DeleteTopics(Vec<TopicRef>),
+    AllocateProducerIds,
+}
+
+/// What came of a request, of the same kind.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Answer {
+    Created(Vec<Result<CreatedTopic, ClusterError>>),
+    Deleted(Vec<Result<DeletedTopic, ClusterError>>),
+    ProducerIds(Option<ProducerIdBlock>),
+}
+
+/// A request on its way.
+#[derive(Debug)]
+pub struct Command {
+    pub request: Request,
+    pub reply: oneshot::Sender<Result<Answer, ControlError>>,
+}
+
+/// Sends commands to control; a clone for whoever wants one. Every reply waits until the change is durable and
+/// every shard has applied it. A command whose future is dropped may still be carried out.
+#[derive(Clone, Debug)]
+pub struct ControlClient {
+    commands: mpsc::Sender<Command>,
+}
+
+impl ControlClient {
+    pub(super) fn new(commands: mpsc::Sender<Command>) -> Self {
+        ControlClient { commands }
+    }
+
+    /// Creates topics, or only says what would come of it. Results are in the order of `topics`.
+    pub async fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<CreatedTopic, ClusterError>>, ControlError> {
+        match self.call(Request::CreateTopics { topics, validate_only }).await? {
+            Answer::Created(results) => Ok(results),
+            other => unreachable!("an answer of another kind: {other:?}"),
+        }
+    }
+
+    /// Deletes topics. Results are in the order of `topics`.
+    pub async fn delete_topics(
+        &self,
+        topics: Vec<TopicRef>,
+    ) -> Result<Vec<Result<DeletedTopic, ClusterError>>, ControlError> {
+        match self.call(Request::DeleteTopics(topics)).await? {
+            Answer::Deleted(results) => Ok(results),
+            other => unreachable!("an answer of another kind: {other:?}"),
+        }
+    }
+
+    /// Producer ids that nobody else gets.
+    pub async fn allocate_producer_ids(&self) -> Result<ProducerIdBlock, ControlError> {
+        match self.call(Request::AllocateProducerIds).await? {
+            Answer::ProducerIds(block) => block.ok_or(ControlError::NoProducerIds),
+            other => unreachable!("an answer of another kind: {other:?}"),
+        }
+    }
+
+    async fn call(&self, request: Request) -> Result<Answer, ControlError> {
+        let (reply, answer) = oneshot::channel();
+        let sent = self.commands.send(Command { request, reply }).await;
+        sent.map_err(|_| ControlError::Stopped)?;
+        answer.await.unwrap_or(Err(ControlError::Stopped))
+    }
+}

@@ -1,0 +1,96 @@
+//! The operating system's thread on which control runs.
+
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::{self, JoinHandle, Thread};
+
+use futures_util::future::{Either, select};
+use tokio::sync::mpsc;
+
+use super::client::Command;
+use super::controller::Controller;
+use super::progress::Progress;
+
+/// The running control thread.
+pub struct ControlThread {
+    thread: JoinHandle<()>,
+    progress: Arc<Progress>,
+}
+
+impl ControlThread {
+    /// Starts the thread, on one CPU if `cpu` says so.
+    pub(super) fn spawn(
+        controller: Controller,
+        commands: mpsc::Receiver<Command>,
+        cpu: Option<usize>,
+    ) -> io::Result<Self> {
+        let progress = Arc::clone(controller.progress());
+        let body = move || {
+            if let Some(id) = cpu
+                && !core_affinity::set_for_current(core_affinity::CoreId { id })
+            {
+                tracing::warn!(cpu = id, "control could not be pinned to its CPU");
+            }
+            block_on(serve(controller, commands));
+        };
+        let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
+        Ok(ControlThread { thread, progress })
+    }
+
+    /// Lets the transaction under way finish, and ends the thread. Commands that wait are told that control has
+    /// stopped.
+    pub fn stop(self) {
+        self.progress.stop();
+        if self.thread.join().is_err() {
+            tracing::error!("control had panicked before it was stopped");
+        }
+    }
+}
+
+/// Processes commands until it is stopped or nobody is left to send any.
+async fn serve(mut controller: Controller, mut commands: mpsc::Receiver<Command>) {
+    let progress = Arc::clone(controller.progress());
+    while !progress.is_stopping() {
+        controller.reply_to_applied();
+        if controller.capacity() == 0 {
+            progress.news().await;
+            continue;
+        }
+        let first = match select(pin!(commands.recv()), pin!(progress.news())).await {
+            Either::Left((Some(command), _)) => command,
+            Either::Left((None, _)) => return,
+            Either::Right(_) => continue,
+        };
+        let mut batch = vec![first];
+        while batch.len() < controller.capacity() {
+            match commands.try_recv() {
+                Ok(command) => batch.push(command),
+                Err(_) => break,
+            }
+        }
+        controller.process(batch);
+    }
+}
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+/// Runs one future on this thread, which sleeps while it waits.
+pub fn block_on<T>(future: impl Future<Output = T>) -> T {
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Ready(value) => return value,
+            // A wake between the poll and this makes it return at once.
+            Poll::Pending => thread::park(),
+        }
+    }
+}

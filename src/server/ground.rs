@@ -1,0 +1,50 @@
+//! From the configuration to what the shards' files are made of.
+
+use super::layout::{Assigned, Ground};
+use crate::base::limits::{JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES};
+use crate::cluster::{DiskId, Image, Owner};
+use crate::config::{Config, budgets};
+use crate::log::journal::ring::RingShape;
+use crate::shard::{StorageConfig, partition_specs, topic_defaults};
+
+/// What layouts are made of under this configuration.
+pub fn ground(config: &Config, disk: DiskId) -> Ground {
+    let budgets = &config.budgets;
+    Ground {
+        data_directory: config.data_dir.clone(),
+        journal_directory: config.journal_dir.clone(),
+        disk_id: *disk.0.as_bytes(),
+        shape: shape(config.journal_bytes),
+        storage: StorageConfig {
+            data_directory: config.data_dir.clone(),
+            shard_directory: config.data_dir.clone(),
+            group_bytes: JOURNAL_GROUP_BYTES,
+            segment_bytes: config.log_segment_bytes,
+            dirty_bytes_max: budgets.dirty_bytes,
+            tail_bytes_max: usize::try_from(budgets.dirty_bytes + budgets.cached_bytes)
+                .expect("memory fits the address space"),
+        },
+    }
+}
+
+/// The shape of a journal of `journal_bytes`, which are whole files.
+fn shape(journal_bytes: u64) -> RingShape {
+    let file_bytes = budgets::journal_file_bytes(journal_bytes);
+    let file_count = journal_bytes / file_bytes;
+    RingShape { file_count, file_bytes, group_bytes_max: file_bytes / JOURNAL_FILE_PER_GROUP }
+}
+
+/// The longest batch that a journal takes.
+pub fn batch_bytes_max(shape: RingShape) -> u64 {
+    shape.group_bytes_max - JOURNAL_GROUP_OVERHEAD_BYTES
+}
+
+/// The node's partitions, each with its shard.
+pub fn assigned(config: &Config, image: &Image) -> Vec<Assigned> {
+    let defaults = topic_defaults(config);
+    let of_shard = |shard| {
+        let specs = partition_specs(image, Owner { node: config.node_id, shard }, &defaults);
+        specs.into_iter().map(move |spec| Assigned { shard, spec })
+    };
+    config.shard_ids().flat_map(of_shard).collect()
+}

@@ -1,0 +1,43 @@
+//! Control as the shards know it.
+
+use crate::base::ids::ShardId;
+use crate::cluster::{ClusterError, CreatedTopic, DeletedTopic, NewTopic, ProducerIdBlock, TopicRef};
+use crate::control::{AppliedReporter, ControlClient, ControlError};
+use crate::shard::{Answer, Metadata, MetadataUnavailable};
+
+/// One shard's way to control.
+pub struct ControlMetadata {
+    /// Takes commands.
+    pub client: ControlClient,
+    /// Takes the versions that the shard has applied.
+    pub reporter: AppliedReporter,
+}
+
+fn unavailable(error: ControlError) -> MetadataUnavailable {
+    MetadataUnavailable(error.to_string())
+}
+
+impl Metadata for ControlMetadata {
+    fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<CreatedTopic, ClusterError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.create_topics(topics, validate_only).await.map_err(unavailable) })
+    }
+
+    fn delete_topics(&self, topics: Vec<TopicRef>) -> Answer<Vec<Result<DeletedTopic, ClusterError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.delete_topics(topics).await.map_err(unavailable) })
+    }
+
+    fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock> {
+        let client = self.client.clone();
+        Box::pin(async move { client.allocate_producer_ids().await.map_err(unavailable) })
+    }
+
+    fn applied(&self, _shard: ShardId, version: u64) {
+        self.reporter.report(version);
+    }
+}

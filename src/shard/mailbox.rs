@@ -1,0 +1,62 @@
+//! Operations on partitions that come from other shards, in two bounded queues: appends, which are carried out
+//! one after the other so that a producer's batches stay in order, and queries, which run side by side.
+//!
+//! There is no cycle of waits: serving an operation waits for this shard's disk only, never for another shard,
+//! and a reply goes into a oneshot that always has room.
+
+use bytes::Bytes;
+use tokio::sync::{mpsc, oneshot};
+
+use super::partition_error::PartitionError;
+use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
+use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
+use crate::protocol::batch::BatchHeader;
+
+/// How an append was accepted: where, and who says when it is committed; nobody if it is already.
+pub(super) type AcceptedReply = Result<(Accepted, Option<oneshot::Receiver<()>>), PartitionError>;
+
+/// A batch for a partition of another shard.
+pub(super) struct AppendOperation {
+    pub(super) id: PartitionId,
+    pub(super) header: BatchHeader,
+    pub(super) batch: Bytes,
+    pub(super) reply: oneshot::Sender<AcceptedReply>,
+}
+
+/// A question to a partition of another shard.
+pub(super) enum Query {
+    Read {
+        id: PartitionId,
+        request: ReadRequest,
+        reply: oneshot::Sender<Result<ReadOutcome, PartitionError>>,
+    },
+    LookUp {
+        id: PartitionId,
+        current_leader_epoch: LeaderEpoch,
+        what: LookUp,
+        reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
+    },
+    /// Replies once any of the partitions has a high watermark beyond the one given.
+    AwaitProgress { seen: Vec<(PartitionId, Offset)>, reply: oneshot::Sender<()> },
+}
+
+/// The receiving end; one for each shard.
+pub struct Mailbox {
+    pub(super) appends: mpsc::Receiver<AppendOperation>,
+    pub(super) queries: mpsc::Receiver<Query>,
+}
+
+/// The sending end; crosses threads. A sender waits while the queue is full.
+#[derive(Clone)]
+pub struct MailboxSender {
+    pub(super) appends: mpsc::Sender<AppendOperation>,
+    pub(super) queries: mpsc::Sender<Query>,
+}
+
+/// A shard's mailbox.
+pub fn mailbox() -> (MailboxSender, Mailbox) {
+    let (append_sender, appends) = mpsc::channel(MAILBOX_APPENDS_MAX);
+    let (query_sender, queries) = mpsc::channel(MAILBOX_QUERIES_MAX);
+    (MailboxSender { appends: append_sender, queries: query_sender }, Mailbox { appends, queries })
+}

@@ -1,0 +1,182 @@
+//! The operations themselves, on partitions of this shard, and the tasks that serve other shards with them.
+
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use tokio::sync::mpsc;
+
+use super::error::StorageError;
+use super::mailbox::{AcceptedReply, AppendOperation, Query};
+use super::partition_error::PartitionError;
+use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::phase::Phase;
+use super::replica::Replica;
+use super::shard::Shard;
+use crate::base::ids::LeaderEpoch;
+use crate::partition::{EpochEnd, FetchError};
+use crate::protocol::batch::{BatchHeader, NO_LEADER_EPOCH};
+
+impl Shard {
+    pub(super) async fn append_here(
+        &self,
+        replica: &Rc<Replica>,
+        header: &BatchHeader,
+        batch: &[u8],
+    ) -> AcceptedReply {
+        let appended = self.storage.append(replica, header, batch).await?;
+        let log_start = replica.state.borrow().progress().log_start();
+        let accepted = Accepted { base_offset: appended.base_offset, log_start };
+        Ok((accepted, replica.commit_waiter(appended.last_offset)))
+    }
+
+    pub(super) async fn read_here(
+        &self,
+        replica: &Rc<Replica>,
+        request: &ReadRequest,
+    ) -> Result<ReadOutcome, PartitionError> {
+        replica.check_online()?;
+        let (high_watermark, log_start, diverging) = {
+            let state = replica.state.borrow();
+            state.check_leader_epoch(request.current_leader_epoch)?;
+            let progress = state.progress();
+            (progress.high_watermark(), progress.log_start(), diverging(replica, request)?)
+        };
+        let mut outcome = ReadOutcome { high_watermark, log_start, batches: Vec::new(), diverging };
+        if diverging.is_some() {
+            return Ok(outcome);
+        }
+        if request.max_bytes == 0 && !request.at_least_one_batch {
+            replica.state.borrow().fetch_bound(request.offset).map_err(StorageError::from)?;
+            return Ok(outcome);
+        }
+        outcome.batches = self.storage.read(replica, request.offset, request.max_bytes).await?;
+        if !request.at_least_one_batch && outcome.bytes() > request.max_bytes {
+            outcome.batches.clear();
+        }
+        Ok(outcome)
+    }
+
+    pub(super) async fn look_up_here(
+        &self,
+        replica: &Rc<Replica>,
+        current_leader_epoch: LeaderEpoch,
+        what: LookUp,
+    ) -> Result<LookUpOutcome, PartitionError> {
+        replica.check_online()?;
+        replica.state.borrow().check_leader_epoch(current_leader_epoch)?;
+        let timestamp = match what {
+            LookUp::Earliest => {
+                let state = replica.state.borrow();
+                let offset = state.earliest();
+                let leader_epoch = state.epoch_at(offset).unwrap_or(NO_LEADER_EPOCH);
+                return Ok(LookUpOutcome::At { offset, leader_epoch });
+            }
+            LookUp::Latest => {
+                let state = replica.state.borrow();
+                let leader_epoch = state.leader_epoch().unwrap_or(NO_LEADER_EPOCH);
+                return Ok(LookUpOutcome::At { offset: state.latest()?, leader_epoch });
+            }
+            LookUp::MaxTimestamp => match self.max_timestamp(replica).await? {
+                Some(timestamp) => timestamp,
+                None => return Ok(LookUpOutcome::Nothing),
+            },
+            LookUp::Time(timestamp) => timestamp,
+        };
+        replica.state.borrow().latest()?;
+        let batch = self.storage.batch_for_time(replica, timestamp).await?;
+        let log_start = replica.state.borrow().progress().log_start();
+        Ok(batch.map_or(LookUpOutcome::Nothing, |batch| LookUpOutcome::InBatch { batch, log_start }))
+    }
+
+    /// The largest timestamp in the log. Waits until the record that has it is committed.
+    async fn max_timestamp(&self, replica: &Rc<Replica>) -> Result<Option<i64>, PartitionError> {
+        let largest = replica.log.borrow().segments().map(|segment| segment.max_timestamp).max();
+        let last_offset = replica.state.borrow().progress().log_end() - 1;
+        if let Some(committed) = replica.commit_waiter(last_offset) {
+            committed.await.map_err(|_| PartitionError::NotCommitted)?;
+        }
+        // An empty segment has the smallest number there is.
+        Ok(largest.filter(|largest| *largest >= 0))
+    }
+
+    /// One after the other: the next may depend on this one's place in the log.
+    pub(super) async fn serve_appends(self: Rc<Self>, mut appends: mpsc::Receiver<AppendOperation>) {
+        while let Some(AppendOperation { id, header, batch, reply }) = self.next(&mut appends).await {
+            let outcome = match self.local(id) {
+                Ok(replica) => self.append_here(&replica, &header, &batch).await,
+                Err(error) => Err(error),
+            };
+            // Who asked may have left with its connection; the append stands.
+            let _ = reply.send(outcome);
+        }
+    }
+
+    pub(super) async fn serve_queries(self: Rc<Self>, mut queries: mpsc::Receiver<Query>) {
+        while let Some(query) = self.next(&mut queries).await {
+            self.spawn(Rc::clone(&self).serve_query(query));
+        }
+    }
+
+    /// The next operation; `None` when the shard stops.
+    async fn next<T>(&self, operations: &mut mpsc::Receiver<T>) -> Option<T> {
+        let next = std::pin::pin!(operations.recv());
+        let stopped = std::pin::pin!(self.phases.reached(Phase::Stopped));
+        match select(next, stopped).await {
+            Either::Left((operation, _)) => operation,
+            Either::Right(_) => None,
+        }
+    }
+
+    /// Replies into oneshots of which nobody may be listening any more, which is no error.
+    async fn serve_query(self: Rc<Self>, query: Query) {
+        match query {
+            Query::Read { id, request, reply } => {
+                let outcome = match self.local(id) {
+                    Ok(replica) => self.read_here(&replica, &request).await,
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(outcome);
+            }
+            Query::LookUp { id, current_leader_epoch, what, reply } => {
+                let outcome = match self.local(id) {
+                    Ok(replica) => self.look_up_here(&replica, current_leader_epoch, what).await,
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(outcome);
+            }
+            Query::AwaitProgress { seen, mut reply } => {
+                let arrived = {
+                    let progress = std::pin::pin!(self.local_progress(&seen));
+                    let gone = std::pin::pin!(reply.closed());
+                    let stopped = std::pin::pin!(self.phases.reached(Phase::Draining));
+                    matches!(select(progress, select(gone, stopped)).await, Either::Left(_))
+                };
+                if arrived {
+                    let _ = reply.send(());
+                }
+            }
+        }
+    }
+}
+
+/// Where the reader's log and this one part, as Kafka finds it (KIP-595).
+fn diverging(replica: &Replica, request: &ReadRequest) -> Result<Option<EpochEnd>, StorageError> {
+    if request.last_fetched_epoch < 0 {
+        return Ok(None);
+    }
+    let state = replica.state.borrow();
+    let (log_start, log_end) = (state.progress().log_start(), state.progress().log_end());
+    let end = state.end_offset_for_epoch(request.last_fetched_epoch);
+    let Some(end) = end.filter(|_| request.offset >= log_start) else {
+        return Err(FetchError::OffsetOutOfRange { log_start, log_end }.into());
+    };
+    let parted = end.leader_epoch < request.last_fetched_epoch || end.end_offset < request.offset;
+    Ok(parted.then_some(end))
+}
+
+#[cfg(test)]
+const _: fn() = || {
+    fn crosses_shards<T: Send>() {}
+    crosses_shards::<AppendOperation>();
+    crosses_shards::<Query>();
+};

@@ -1,0 +1,182 @@
+//! One core's world as the layers above see it: its storage, the metadata as it has applied it, the way to
+//! other shards' partitions, its budgets and counters, and its orderly end.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::budget::Budget;
+use super::endpoints::Endpoints;
+use super::error::StorageError;
+use super::follow::topic_defaults;
+use super::mailbox::{Mailbox, MailboxSender};
+use super::metadata::{Metadata, MetadataUnavailable};
+use super::phase::{Phase, Phases};
+use super::producer_ids::ProducerIds;
+use super::storage::Storage;
+use super::tasks::Tasks;
+use crate::base::ids::{BrokerId, ShardId, TopicId};
+use crate::cluster::{Image, Owner, Topic, TopicSettings, topic_settings};
+use crate::config::Config;
+use crate::runtime::Runtime;
+
+/// What a shard is made of.
+pub struct ShardParts {
+    /// Its number.
+    pub id: ShardId,
+    /// The door to the outside world.
+    pub runtime: Rc<dyn Runtime>,
+    /// Its disk, with the partitions that `image` gives it opened.
+    pub storage: Rc<Storage>,
+    /// The broker's configuration.
+    pub config: Arc<Config>,
+    /// Where clients reach the node.
+    pub endpoints: Arc<Endpoints>,
+    /// Where commands on the metadata go.
+    pub metadata: Rc<dyn Metadata>,
+    /// The image that `storage` was opened by.
+    pub image: Arc<Image>,
+    /// The mailboxes of all shards of the node by their numbers, this one's among them.
+    pub mailboxes: Vec<MailboxSender>,
+}
+
+/// What a shard counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Operations sent to other shards.
+    pub forwarded_requests: Cell<u64>,
+    /// Connections that are open.
+    pub connections: Cell<usize>,
+    /// Requests that were taken from connections.
+    pub requests: Cell<u64>,
+}
+
+/// Bounds on memory that connections share.
+pub struct ShardBudgets {
+    /// Request frames that were read and not yet taken apart.
+    pub requests: Budget,
+    /// Records accepted and not yet durable.
+    pub undurable: Budget,
+    /// Pinned by responses being sent.
+    pub fetches: Budget,
+}
+
+/// See the module.
+pub struct Shard {
+    /// Its number.
+    pub id: ShardId,
+    /// The door to the outside world.
+    pub runtime: Rc<dyn Runtime>,
+    /// Its disk.
+    pub storage: Rc<Storage>,
+    /// The broker's configuration.
+    pub config: Arc<Config>,
+    /// Where clients reach the node.
+    pub endpoints: Arc<Endpoints>,
+    /// Where commands on the metadata go.
+    pub metadata: Rc<dyn Metadata>,
+    /// Bounds on memory.
+    pub budgets: ShardBudgets,
+    /// What it counts.
+    pub counters: Counters,
+    /// How far its stop has come.
+    pub phases: Phases,
+    pub(super) mailboxes: Vec<MailboxSender>,
+    pub(super) image: RefCell<Arc<Image>>,
+    settings: RefCell<HashMap<TopicId, TopicSettings>>,
+    producer_ids: ProducerIds,
+    tasks: Tasks,
+    maintenance: Tasks,
+}
+
+impl Shard {
+    /// A shard; nothing runs yet.
+    pub fn new(parts: ShardParts) -> Rc<Self> {
+        let budgets = &parts.config.budgets;
+        let budgets = ShardBudgets {
+            requests: Budget::new(budgets.request_bytes),
+            undurable: Budget::new(budgets.undurable_bytes),
+            fetches: Budget::new(budgets.fetch_bytes),
+        };
+        Rc::new(Shard {
+            id: parts.id,
+            runtime: parts.runtime,
+            storage: parts.storage,
+            config: parts.config,
+            endpoints: parts.endpoints,
+            metadata: parts.metadata,
+            budgets,
+            counters: Counters::default(),
+            phases: Phases::default(),
+            mailboxes: parts.mailboxes,
+            image: RefCell::new(parts.image),
+            settings: RefCell::default(),
+            producer_ids: ProducerIds::default(),
+            tasks: Tasks::default(),
+            maintenance: Tasks::default(),
+        })
+    }
+
+    /// Starts the shard's own tasks: it follows the metadata, serves its mailbox and maintains its disk.
+    pub fn start(self: &Rc<Self>, images: watch::Receiver<Arc<Image>>, mailbox: Mailbox) {
+        let Mailbox { appends, queries } = mailbox;
+        self.spawn(Rc::clone(self).follow_metadata(images));
+        self.spawn(Rc::clone(self).serve_appends(appends));
+        self.spawn(Rc::clone(self).serve_queries(queries));
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).maintain());
+    }
+
+    /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must
+    /// have drained theirs too, since they may have asked this one.
+    pub async fn stop(&self) -> Result<(), StorageError> {
+        self.phases.enter(Phase::Stopped);
+        self.tasks.finished().await;
+        let stopped = self.storage.stop().await;
+        self.maintenance.finished().await;
+        let forwarded_requests = self.counters.forwarded_requests.get();
+        tracing::info!(forwarded_requests, shard = self.id.0, "shard stopped");
+        stopped
+    }
+
+    /// Runs a task that [`Shard::stop`] waits for. It ends soon after [`Phase::Stopped`].
+    pub fn spawn(&self, task: impl Future<Output = ()> + 'static) {
+        self.tasks.spawn(&*self.runtime, task);
+    }
+
+    /// The metadata as this shard has applied it.
+    pub fn image(&self) -> Arc<Image> {
+        Arc::clone(&self.image.borrow())
+    }
+
+    /// The shard as partitions know their owner.
+    pub fn owner(&self) -> Owner {
+        Owner { node: self.config.node_id, shard: self.id }
+    }
+
+    /// The broker id that stands for an owner in metadata.
+    pub fn broker_id_of(&self, owner: Owner) -> BrokerId {
+        match self.config.advertised_shards() {
+            0 => owner.node.broker_id(ShardId(0)),
+            _ => owner.node.broker_id(owner.shard),
+        }
+    }
+
+    /// What a topic's configs come to.
+    pub fn topic_settings(&self, topic: &Topic) -> TopicSettings {
+        let compute = || topic_settings(&topic.record.configs, &topic_defaults(&self.config));
+        *self.settings.borrow_mut().entry(topic.record.id).or_insert_with(compute)
+    }
+
+    /// A producer id that nobody has.
+    pub async fn next_producer_id(&self) -> Result<i64, MetadataUnavailable> {
+        self.producer_ids.next(&*self.metadata).await
+    }
+
+    pub(super) fn set_image(&self, image: Arc<Image>) {
+        self.settings.borrow_mut().clear();
+        *self.image.borrow_mut() = image;
+    }
+}

@@ -1,0 +1,211 @@
+//! A node for tests: shards on one executor, on any runtime, with metadata that lives in memory.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, watch};
+
+use super::*;
+use crate::base::ids::{NodeId, ShardId, TopicId};
+use crate::cluster::{
+    self, ClusterError, ClusterRecord, CreatedTopic, DeletedTopic, DiskId, Draft, Image, KafkaUuid, NewTopic,
+    Owner, Placing, ProducerIdBlock, TopicRef,
+};
+use crate::config::address::HostPort;
+use crate::config::{self, Assignment, Config, Inputs, Machine, Origin};
+use crate::log::journal::ring::RingShape;
+use crate::log::recovery::{self, ShardPaths};
+use crate::runtime::Runtime;
+
+const DISK_ID: [u8; 16] = [7; 16];
+
+/// Shards that know each other.
+pub(crate) struct TestNode {
+    pub(crate) shards: Vec<Rc<Shard>>,
+}
+
+/// A configuration for this many shards, with what is `set` on top.
+pub(crate) fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
+    let assign = |(key, value): &(&str, &str)| Assignment {
+        key: (*key).to_owned(),
+        value: (*value).to_owned(),
+        origin: Origin::Flag("set"),
+    };
+    let inputs = Inputs { command_line: set.iter().map(assign).collect(), ..Inputs::default() };
+    let machine = Machine { allowed_cpus: (0..shards).collect(), memory_bytes: 16 << 30 };
+    config::load(&inputs, &machine).expect("a valid configuration").config
+}
+
+impl TestNode {
+    /// Makes and starts a node whose files are in `directory`.
+    pub(crate) async fn start(runtime: &Rc<dyn Runtime>, directory: PathBuf, config: Config) -> TestNode {
+        let config = Arc::new(config);
+        let image = Arc::new(Image::new(ClusterRecord {
+            format_version: cluster::METADATA_FORMAT_VERSION,
+            cluster_id: KafkaUuid(uuid::Uuid::from_bytes([3; 16])),
+        }));
+        let metadata = Rc::new(TestMetadata::new(&config, Arc::clone(&image)));
+        let (mailboxes, receivers): (Vec<_>, Vec<_>) = config.shard_ids().map(|_| mailbox()).unzip();
+        let listeners = vec![advertised(&config, "default", 9092), advertised(&config, "outside", 19092)];
+        let endpoints = Arc::new(Endpoints { listeners });
+        let mut shards = Vec::new();
+        for (id, mailbox) in config.shard_ids().zip(receivers) {
+            let storage = open_storage(runtime, &directory, id).await;
+            let shard = Shard::new(ShardParts {
+                id,
+                runtime: Rc::clone(runtime),
+                storage,
+                config: Arc::clone(&config),
+                endpoints: Arc::clone(&endpoints),
+                metadata: Rc::new(Rc::clone(&metadata)),
+                image: Arc::clone(&image),
+                mailboxes: mailboxes.clone(),
+            });
+            shard.start(metadata.images.subscribe(), mailbox);
+            shards.push(shard);
+        }
+        TestNode { shards }
+    }
+
+    /// A topic with a partition for each shard, partition by partition.
+    pub(crate) async fn create_topic(&self, name: &str) -> TopicId {
+        let metadata = &self.shards[0].metadata;
+        let topics = vec![NewTopic::with_defaults(name)];
+        let mut created = metadata.create_topics(topics, false).await.expect("metadata works");
+        created.remove(0).expect("a valid topic").id
+    }
+
+    /// Stops all shards.
+    pub(crate) async fn stop(&self) {
+        self.shards.iter().for_each(|shard| shard.phases.enter(Phase::Draining));
+        for shard in &self.shards {
+            shard.stop().await.expect("stopped cleanly");
+        }
+    }
+}
+
+fn advertised(config: &Config, name: &str, port: u16) -> AdvertisedListener {
+    let address = |port| HostPort { host: name.to_owned(), port };
+    let shards = (0..config.advertised_shards()).map(|shard| address(port + 100 + shard));
+    AdvertisedListener { name: name.to_owned(), bootstrap: address(port), shards: shards.collect() }
+}
+
+async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: ShardId) -> Rc<Storage> {
+    let directory = data.join(format!("shard-{id}"));
+    let paths = ShardPaths { journal_directory: directory.join("journal"), directory: directory.clone() };
+    let shape = RingShape { file_count: 4, file_bytes: 1 << 20, group_bytes_max: 256 << 10 };
+    recovery::create(runtime, &paths, DISK_ID, shape).await.expect("created");
+    let config = StorageConfig {
+        data_directory: data.to_owned(),
+        shard_directory: directory,
+        group_bytes: 128 << 10,
+        segment_bytes: 64 << 20,
+        dirty_bytes_max: 1 << 20,
+        tail_bytes_max: 8 << 20,
+    };
+    Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
+}
+
+/// Metadata that nobody stores.
+struct TestMetadata {
+    placing: Placing,
+    images: watch::Sender<Arc<Image>>,
+    /// The version that each shard has applied.
+    applied: RefCell<Vec<u64>>,
+    progressed: Notify,
+}
+
+impl TestMetadata {
+    fn new(config: &Config, image: Arc<Image>) -> Self {
+        let advertise = match config.advertised_shards() {
+            0 => cluster::Advertise::Node,
+            _ => cluster::Advertise::Shard,
+        };
+        let placing = Placing {
+            node: config.node_id,
+            disk: DiskId(uuid::Uuid::from_bytes(DISK_ID)),
+            shards: config.shards(),
+            advertise,
+            num_partitions: config.num_partitions,
+            defaults: topic_defaults(config),
+        };
+        let applied = RefCell::new(vec![0; config.shards().into()]);
+        TestMetadata { placing, images: watch::Sender::new(image), applied, progressed: Notify::new() }
+    }
+
+    async fn publish(&self, draft: Draft) {
+        if draft.changes().is_empty() {
+            return;
+        }
+        let image = draft.finish();
+        let version = image.version();
+        self.images.send_replace(Arc::new(image));
+        loop {
+            let progressed = self.progressed.notified();
+            if self.applied.borrow().iter().all(|applied| *applied >= version) {
+                return;
+            }
+            progressed.await;
+        }
+    }
+
+    fn draft(&self) -> Draft {
+        Draft::of(&self.images.borrow())
+    }
+}
+
+impl Metadata for Rc<TestMetadata> {
+    fn create_topics(
+        &self,
+        topics: Vec<NewTopic>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<CreatedTopic, ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let mut new_id = || TopicId(uuid::Uuid::new_v4());
+            let outcomes = cluster::create_topics(&mut draft, &topics, &this.placing, 0, &mut new_id);
+            if !validate_only {
+                this.publish(draft).await;
+            }
+            Ok(outcomes)
+        })
+    }
+
+    fn delete_topics(&self, topics: Vec<TopicRef>) -> Answer<Vec<Result<DeletedTopic, ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::delete_topics(&mut draft, &topics);
+            this.publish(draft).await;
+            Ok(outcomes)
+        })
+    }
+
+    fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let block = draft.allocate_producer_ids().expect("ids are left");
+            this.publish(draft).await;
+            Ok(block)
+        })
+    }
+
+    fn applied(&self, shard: ShardId, version: u64) {
+        self.applied.borrow_mut()[usize::from(shard.0)] = version;
+        self.progressed.notify_waiters();
+    }
+}
+
+/// The shard that owns a partition, and another one.
+pub(crate) fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
+    let image = node.shards[0].image();
+    let Owner { node: NodeId(_), shard } =
+        image.partition(crate::base::ids::PartitionId { topic, index }).expect("exists").owner();
+    let owner = usize::from(shard.0);
+    let other = (owner + 1) % node.shards.len();
+    (Rc::clone(&node.shards[owner]), Rc::clone(&node.shards[other]))
+}
