@@ -49,7 +49,7 @@ impl Scene {
         };
         let ground = Ground {
             data_directory: "/data".into(),
-            journal_directory: if seed % 2 == 0 { "/data" } else { "/journal" }.into(),
+            journal_directory: if seed.is_multiple_of(2) { "/data" } else { "/journal" }.into(),
             disk_id: [7; 16],
             shape,
             storage,

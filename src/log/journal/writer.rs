@@ -245,6 +245,9 @@ impl Journal {
         if !self.wake_scheduled.replace(true) {
             let journal = Rc::clone(self);
             self.runtime.spawn(Box::pin(async move {
+                // A task may be polled inside its spawner. Here that would write each entry on its own, and a
+                // fast disk could make it durable before its appender has noted what waits for it.
+                journal.runtime.yield_now().await;
                 journal.wake_scheduled.set(false);
                 journal.pump();
             }));
