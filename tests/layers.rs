@@ -13,10 +13,10 @@ const LAYERS: [(&str, u32); 15] = [
     ("config", 1),
     ("log", 2),
     ("cluster", 2),
-    ("startup", 2),
     ("partition", 3),
     ("shard", 4),
     ("control", 5),
+    ("startup", 6),
     ("api", 6),
     ("connection", 7),
     ("server", 8),
@@ -54,7 +54,10 @@ const OUTSIDE_WORLD: [&str; 23] = [
 
 /// Files (or the beginnings of their paths) that may name something of the outside world, and why. One that is no
 /// longer needed fails the test.
-const EXCEPTIONS: [(&str, &str, &str); 0] = [];
+const EXCEPTIONS: [(&str, &str, &str); 2] = [
+    ("control/tests/store.rs", "..::Instant::now", "prints how long a large store takes, on a real disk"),
+    ("shard/testing.rs", "..::Uuid::new_v4", "stands in for control, which draws topic ids, in tests"),
+];
 
 /// Lines of a file at most. Longer ones have more than one job.
 const LINES_MAX: usize = 500;
