@@ -6,6 +6,7 @@ use crate::protocol::messages::describe_cluster::{
 use crate::protocol::{ErrorCode, RequestHeader};
 
 use super::brokers::{brokers, controller};
+use super::operations::on_cluster;
 use super::reply::{Reply, respond};
 use super::router::Caller;
 
@@ -35,6 +36,7 @@ pub(super) fn handle(caller: &Caller, header: &RequestHeader, request: &Describe
         cluster_id: shard.image().cluster().cluster_id.to_string(),
         controller_id: controller(shard),
         brokers: brokers.collect(),
+        cluster_authorized_operations: on_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     };
     respond(header, &response)

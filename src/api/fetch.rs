@@ -25,11 +25,15 @@ use super::topics;
 /// Session epochs of a full fetch: without a session, and one that would begin a session.
 const FULL_FETCH_EPOCHS: [i32; 2] = [-1, 0];
 
-/// The limits of one request, as it and the broker's configuration set them.
+/// The isolation level of a reader that is to be told of aborted transactions, of which there are none.
+const READ_COMMITTED: i8 = 1;
+
+/// The terms of one request, as it and the broker's configuration set them.
 struct Limits {
     bytes_min: usize,
     bytes_max: usize,
     deadline: Duration,
+    isolation_level: i8,
 }
 
 /// All partitions, read once.
@@ -68,6 +72,7 @@ impl Limits {
             bytes_min: bytes(request.min_bytes).min(bytes_max),
             bytes_max,
             deadline: caller.shard.runtime.now() + Duration::from_millis(wait_ms),
+            isolation_level: request.isolation_level,
         }
     }
 }
@@ -141,7 +146,7 @@ async fn read_partition(
     match caller.shard.read(id, read).await {
         Ok(outcome) => {
             round.charge(charge.take(), outcome.bytes() as u64);
-            round.found(id, wanted.partition, outcome)
+            round.found(id, wanted.partition, limits.isolation_level, outcome)
         }
         Err(error) => refused(caller, id, wanted.partition, &error, round),
     }
@@ -177,7 +182,13 @@ impl Round {
         }
     }
 
-    fn found(&mut self, id: PartitionId, partition_index: i32, outcome: ReadOutcome) -> PartitionData {
+    fn found(
+        &mut self,
+        id: PartitionId,
+        partition_index: i32,
+        isolation_level: i8,
+        outcome: ReadOutcome,
+    ) -> PartitionData {
         self.bytes += outcome.bytes();
         self.seen.push((id, outcome.high_watermark));
         let mut data = PartitionData {
@@ -185,6 +196,7 @@ impl Round {
             high_watermark: outcome.high_watermark,
             last_stable_offset: outcome.high_watermark,
             log_start_offset: outcome.log_start,
+            aborted_transactions: (isolation_level == READ_COMMITTED).then(Vec::new),
             records: Some(Pieces(outcome.batches)),
             ..Default::default()
         };

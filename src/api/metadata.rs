@@ -17,12 +17,13 @@ use crate::shard::Shard;
 
 use super::brokers::{brokers, controller};
 use super::errors::cluster_error;
+use super::operations::{on_cluster, on_topic};
 use super::reply::{Reply, respond};
 use super::router::Caller;
 
 pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: MetadataRequest) -> Reply {
     let shard = &caller.shard;
-    let topics = match asked_topics(&request, header.version) {
+    let mut topics: Vec<_> = match asked_topics(&request, header.version) {
         None => shard.image().topics().map(|topic| describe(shard, topic)).collect(),
         Some(asked) => {
             let may_create = request.allow_auto_topic_creation && shard.config.auto_create_topics_enable;
@@ -31,6 +32,9 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Met
             asked.iter().map(|topic| describe_asked(shard, &image, topic, &refusals)).collect()
         }
     };
+    for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None) {
+        topic.topic_authorized_operations = on_topic(request.include_topic_authorized_operations);
+    }
     let brokers = brokers(shard, caller.listener).map(|broker| MetadataResponseBroker {
         node_id: broker.id,
         host: broker.address.host.clone(),
@@ -42,6 +46,7 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Met
         cluster_id: Some(shard.image().cluster().cluster_id.to_string()),
         controller_id: controller(shard),
         topics,
+        cluster_authorized_operations: on_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     };
     respond(header, &response)

@@ -15,6 +15,7 @@ mod init_producer_id;
 mod leader_hints;
 mod list_offsets;
 mod metadata;
+mod operations;
 mod pending_produce;
 mod produce;
 mod record_time;

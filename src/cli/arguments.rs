@@ -19,7 +19,7 @@ Examples:
   corelane config --config /etc/corelane.toml
 
 Exit status: 0 after a clean stop, 1 if the broker could not run or failed, 2 if the arguments or the \
-configuration are wrong.";
+configuration are wrong, 143 or 130 after a second SIGTERM or SIGINT, which ends it at once.";
 
 /// A Kafka-compatible broker that fsyncs before it acknowledges.
 #[derive(Parser, Debug)]

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Buf;
 use futures_util::future::LocalBoxFuture;
@@ -50,8 +51,8 @@ pub(super) struct Responses {
     taker: Cell<Option<Waker>>,
     is_finished: Cell<bool>,
     emptied: Notify,
-    /// Wakes the taker at a produce request's deadline, or earlier.
-    timer: RefCell<Option<LocalBoxFuture<'static, ()>>>,
+    /// Wakes the taker at a produce request's deadline, or earlier; and when that will be.
+    timer: RefCell<Option<(Duration, LocalBoxFuture<'static, ()>)>>,
 }
 
 impl Responses {
@@ -154,8 +155,11 @@ impl Responses {
             if now >= deadline {
                 return true;
             }
-            // One timer serves many requests: the deadline behind it is seldom the nearest any more.
-            let sleep = timer.get_or_insert_with(|| self.runtime.sleep(deadline - now));
+            // One timer serves many requests: when it fires, the deadline is seldom over.
+            let (_, sleep) = match &mut *timer {
+                Some(armed) if armed.0 <= deadline => armed,
+                armed => armed.insert((deadline, self.runtime.sleep(deadline - now))),
+            };
             if sleep.as_mut().poll(context).is_pending() {
                 return false;
             }

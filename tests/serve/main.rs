@@ -96,6 +96,40 @@ fn records_outlive_kills_and_every_change_of_the_number_of_shards() {
 }
 
 #[test]
+fn a_change_of_the_number_of_shards_that_is_cut_off_can_be_taken_back() {
+    const PARTITIONS: i32 = 6;
+    let place = Place::new();
+    let three = ["--shards", "3", "--memory", "900MiB"];
+    let mut expected = Vec::new();
+    {
+        let broker = Broker::start(&place, &three);
+        let mut client = Client::connect(broker.bootstrap());
+        client.create_topic("numbers", PARTITIONS);
+        for partition in 0..PARTITIONS {
+            let value = format!("of {partition}");
+            client.produce("numbers", partition, &value);
+            expected.push(vec![value]);
+        }
+        assert_eq!(broker.terminate().code, Some(0));
+    }
+    // The metadata deals the partitions to two shards, and then the files cannot be made.
+    let obstacle = place.path("layout-2");
+    fs::write(&obstacle, "").unwrap();
+    let Exit { code, log } = Broker::refused(&place, &["--shards", "2"]);
+    assert_eq!(code, Some(1));
+    assert!(log.contains("layout-2"), "{log}");
+    assert_eq!(place.json("node.json")["layout"]["generation"], 1);
+    fs::remove_file(obstacle).unwrap();
+    // Dealt to three again, not all partitions belong where they are.
+    let broker = Broker::start(&place, &three);
+    assert_eq!(contents(&mut Client::connect(broker.bootstrap()), PARTITIONS), expected);
+    let exit = broker.terminate();
+    assert_eq!(exit.code, Some(0));
+    assert!(exit.log.contains("are moved"), "{}", exit.log);
+    assert_eq!(place.json("node.json")["layout"]["generation"], 2);
+}
+
+#[test]
 fn a_missing_part_of_the_data_is_refused_with_the_remedy() {
     let place = Place::new();
     assert_eq!(Broker::start(&place, &[]).terminate().code, Some(0));
