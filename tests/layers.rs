@@ -59,6 +59,10 @@ const EXCEPTIONS: [(&str, &str, &str); 2] = [
     ("shard/testing.rs", "..::Uuid::new_v4", "stands in for control, which draws topic ids, in tests"),
 ];
 
+/// Folders that know that the runtime is glommio's: who starts executors, and who uses sockets. All others hold an
+/// `Rc<dyn Runtime>` and run in the simulation too.
+const KNOW_THE_RUNTIME: [&str; 3] = ["runtime/", "server/", "connection/"];
+
 /// Lines of a file at most. Longer ones have more than one job.
 const LINES_MAX: usize = 500;
 
@@ -88,6 +92,17 @@ fn the_outside_world_is_behind_the_runtime() {
     let idle = EXCEPTIONS.iter().zip(used).filter(|(_, used)| !used);
     wrong.extend(idle.map(|((file, what, _), _)| format!("{file} no longer needs its exception for {what}")));
     assert!(wrong.is_empty(), "\n{}\nask the Runtime of src/runtime/api.rs instead", wrong.join("\n"));
+}
+
+#[test]
+fn few_know_which_runtime_it_is() {
+    let mut wrong = Vec::new();
+    let others = |file: &str| !KNOW_THE_RUNTIME.iter().any(|folder| file.starts_with(folder));
+    for (file, text) in sources().into_iter().filter(|(file, _)| others(file)) {
+        let named = paths(&text).into_iter().filter(|path| matches(path, "crate::runtime::glommio"));
+        wrong.extend(named.map(|path| format!("src/{file} names {path}")));
+    }
+    assert!(wrong.is_empty(), "\n{}\nuse the traits of src/runtime/api.rs instead", wrong.join("\n"));
 }
 
 #[test]
