@@ -75,7 +75,8 @@ pub trait Runtime {
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()>;
     /// Lets other ready tasks run, then goes on.
     fn yield_now(&self) -> LocalBoxFuture<'static, ()>;
-    /// Runs a task to its end on this shard.
+    /// Runs a task to its end on this shard. The task is not polled before the call returns: whoever spawns it in
+    /// the middle of a step finishes the step first.
     fn spawn(&self, task: LocalBoxFuture<'static, ()>);
     /// Unpredictable bits (in the simulator: of the seed).
     fn random_u64(&self) -> u64;

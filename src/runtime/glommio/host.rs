@@ -92,7 +92,9 @@ impl Runtime for GlommioRuntime {
     }
 
     fn spawn(&self, task: LocalBoxFuture<'static, ()>) {
-        glommio::spawn_local(task).detach();
+        // Not `spawn_local`, which polls the task at once: the caller would see its effects half-way through a step.
+        let queue = glommio::executor().current_task_queue();
+        glommio::spawn_local_into(task, queue).expect("the queue of the task that runs").detach();
     }
 
     fn random_u64(&self) -> u64 {
