@@ -213,6 +213,9 @@ pub const REQUEST_BYTES_DEFAULT: u64 = 100 * MIB;
 pub const REQUEST_OVERHEAD_BYTES: u64 = 64 * KIB;
 /// `fetch.max.bytes` by default, Kafka's. A fetch that asks for more gets this much.
 pub const FETCH_BYTES_DEFAULT: u64 = 55 * MIB;
+/// Responses of `fetch.max.bytes` that fit the fetch memory by default, so that one client that does not read does
+/// not hold all of it.
+pub const FETCHES_AT_ONCE: u64 = 8;
 
 const _: () = {
     assert!(MESSAGE_BYTES_MAX * UNDURABLE_GROUPS_MIN <= UNDURABLE_MEMORY_BYTES_MAX);
@@ -222,7 +225,7 @@ const _: () = {
     assert!(JOURNAL_GROUP_BYTES as u64 <= smallest_group);
     assert!(MESSAGE_BYTES_DEFAULT + REQUEST_OVERHEAD_BYTES <= REQUEST_BYTES_DEFAULT);
     assert!(REQUEST_BYTES_DEFAULT <= REQUEST_MEMORY_BYTES_MAX);
-    assert!(FETCH_BYTES_DEFAULT <= FETCH_MEMORY_BYTES_MAX);
+    assert!(FETCH_BYTES_DEFAULT * FETCHES_AT_ONCE <= FETCH_MEMORY_BYTES_MAX);
 };
 
 /// Memory that a connection costs before it has sent anything: receive buffer, session, queue of responses.
@@ -339,7 +342,7 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
 pub const REQUEST_STALL_MS: u64 = 30_000;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
-pub const RESPONSE_STALL_MS: u64 = 10_000;
+pub const RESPONSE_STALL_MS: u64 = 2_000;
 /// Requests that one connection reads or executes before others get a turn, in bytes.
 pub const CONNECTION_BYTES_PER_TURN: usize = 256 << 10;
 /// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.

@@ -89,7 +89,7 @@ fn shard_memory(memory_bytes: u64, shards: u16) -> Result<u64, ConfigError> {
 fn derive_the_rest(settings: &mut Settings, shard_bytes: u64) {
     let integer = |bytes: u64| Value::Integer(i64::try_from(bytes).expect("limits are far below"));
     let request = REQUEST_BYTES_DEFAULT.min(budgets::request_bytes(shard_bytes));
-    let fetch = FETCH_BYTES_DEFAULT.min(budgets::fetch_bytes(shard_bytes));
+    let fetch = FETCH_BYTES_DEFAULT.min(budgets::fetch_bytes(shard_bytes) / FETCHES_AT_ONCE);
     let connections = CONNECTIONS_DEFAULT_MAX.min(budgets::connections_that_fit(shard_bytes));
     settings.derive("journal.dir", Value::Text(settings.text("data.dir")));
     settings.derive("broker.rack", Value::Text(format!("node-{}", settings.number::<u32>("node.id"))));

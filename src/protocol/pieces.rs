@@ -1,13 +1,22 @@
 //! Records that lie in several pieces of memory, and are sent from there.
 
+use std::fmt;
+
 use bytes::Bytes;
 
 use super::wire::{Format, Wire};
 use super::{DecodeError, Reader, Writer};
 
 /// One value of bytes or records in pieces. Read from the wire, it is one piece.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub struct Pieces(pub Vec<Bytes>);
+
+/// Shows the bytes, not how they are cut.
+impl fmt::Debug for Pieces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Bytes::from(self.0.concat()).fmt(f)
+    }
+}
 
 impl Pieces {
     /// Length of all pieces.

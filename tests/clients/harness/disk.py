@@ -2,6 +2,7 @@
 
 import array
 import fcntl
+import glob
 import os
 import struct
 
@@ -56,13 +57,8 @@ def open_files(pid):
 
 
 def journal_files(data_dir):
-    """Every journal file below `shard-N/journal`."""
-    found = []
-    for name in sorted(os.listdir(data_dir)):
-        journal = os.path.join(data_dir, name, "journal")
-        if name.startswith("shard-") and os.path.isdir(journal):
-            found += [os.path.join(journal, file) for file in sorted(os.listdir(journal))]
-    return found
+    """Every journal file of every shard."""
+    return sorted(glob.glob(os.path.join(data_dir, "layout-*", "shard-*", "journal", "*.journal")))
 
 
 def topic_directories(data_dir, topic):
