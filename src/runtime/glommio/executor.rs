@@ -9,6 +9,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement
 
 use super::host::GlommioRuntime;
 use super::ring::Ring;
+use super::timers::Timers;
 use crate::runtime::Runtime;
 
 /// A busy executor notices timers, its disk ring and other cores' messages this late at most.
@@ -76,7 +77,10 @@ where
     let reaper = ring.spawn_reaper()?;
     let heartbeats: Vec<_> =
         HEARTBEATS_MS.into_iter().map(|period_ms| spawn_heartbeat(&ring, period_ms)).collect();
-    let output = main(Rc::new(GlommioRuntime::new(Rc::clone(&ring)))).await;
+    let timers = Timers::new();
+    let driver = timers.spawn_driver();
+    let output = main(Rc::new(GlommioRuntime::new(Rc::clone(&ring), timers))).await;
+    driver.cancel().await;
     for heartbeat in heartbeats {
         heartbeat.cancel().await;
     }

@@ -5,23 +5,24 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::FutureExt;
 use futures_util::future::LocalBoxFuture;
 
 use super::disk::{self, Answer, blocking};
 use super::ring::Ring;
+use super::timers::Timers;
 use crate::runtime::{File, OpenMode, Runtime};
 
 pub(super) struct GlommioRuntime {
     ring: Rc<Ring>,
-    started: Instant,
+    timers: Rc<Timers>,
 }
 
 impl GlommioRuntime {
-    pub(super) fn new(ring: Rc<Ring>) -> Self {
-        GlommioRuntime { ring, started: Instant::now() }
+    pub(super) fn new(ring: Rc<Ring>, timers: Rc<Timers>) -> Self {
+        GlommioRuntime { ring, timers }
     }
 }
 
@@ -72,7 +73,7 @@ impl Runtime for GlommioRuntime {
     }
 
     fn now(&self) -> Duration {
-        self.started.elapsed()
+        self.timers.now()
     }
 
     fn wall_clock_ms(&self) -> i64 {
@@ -80,11 +81,7 @@ impl Runtime for GlommioRuntime {
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
-        let timer = glommio::timer::Timer::new(duration);
-        async move {
-            timer.await;
-        }
-        .boxed_local()
+        self.timers.sleep(duration).boxed_local()
     }
 
     fn yield_now(&self) -> LocalBoxFuture<'static, ()> {

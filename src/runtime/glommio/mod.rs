@@ -11,6 +11,7 @@ mod ring;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+mod timers;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
 pub use host::{random_u64, wall_clock_ms};
