@@ -1,0 +1,102 @@
+//! `loadgen run`.
+
+use std::collections::BTreeMap;
+use std::io::stdout;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use signal_hook::consts::{SIGINT, SIGTERM};
+
+use super::CommandError;
+use super::measure::{Measured, measure};
+use crate::measure::Totals;
+use crate::report::{LatencySummary, Machine, Rates, Report, Tool, print_summary, utc_now, write_report};
+use crate::settings::{Offered, Workload};
+
+/// How the program was called.
+#[derive(Clone, Debug)]
+pub struct Invocation {
+    /// The command line.
+    pub command: String,
+    /// All flags with their values.
+    pub settings: BTreeMap<String, String>,
+}
+
+/// Runs a workload, prints the summary and writes the report.
+pub fn run(
+    workload: Workload,
+    directory: Option<&Path>,
+    invocation: &Invocation,
+) -> Result<(), CommandError> {
+    let started_at = utc_now();
+    let mode = mode(&workload);
+    let measured = measure(workload, stop_on_signals()?)?;
+    let report = report(&measured, mode, started_at, invocation);
+    print_summary(&report, &mut stdout().lock())?;
+    if let Some(directory) = directory {
+        write_report(directory, &report, &measured.totals.all.latencies)?;
+        println!("\n  report: {}", directory.join("report.html").display());
+    }
+    match report.partial {
+        Some(reason) => Err(CommandError::Partial(reason)),
+        None if report.total.failed_requests > 0 => {
+            Err(CommandError::RequestsFailed(report.total.failed_requests))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Set by the first SIGINT or SIGTERM; the second ends the process at once.
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>, CommandError> {
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: the first signal finds the flag unset.
+        signal_hook::flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&stop))?;
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    Ok(stop)
+}
+
+fn mode(workload: &Workload) -> &'static str {
+    match workload.offered {
+        _ if workload.producers == 0 => "consumers only",
+        Offered::Open { .. } => "open loop",
+        Offered::Closed => "closed loop (latency leaves out what would have waited)",
+    }
+}
+
+fn report(measured: &Measured, mode: &str, started_at: String, invocation: &Invocation) -> Report {
+    let Measured { totals, partial, cluster } = measured;
+    Report {
+        format: crate::report::FORMAT,
+        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        command: invocation.command.clone(),
+        started_at,
+        partial: partial.clone(),
+        mode: mode.to_owned(),
+        settings: invocation.settings.clone(),
+        machine: Machine::detect(),
+        cluster: cluster.clone(),
+        rates: Rates::of(totals),
+        latency_ms: latencies(totals),
+        window: totals.window,
+        total: totals.all.counts,
+        errors: totals.all.errors.clone(),
+        points: totals.points.clone(),
+    }
+}
+
+fn latencies(totals: &Totals) -> BTreeMap<String, LatencySummary> {
+    let all = &totals.all.latencies;
+    [
+        ("response", &all.response),
+        ("service", &all.service),
+        ("send_delay", &all.send_delay),
+        ("end_to_end", &all.end_to_end),
+    ]
+    .into_iter()
+    .filter(|(_, histogram)| !histogram.is_empty())
+    .map(|(name, histogram)| (name.to_owned(), LatencySummary::of(histogram)))
+    .collect()
+}

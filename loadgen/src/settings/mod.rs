@@ -1,0 +1,12 @@
+//! What is asked for, as typed and checked values.
+
+mod cpu_list;
+mod units;
+mod workload;
+
+pub use cpu_list::CpuList;
+pub use units::{ByteSize, Period, Rate, format_bytes, format_count};
+pub use workload::{
+    Acks, Compression, Keys, Offered, ScheduleKind, SettingsError, SizeSpec, Topics, Workload, mean_bytes,
+    requests_per_s,
+};

@@ -1,0 +1,117 @@
+//! The task that decides when requests are due. It has the thread's only fine timer: glommio's cost grows with their
+//! number.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::future::poll_fn;
+use std::rc::Rc;
+use std::task::Poll;
+use std::time::Duration;
+
+use super::context::Context;
+use super::producer::Producer;
+use crate::measure::Tally;
+use crate::schedule::Schedule;
+
+/// The longest sleep: intervals are handed on, and failures noticed, this late at most.
+const SLEEP_MAX: Duration = Duration::from_millis(5);
+/// Requests put into queues before the tasks that send them get a turn.
+const EMIT_MAX: usize = 256;
+/// Sleeps shorter than this cost more than they save.
+const SLEEP_MIN_NS: u64 = 5_000;
+
+/// Producers with their schedules; in a closed loop without.
+pub struct Pacer {
+    producers: Vec<Rc<Producer>>,
+    schedules: Vec<Schedule>,
+    /// The next request of each producer.
+    due: BinaryHeap<Reverse<(u64, usize)>>,
+}
+
+impl Pacer {
+    /// With one schedule for each producer, or none at all.
+    pub fn new(producers: Vec<Rc<Producer>>, mut schedules: Vec<Schedule>) -> Self {
+        let due = schedules
+            .iter_mut()
+            .enumerate()
+            .map(|(at, schedule)| Reverse((schedule.next_ns(), at)))
+            .collect();
+        Pacer { producers, schedules, due }
+    }
+
+    /// Puts requests into the queues at their times, until the window is over or the run is stopped.
+    pub async fn run(&mut self, context: &Context) {
+        let end_ns = context.recorder.timeline().end_ns;
+        loop {
+            let now_ns = context.clock.now_ns();
+            context.recorder.roll(now_ns, |tally| self.at_end(tally));
+            let next_ns = self.emit_due(now_ns.min(end_ns - 1), context);
+            if context.is_stopped() || (now_ns >= end_ns && next_ns >= end_ns) {
+                return;
+            }
+            sleep_until(next_ns.min(end_ns), context).await;
+        }
+    }
+
+    /// Waits until all requests are answered, or time is up, or the run is stopped.
+    pub async fn drain(&self, context: &Context, deadline_ns: u64) {
+        let is_idle = || self.producers.iter().flat_map(|it| it.links()).all(|link| link.is_idle());
+        while !is_idle() && !context.is_stopped() && context.clock.now_ns() < deadline_ns {
+            self.tick(context).await;
+        }
+    }
+
+    /// Sleeps a little and hands on the intervals that are over.
+    pub async fn tick(&self, context: &Context) {
+        glommio::timer::sleep(SLEEP_MAX).await;
+        context.recorder.roll(context.clock.now_ns(), |tally| self.at_end(tally));
+    }
+
+    /// Completes an interval with what is true at its end.
+    pub fn at_end(&self, tally: &mut Tally) {
+        for link in self.producers.iter().flat_map(|it| it.links()) {
+            tally.counts.in_flight_requests += link.outstanding() as u64;
+            tally.counts.waiting_requests += link.waiting() as u64;
+        }
+    }
+
+    /// Puts what is due into the queues, and returns when the next one is.
+    fn emit_due(&mut self, now_ns: u64, context: &Context) -> u64 {
+        for _ in 0..EMIT_MAX {
+            let Some(Reverse((due_ns, at))) = self.due.peek().copied() else { return u64::MAX };
+            if due_ns > now_ns {
+                return due_ns;
+            }
+            if !self.producers[at].has_room() {
+                // Looked at again after a sleep; its time has come and stays what it is.
+                return now_ns + SLEEP_MAX.as_nanos() as u64;
+            }
+            self.due.pop();
+            self.producers[at].emit(due_ns, context);
+            self.due.push(Reverse((self.schedules[at].next_ns(), at)));
+        }
+        now_ns
+    }
+}
+
+async fn sleep_until(at_ns: u64, context: &Context) {
+    let left_ns = at_ns.saturating_sub(context.clock.now_ns());
+    if left_ns < SLEEP_MIN_NS {
+        return yield_now().await;
+    }
+    // A new timer for each sleep, polled when it is made and when it is over: more polls would register more.
+    glommio::timer::sleep(Duration::from_nanos(left_ns).min(SLEEP_MAX)).await;
+}
+
+/// Gives other tasks a turn.
+async fn yield_now() {
+    let mut has_yielded = false;
+    poll_fn(|context| match std::mem::replace(&mut has_yielded, true) {
+        true => Poll::Ready(()),
+        false => {
+            context.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await
+}

@@ -1,0 +1,305 @@
+//! Makes record batches: the producer's hot path.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use corelane::protocol::batch::{
+    Attributes, BatchHeader, BatchView, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID,
+    NO_SEQUENCE, advance_sequence,
+};
+
+use super::Stamp;
+use super::compress::compress;
+use super::keys::{KeyPicker, KeyTable};
+use super::values::{Values, pool};
+use crate::settings::{Compression, Workload};
+
+/// Bytes of the header that the batch length does not count.
+const UNCOUNTED_BYTES: usize = 12;
+/// A record's own fields, beyond key and value, take at most this.
+const RECORD_OVERHEAD_MAX: usize = 32;
+
+/// The identity of an idempotent producer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Identity {
+    /// The producer id.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub producer_epoch: i16,
+}
+
+/// A batch that is ready to be sent.
+#[derive(Clone, Debug)]
+pub struct MadeBatch {
+    /// The batch, header included.
+    pub bytes: Bytes,
+    /// Bytes of keys and values in it, before compression.
+    pub payload_bytes: u64,
+}
+
+/// What all producers of a run make their batches from.
+#[derive(Clone, Debug)]
+pub struct Supplies {
+    /// The workload.
+    pub workload: Arc<Workload>,
+    /// Tells the run's records from those of others.
+    pub run: u32,
+    /// Partitions of all topics together.
+    pub partitions: usize,
+    pool: Arc<Vec<u8>>,
+    keys: Option<Arc<KeyTable>>,
+}
+
+impl Supplies {
+    /// Makes random bytes and tables of keys.
+    pub fn new(workload: Arc<Workload>, run: u32, partitions: usize) -> Self {
+        let pool = Arc::new(pool(&workload));
+        let keys = KeyTable::new(workload.keys, partitions).map(Arc::new);
+        Supplies { workload, run, partitions, pool, keys }
+    }
+}
+
+/// Makes the batches of one producer.
+#[derive(Debug)]
+pub struct BatchMaker {
+    values: Values,
+    keys: Option<KeyPicker>,
+    /// Stamps are written with this run and producer.
+    stamp: Option<(u32, u32)>,
+    identity: Option<Identity>,
+    compression: Compression,
+    batch: u32,
+    /// Records made so far, by partition.
+    made: Vec<u64>,
+    /// The partition that has the next turn.
+    turn: usize,
+    records: Vec<u8>,
+}
+
+impl BatchMaker {
+    /// For producer `producer` of the supplies' run.
+    pub fn new(supplies: &Supplies, producer: u32, identity: Option<Identity>) -> Self {
+        let Supplies { workload, run, partitions, .. } = supplies;
+        let (stream, partitions) = (u64::from(producer), *partitions);
+        let picker =
+            |table: &Arc<KeyTable>| KeyPicker::new(Arc::clone(table), workload.seed, (2 << 32) + stream);
+        BatchMaker {
+            values: Values::new(workload, &supplies.pool, (1 << 32) + stream),
+            keys: supplies.keys.as_ref().map(picker),
+            stamp: workload.is_stamped.then_some((*run, producer)),
+            identity,
+            compression: workload.compression,
+            batch: workload.batch,
+            made: vec![0; partitions],
+            // Producers start apart: in step they would all send to the same partition.
+            turn: producer as usize % partitions,
+            records: Vec::new(),
+        }
+    }
+
+    /// Where the next batch goes: that of its first key, or the partition whose turn it is.
+    pub fn next_partition(&mut self) -> usize {
+        if let Some(keys) = &mut self.keys {
+            return keys.partition();
+        }
+        let partition = self.turn;
+        self.turn = (self.turn + 1) % self.made.len();
+        partition
+    }
+
+    /// The next batch of a partition, whose records were meant to be sent at `intended_ns`.
+    pub fn make(&mut self, partition: usize, intended_ns: u64, now_ms: i64) -> MadeBatch {
+        let is_compressed = self.compression != Compression::None;
+        self.records.clear();
+        if !is_compressed {
+            self.records.resize(HEADER_BYTES, 0);
+        }
+        let mut payload_bytes = 0;
+        for number in 0..self.batch {
+            let key = self.keys.as_mut().map(|keys| keys.key(partition));
+            let value = self.values.next();
+            payload_bytes += (value.len() + key.map_or(0, |key| key.len())) as u64;
+            let start = put_record(&mut self.records, number, key.as_ref().map(|key| &key[..]), value);
+            if let Some((run, producer)) = self.stamp {
+                let sequence = self.made[partition] + u64::from(number);
+                let end = start + value.len();
+                Stamp { run, producer, sequence, intended_ns }.write(&mut self.records[start..end]);
+            }
+        }
+        let bytes = if is_compressed {
+            let mut batch = vec![0; HEADER_BYTES];
+            compress(self.compression, &self.records, &mut batch);
+            batch
+        } else {
+            let room = self.records.len() + RECORD_OVERHEAD_MAX;
+            std::mem::replace(&mut self.records, Vec::with_capacity(room))
+        };
+        let bytes = self.finish(bytes, partition, now_ms);
+        self.made[partition] += u64::from(self.batch);
+        MadeBatch { bytes: bytes.into(), payload_bytes }
+    }
+
+    /// Fills in the header in front of the records.
+    fn finish(&self, mut batch: Vec<u8>, partition: usize, now_ms: i64) -> Vec<u8> {
+        let (producer_id, producer_epoch, base_sequence) = match self.identity {
+            None => (NO_PRODUCER_ID, NO_PRODUCER_EPOCH, NO_SEQUENCE),
+            Some(Identity { producer_id, producer_epoch }) => {
+                let made = (self.made[partition] & i32::MAX as u64) as i32;
+                (producer_id, producer_epoch, advance_sequence(made, 0))
+            }
+        };
+        let batch_length = i32::try_from(batch.len() - UNCOUNTED_BYTES).expect("batches are bounded");
+        let mut header = BatchHeader {
+            base_offset: 0,
+            batch_length,
+            partition_leader_epoch: NO_LEADER_EPOCH,
+            crc: 0,
+            attributes: Attributes(self.compression as i16),
+            last_offset_delta: self.batch as i32 - 1,
+            base_timestamp: now_ms,
+            max_timestamp: now_ms,
+            producer_id,
+            producer_epoch,
+            base_sequence,
+            record_count: self.batch as i32,
+        };
+        batch[..HEADER_BYTES].copy_from_slice(&header.encode());
+        header.crc = BatchView::parse(&batch).expect("the header was just written").computed_crc();
+        batch[..HEADER_BYTES].copy_from_slice(&header.encode());
+        batch
+    }
+}
+
+/// Appends a record and returns where its value starts.
+fn put_record(out: &mut Vec<u8>, number: u32, key: Option<&[u8]>, value: &[u8]) -> usize {
+    let key_length = key.map_or(-1, |key| key.len() as i64);
+    let key_bytes = key.map_or(0, |key| key.len());
+    // Attributes, timestamp delta and the count of headers are one byte each, and 0.
+    let length = 3
+        + varint_bytes(number.into())
+        + varint_bytes(key_length)
+        + key_bytes
+        + varint_bytes(value.len() as i64)
+        + value.len();
+    out.reserve(length + RECORD_OVERHEAD_MAX);
+    put_varint(out, length as i64);
+    out.extend_from_slice(&[0, 0]);
+    put_varint(out, number.into());
+    put_varint(out, key_length);
+    out.extend_from_slice(key.unwrap_or_default());
+    put_varint(out, value.len() as i64);
+    let start = out.len();
+    out.extend_from_slice(value);
+    out.push(0);
+    start
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+fn varint_bytes(value: i64) -> usize {
+    (64 - (zigzag(value) | 1).leading_zeros() as usize).div_ceil(7)
+}
+
+fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = zigzag(value);
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use corelane::protocol::batch::{Batches, validate};
+
+    use super::*;
+    use crate::settings::{Acks, Keys, Offered, SizeSpec, Topics};
+    use crate::workload::keys::partition_of;
+    use crate::workload::records::{Record, records};
+
+    /// A workload to change in tests.
+    pub fn workload() -> Workload {
+        Workload {
+            brokers: vec!["127.0.0.1:9092".into()],
+            topics: Topics { name: "t".into(), count: 1, partitions: Some(3), replication_factor: -1 },
+            producers: 1,
+            consumers: 1,
+            is_stamped: true,
+            offered: Offered::Closed,
+            size: SizeSpec::Fixed(100),
+            sample: Vec::new(),
+            randomness: 1.0,
+            keys: Keys::None,
+            batch: 10,
+            acks: Acks::All,
+            idempotence: false,
+            compression: Compression::None,
+            in_flight: 5,
+            warmup: Duration::ZERO,
+            duration: Duration::from_secs(1),
+            drain: Duration::from_secs(1),
+            seed: 1,
+            cpus: vec![0],
+        }
+    }
+
+    /// All records of a batch, which must be valid.
+    fn read(batch: &MadeBatch) -> Vec<(Option<Vec<u8>>, Vec<u8>)> {
+        let at = Batches::new(&batch.bytes).check_crc().next().unwrap().unwrap();
+        assert_eq!(at.batch.bytes().len(), batch.bytes.len());
+        records(&at.batch, |Record { key, value, .. }| (key.map(<[u8]>::to_vec), value.unwrap().to_vec()))
+            .unwrap()
+    }
+
+    #[test]
+    fn batches_are_valid_and_carry_their_stamps() {
+        for compression in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4] {
+            let workload = Workload { compression, keys: Keys::Uniform(50), ..workload() };
+            let mut maker = BatchMaker::new(&Supplies::new(Arc::new(workload), 77, 3), 4, None);
+            let mut sequences = [0u64; 3];
+            for round in 0..20 {
+                let partition = maker.next_partition();
+                let made = maker.make(partition, round, 1234);
+                assert_eq!(made.payload_bytes, 10 * 108);
+                if compression == Compression::None {
+                    validate(&made.bytes, usize::MAX).unwrap();
+                }
+                for (key, value) in read(&made) {
+                    assert_eq!(partition_of(&key.unwrap(), 3), partition);
+                    assert!(Stamp::is_intact(&value));
+                    let expected =
+                        Stamp { run: 77, producer: 4, sequence: sequences[partition], intended_ns: round };
+                    assert_eq!(Stamp::read(&value), Some(expected));
+                    sequences[partition] += 1;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn partitions_take_turns_and_sequences_go_on() {
+        let identity = Some(Identity { producer_id: 9, producer_epoch: 2 });
+        let mut maker = BatchMaker::new(&Supplies::new(Arc::new(workload()), 1, 3), 1, identity);
+        let partitions: Vec<usize> = (0..6).map(|_| maker.next_partition()).collect();
+        assert_eq!(partitions, [1, 2, 0, 1, 2, 0]);
+        for round in 0..3 {
+            let made = maker.make(2, 0, 0);
+            let header = BatchHeader::parse(&made.bytes).unwrap();
+            assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (9, 2, round * 10));
+        }
+    }
+
+    #[test]
+    fn lengths_of_varints_are_right() {
+        for value in [0, 1, -1, 63, 64, -64, -65, 8191, 8192, i64::from(i32::MAX), i64::MIN] {
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            assert_eq!(out.len(), varint_bytes(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The program, as it is called, against a broker that misbehaves on purpose.
+
+mod broker;
+mod log;
+mod run;
+mod verify;

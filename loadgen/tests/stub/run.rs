@@ -1,0 +1,175 @@
+//! The program against a broker that misbehaves on purpose.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::broker::{Behaviour, Stub};
+
+fn loadgen(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_loadgen")).args(arguments).output().unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn report(directory: &Path) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(directory.join("report.json")).unwrap()).unwrap()
+}
+
+/// Runs against a stub for three seconds without warm-up, and gives output and report.
+fn run(stub: &Stub, more: &[&str]) -> (Output, Value) {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().to_str().unwrap();
+    let mut arguments = vec!["run", "--brokers", &stub.address, "--warmup", "0s", "--duration", "3s"];
+    arguments.extend(["--threads", "1", "--report", path]);
+    arguments.extend(more);
+    let output = loadgen(&arguments);
+    assert!(directory.path().join("report.json").exists(), "{}", text(&output.stderr));
+    let report = report(directory.path());
+    assert!(std::fs::read_to_string(directory.path().join("report.html")).unwrap().contains("<svg"));
+    (output, report)
+}
+
+#[test]
+fn a_stall_of_a_second_shows_in_full() {
+    let stall = Some((Duration::from_secs(1), Duration::from_secs(1)));
+    let stub = Stub::start(Behaviour { stall, ..Default::default() });
+    let (output, report) = run(&stub, &["--rate", "1000", "--size", "100", "--in-flight", "1"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+
+    // One request was outstanding when the broker stalled: by service time one request of 3,000 was slow. But a
+    // thousand were to be sent in that second, and waited for half a second on average.
+    let at = |kind: &str, percentile: &str| report["latency_ms"][kind][percentile].as_f64().unwrap();
+    assert!(at("service", "max") >= 990.0);
+    assert!(at("service", "p99") < 500.0, "{}", at("service", "p99"));
+    assert!(at("response", "max") >= 990.0);
+    assert!(at("response", "p99") >= 900.0, "{}", at("response", "p99"));
+    // A third of all requests were meant for the stall: those slower than the two thirds took up to a second, evenly.
+    assert!((600.0..1000.0).contains(&at("response", "p90")), "{}", at("response", "p90"));
+    assert_eq!(report["latency_ms"]["response"]["count"], 3000);
+    assert_eq!(report["total"]["acked_records"], 3000);
+    assert_eq!(report["total"]["unsent_requests"], 0);
+    // In the second of the stall nothing was achieved, though as much was offered as ever.
+    let stalled = &report["points"][1]["counts"];
+    assert!(stalled["acked_records"].as_u64().unwrap() < 500, "{stalled}");
+    assert!((900..=1100).contains(&stalled["offered_records"].as_u64().unwrap()), "{stalled}");
+}
+
+#[test]
+fn what_is_sent_when_is_what_was_asked_for() {
+    let stub = Stub::start(Behaviour::default());
+    let arguments = ["--rate", "2000", "--batch", "10", "--size", "50..150", "--producers", "2"];
+    let (output, report) = run(&stub, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let mut arrivals = stub.arrivals.lock().unwrap().clone();
+    arrivals.sort();
+    // 200 requests of 10 records a second for three seconds, not one more or less, and none grouped with others.
+    assert_eq!(arrivals.len(), 600);
+    assert_eq!(stub.records.load(Ordering::SeqCst), 6000);
+    assert_eq!(report["rates"]["achieved_records_per_s"].as_f64().unwrap().round(), 2000.0);
+    let early = arrivals.iter().enumerate().filter(|(number, at)| {
+        // The first may come late, and then the others seem early: allow it a little.
+        at.as_secs_f64() + 0.1 < *number as f64 / 200.0
+    });
+    assert_eq!(early.count(), 0);
+}
+
+#[test]
+fn a_closed_loop_is_called_one_and_hides_the_stall() {
+    let stall = Some((Duration::from_secs(1), Duration::from_secs(1)));
+    let stub = Stub::start(Behaviour { stall, ..Default::default() });
+    let (output, report) = run(&stub, &["--closed", "--in-flight", "1", "--size", "100"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(report["mode"].as_str().unwrap().starts_with("closed loop"));
+    assert!(text(&output.stdout).contains("closed loop"));
+    assert!(report["latency_ms"]["response"]["p99"].as_f64().unwrap() < 500.0);
+}
+
+#[test]
+fn a_broker_that_dies_leaves_partial_results_that_say_so() {
+    let dies_after = Some(Duration::from_millis(1500));
+    let stub = Stub::start(Behaviour { dies_after, ..Default::default() });
+    let (output, report) = run(&stub, &["--rate", "500", "--size", "100"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("the results are partial"), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("PARTIAL RESULTS"));
+    assert!(report["partial"].as_str().unwrap().contains("broke"), "{}", report["partial"]);
+    let acked = report["total"]["acked_records"].as_u64().unwrap();
+    assert!((600..=800).contains(&acked), "{acked}");
+}
+
+#[test]
+fn requests_that_are_refused_are_counted_by_name() {
+    let stub = Stub::start(Behaviour { refuses_every: Some(10), ..Default::default() });
+    let (output, report) = run(&stub, &["--rate", "1000", "--size", "100"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(report["errors"]["NOT_ENOUGH_REPLICAS"], 300);
+    assert_eq!(report["total"]["acked_requests"], 2700);
+    assert!(text(&output.stderr).contains("300 requests were answered with errors"));
+}
+
+#[test]
+fn requests_that_never_go_out_are_counted_and_not_forgotten() {
+    let stall = Some((Duration::from_secs(1), Duration::from_secs(60)));
+    let stub = Stub::start(Behaviour { stall, ..Default::default() });
+    let (output, report) =
+        run(&stub, &["--rate", "1000", "--size", "100", "--in-flight", "1", "--drain", "1s"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let total = |name: &str| report["total"][name].as_u64().unwrap();
+    assert_eq!(total("unanswered_requests"), 1);
+    assert_eq!(total("unsent_requests") + 1 + total("acked_requests"), 3000);
+    assert_eq!(report["latency_ms"]["response"]["count"], 3000);
+    assert!(text(&output.stdout).contains("lower bounds"));
+    assert!(report["latency_ms"]["response"]["max"].as_f64().unwrap() >= 2900.0);
+}
+
+#[test]
+fn acks_0_is_measured_and_called_what_it_is() {
+    let stub = Stub::start(Behaviour::default());
+    let (output, report) = run(&stub, &["--rate", "1000", "--acks", "0", "--size", "100"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(report["total"]["acked_requests"], 3000);
+    assert!(text(&output.stdout).contains("nothing is answered"));
+}
+
+#[test]
+fn bad_input_is_named_with_its_remedy() {
+    let refused = |arguments: &[&str], code, part: &str| {
+        let output = loadgen(arguments);
+        let message = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {message}");
+        assert!(message.contains(part), "{arguments:?}: {message}");
+    };
+    let stub = Stub::start(Behaviour::default());
+    refused(&["run", "--rate", "1", "--brokers", "127.0.0.1:1"], 1, "is it running");
+    refused(&["run", "--rate", "1", "--brokers", "nonsense"], 1, "HOST:PORT");
+    refused(&["run", "--rate", "1", "--brokers", &stub.address, "--topic", "missing"], 1, "--partitions N");
+    refused(&["run", "--rate", "1", "--brokers", &stub.address, "--partitions", "9"], 1, "has 4 partitions");
+    refused(&["run"], 2, "--rate");
+    refused(&["run", "--rate", "1", "--closed"], 2, "cannot be used with");
+    refused(&["run", "--rate", "1", "--preset", "harder"], 2, "did you mean `hard`?");
+}
+
+#[test]
+fn the_null_broker_takes_everything() {
+    let output = loadgen(&["run", "--null", "--rate", "1", "--duration", "100ms", "--batch", "100"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains("records/s"));
+}
+
+#[test]
+fn consumers_get_everything_and_tell_end_to_end_latency() {
+    let stub = Stub::start(Behaviour::default());
+    let arguments = ["--rate", "1000", "--size", "100", "--consumers", "2", "--compression", "snappy"];
+    let (output, report) = run(&stub, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(report["total"]["consumed_records"], 3000);
+    assert_eq!(report["latency_ms"]["end_to_end"]["count"], 3000);
+    let at = |kind: &str| report["latency_ms"][kind]["p50"].as_f64().unwrap();
+    assert!(at("end_to_end") > at("response") / 2.0);
+}
