@@ -1,7 +1,9 @@
 //! When requests are meant to be sent. Pure: the same seed gives the same times, whatever happens to the requests.
 
+use std::time::Duration;
+
 use crate::random::Random;
-use crate::settings::ScheduleKind;
+use crate::settings::{Overload, ScheduleKind};
 
 /// The intended send times of one producer, in ns since the start, never descending.
 #[derive(Clone, Debug)]
@@ -26,6 +28,11 @@ enum Kind {
     Burst {
         phase_ns: f64,
         burst: u64,
+    },
+    Overload {
+        overload: Overload,
+        producers: f64,
+        part: f64,
     },
 }
 
@@ -52,6 +59,14 @@ impl Schedule {
         Schedule { kind, distance_ns, given: 0 }
     }
 
+    /// The schedule of producer `index` of `producers` in an overload that begins `start` after the start; before
+    /// it, the load is normal.
+    pub fn overload(overload: Overload, start: Duration, index: u32, producers: u32) -> Self {
+        let overload = Overload { before: overload.before + start, ..overload };
+        let (producers, part) = (f64::from(producers), f64::from(index) / f64::from(producers));
+        Schedule { kind: Kind::Overload { overload, producers, part }, distance_ns: 0.0, given: 0 }
+    }
+
     /// The next request's intended time, in ns since the start.
     pub fn next_ns(&mut self) -> u64 {
         let number = self.given;
@@ -66,8 +81,32 @@ impl Schedule {
                 let first = number - number % *burst;
                 (*phase_ns + self.distance_ns * first as f64) as u64
             }
+            Kind::Overload { overload, producers, part } => {
+                (1e9 * overload_time_s(overload, (number as f64 + *part) * *producers)) as u64
+            }
         }
     }
+}
+
+/// When the `number`-th request of all producers is due: the time up to which the rate adds up to it.
+fn overload_time_s(overload: &Overload, number: f64) -> f64 {
+    let Overload { normal_per_s: normal, peak_per_s: peak, before, ramp, hold, .. } = *overload;
+    let (before, ramp, hold) = (before.as_secs_f64(), ramp.as_secs_f64(), hold.as_secs_f64());
+    let (in_before, in_ramp, in_hold) = (normal * before, (normal + peak) / 2.0 * ramp, peak * hold);
+    if number < in_before {
+        return number / normal;
+    }
+    let number = number - in_before;
+    if number < in_ramp {
+        // normal * t + (peak - normal) / (2 * ramp) * t^2 = number, solved for t without a difference of like values.
+        let slope = (peak - normal) / ramp;
+        return before + 2.0 * number / (normal + (normal * normal + 2.0 * slope * number).sqrt());
+    }
+    let number = number - in_ramp;
+    if number < in_hold {
+        return before + ramp + number / peak;
+    }
+    before + ramp + hold + (number - in_hold) / normal
 }
 
 #[cfg(test)]
@@ -79,6 +118,8 @@ mod tests {
     const KINDS: [ScheduleKind; 3] = [ScheduleKind::Constant, ScheduleKind::Poisson, ScheduleKind::Burst];
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
         #[test]
         fn times_never_descend_and_repeat_by_seed(
             kind in 0usize..3, rate in 0.1f64..1e6, burst in 1u32..50, producers in 1u32..20, seed: u64,
@@ -126,6 +167,29 @@ mod tests {
                 prop_assert!(((at - last) as f64 - distance).abs() <= 1.5);
                 last = at;
             }
+        }
+    }
+
+    #[test]
+    fn an_overload_rises_holds_and_falls_back() {
+        let seconds = Duration::from_secs;
+        let (before, ramp, hold, after) = (seconds(2), seconds(4), seconds(3), seconds(5));
+        let overload = Overload { normal_per_s: 100.0, peak_per_s: 900.0, before, ramp, hold, after };
+        let mut times: Vec<f64> = Vec::new();
+        for index in 0..3 {
+            let mut schedule = Schedule::overload(overload, seconds(1), index, 3);
+            let own =
+                std::iter::from_fn(|| Some(schedule.next_ns() as f64 / 1e9)).take_while(|at| *at < 15.0);
+            let own: Vec<f64> = own.collect();
+            assert!(own.windows(2).all(|pair| pair[0] <= pair[1]));
+            times.extend(own);
+        }
+        let between = |from: f64, to: f64| times.iter().filter(|at| (from..to).contains(*at)).count();
+        // One second of warm-up and two before, then 100 to 900 a second: on average 500.
+        for (from, to, expected) in
+            [(0.0, 3.0, 300), (3.0, 7.0, 2000), (3.0, 5.0, 600), (7.0, 10.0, 2700), (10.0, 15.0, 500)]
+        {
+            assert!(between(from, to).abs_diff(expected) <= 3, "{from} to {to}: {}", between(from, to));
         }
     }
 

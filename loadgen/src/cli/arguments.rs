@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{Acks, ByteSize, Compression, CpuList, Keys, Period, Rate, ScheduleKind, SizeSpec};
+use crate::settings::{
+    Acks, ByteSize, Compression, ConsumerMode, CpuList, Keys, Period, Rate, ScheduleKind, SizeSpec,
+};
 
 const EXAMPLES: &str = "\
 Every flag can also stand in a TOML file (--config): rate = \"50k\". Flags win over the file, which wins over the \
@@ -34,6 +36,16 @@ pub enum Command {
     /// Send and read at the times asked for, and tell the latencies
     #[command(after_help = EXAMPLES, args_override_self = true)]
     Run(RunArguments),
+    /// Find the highest rate that holds a bound of latency
+    #[command(args_override_self = true)]
+    Sweep(SweepArguments),
+    /// Offer more than the broker can take, and see what it does and how it recovers
+    #[command(args_override_self = true)]
+    Backpressure(BackpressureArguments),
+    /// Measure synchronous writes of this machine's disk
+    Disk(DiskArguments),
+    /// Measure round trips and bandwidth of this machine's loopback network
+    Net(NetArguments),
     /// Send numbered records, read them back, and count loss, duplicates and reordering, across broker restarts
     #[command(args_override_self = true)]
     Verify(VerifyArguments),
@@ -47,11 +59,156 @@ pub enum Command {
 #[derive(Args, Debug)]
 pub struct RunArguments {
     #[command(flatten)]
-    pub workload: WorkloadArguments,
+    pub load: LoadArguments,
+    /// Open loop: records (50000, 50k, 1.5M) or bytes (100MB/s) a second of all producers together
+    #[arg(long, value_name = "RATE", conflicts_with = "closed")]
+    pub rate: Option<Rate>,
+    /// Closed loop: each producer keeps --in-flight requests outstanding; latency then leaves out the time that
+    /// requests would have waited
+    #[arg(long)]
+    pub closed: bool,
+    /// How requests lie in time
+    #[arg(long, value_enum, default_value_t = ScheduleKind::Constant)]
+    pub schedule: ScheduleKind,
+    /// Requests that each producer sends at once with --schedule burst
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub burst: u32,
+    /// Time that is measured
+    #[arg(long, value_name = "TIME", default_value = "30s")]
+    pub duration: Period,
     /// Encode requests and throw them away: how fast this program is by itself
     #[arg(long)]
     pub null: bool,
     /// Write report.json, report.html and .hgrm files into this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+/// Arguments of `loadgen sweep`.
+#[derive(Args, Debug)]
+pub struct SweepArguments {
+    #[command(flatten)]
+    pub load: LoadArguments,
+    /// Bound of the response time's 99th percentile
+    #[arg(long, value_name = "TIME", default_value = "10ms")]
+    pub p99: Period,
+    /// Rate to begin with
+    #[arg(long, value_name = "RATE", default_value = "1k")]
+    pub from: Rate,
+    /// Stop when the knee is known to this part of itself
+    #[arg(long, value_name = "PART", default_value_t = 0.05, value_parser = resolution)]
+    pub resolution: f64,
+    /// How requests lie in time
+    #[arg(long, value_enum, default_value_t = ScheduleKind::Constant)]
+    pub schedule: ScheduleKind,
+    /// Time that is measured at each rate
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub duration: Period,
+    /// Write sweep.json and sweep.html into this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+fn resolution(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if (0.01..=1.0).contains(&part) => Ok(part),
+        _ => Err("expected a number from 0.01 to 1".to_owned()),
+    }
+}
+
+/// Arguments of `loadgen backpressure`.
+#[derive(Args, Debug)]
+pub struct BackpressureArguments {
+    #[command(flatten)]
+    pub load: LoadArguments,
+    /// What the broker can take [default: measured first, in a closed loop of 10 s]
+    #[arg(long, value_name = "RATE")]
+    pub capacity: Option<Rate>,
+    /// The peak, in multiples of the capacity
+    #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = multiple)]
+    pub multiple: f64,
+    /// The load before and after, as a part of the capacity
+    #[arg(long, value_name = "PART", default_value_t = 0.5, value_parser = normal)]
+    pub normal: f64,
+    /// How long the load is normal at first
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub before: Period,
+    /// How long it rises
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub ramp: Period,
+    /// How long the peak is held
+    #[arg(long, value_name = "TIME", default_value = "60s")]
+    pub hold: Period,
+    /// How long the load is normal again
+    #[arg(long, value_name = "TIME", default_value = "20s")]
+    pub after: Period,
+    /// What consumers do: normal; slow:RATE, each connection reads so many bytes a second (slow:1MB/s); paused, they do
+    /// not read during the overload; backlog, they begin when it has ended
+    #[arg(long, value_name = "MODE", default_value = "normal")]
+    pub consumer_mode: ConsumerMode,
+    /// Process of a broker on this machine, whose memory is to be watched
+    #[arg(long, value_name = "PID")]
+    pub broker_pid: Option<u32>,
+    /// Write report.json, report.html and .hgrm files into this directory
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+fn multiple(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (1.0..=100.0).contains(&number) => Ok(number),
+        _ => Err("expected a number from 1 to 100".to_owned()),
+    }
+}
+
+fn normal(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(part) if (0.01..=1.0).contains(&part) => Ok(part),
+        _ => Err("expected a number from 0.01 to 1".to_owned()),
+    }
+}
+
+/// Arguments of `loadgen disk`.
+#[derive(Args, Debug)]
+pub struct DiskArguments {
+    /// Directory on the device; a file is made there and removed
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub dir: PathBuf,
+    /// Length of the file
+    #[arg(long, value_name = "SIZE", default_value = "256MiB")]
+    pub file_size: ByteSize,
+    /// Lengths of writes, multiples of 4KiB
+    #[arg(
+        long,
+        value_name = "SIZE,...",
+        default_value = "4KiB,16KiB,64KiB,256KiB,1MiB",
+        value_delimiter = ','
+    )]
+    pub sizes: Vec<ByteSize>,
+    /// Writes outstanding at a time
+    #[arg(long, value_name = "N,...", default_value = "1,4,16", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub depths: Vec<u32>,
+    /// Time for each size and depth
+    #[arg(long, value_name = "TIME", default_value = "2s")]
+    pub duration: Period,
+    /// Write disk.json into this directory; reports that are written there later state the distance to it
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+/// Arguments of `loadgen net`.
+#[derive(Args, Debug)]
+pub struct NetArguments {
+    /// Bytes that go to and fro
+    #[arg(long, value_name = "SIZE", default_value = "64")]
+    pub size: ByteSize,
+    /// Time for round trips, and again for bandwidth
+    #[arg(long, value_name = "TIME", default_value = "3s")]
+    pub duration: Period,
+    /// The CPUs of the two ends, such as 0,1 [default: the first two that may be used]
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<CpuList>,
+    /// Write net.json into this directory; reports that are written there later state the distance to it
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -118,9 +275,9 @@ pub struct CompareArguments {
     pub reports: Vec<PathBuf>,
 }
 
-/// What decides a workload.
+/// What decides a workload, but for its rate.
 #[derive(Args, Clone, Debug)]
-pub struct WorkloadArguments {
+pub struct LoadArguments {
     /// Read flags from a TOML file
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
@@ -148,19 +305,6 @@ pub struct WorkloadArguments {
     /// Consumers; partitions are dealt out to them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub consumers: u32,
-    /// Open loop: records (50000, 50k, 1.5M) or bytes (100MB/s) a second of all producers together
-    #[arg(long, value_name = "RATE", conflicts_with = "closed")]
-    pub rate: Option<Rate>,
-    /// Closed loop: each producer keeps --in-flight requests outstanding; latency then leaves out the time that
-    /// requests would have waited
-    #[arg(long)]
-    pub closed: bool,
-    /// How requests lie in time
-    #[arg(long, value_enum, default_value_t = ScheduleKind::Constant)]
-    pub schedule: ScheduleKind,
-    /// Requests that each producer sends at once with --schedule burst
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    pub burst: u32,
     /// Length of values: 1KiB, a range 100..2000, or file:PATH to send the file's lines
     #[arg(long, value_name = "SIZE", default_value = "1KiB")]
     pub size: SizeSpec,
@@ -188,9 +332,6 @@ pub struct WorkloadArguments {
     /// Time before anything is measured
     #[arg(long, value_name = "TIME", default_value = "5s")]
     pub warmup: Period,
-    /// Time that is measured
-    #[arg(long, value_name = "TIME", default_value = "30s")]
-    pub duration: Period,
     /// How long to wait at the end for what is outstanding
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub drain: Period,

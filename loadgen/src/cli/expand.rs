@@ -105,6 +105,9 @@ pub fn expand(arguments: &[String], matches: &ArgMatches) -> Result<Vec<String>,
             let nearest = nearest(&name, presets::PRESETS.iter().map(|(preset, _)| *preset));
             ExpandError::Preset { name, nearest }
         })?;
+        // A preset says more than some commands ask: a sweep has no rate.
+        let known = known_flags(command);
+        let flags = flags.into_iter().filter(|(flag, _)| known.contains(flag));
         weaker.extend(flags.into_iter().map(|(flag, value)| (flag, Some(value))));
         let is_kept = |(flag, _): &Flag| !file.iter().any(|(stronger, _)| replaces(stronger, flag));
         weaker.retain(is_kept);

@@ -3,29 +3,96 @@
 use std::path::Path;
 use std::time::Duration;
 
-use super::arguments::{SAMPLE_BYTES_MAX, VerifyArguments, WorkloadArguments};
+use super::arguments::{
+    BackpressureArguments, LoadArguments, RunArguments, SAMPLE_BYTES_MAX, SweepArguments, VerifyArguments,
+};
 use crate::settings::{
-    Acks, CpuList, Keys, Offered, ScheduleKind, SettingsError, SizeSpec, Topics, Workload, mean_bytes,
-    requests_per_s,
+    Acks, ConsumerMode, CpuList, Keys, Offered, Overload, ScheduleKind, SettingsError, SizeSpec, Topics,
+    Workload, mean_bytes, requests_per_s,
 };
 
-/// The workload that arguments ask for.
-pub fn workload(arguments: &WorkloadArguments) -> Result<Workload, SettingsError> {
+/// The workload of `loadgen run`.
+pub fn run(arguments: &RunArguments) -> Result<Workload, SettingsError> {
+    let duration = arguments.duration.0;
+    workload(&arguments.load, duration, ConsumerMode::Normal, |mean_bytes| {
+        match (arguments.rate, arguments.closed) {
+            (_, true) => Ok(Offered::Closed),
+            (Some(rate), false) => {
+                let requests_per_s = requests_per_s(rate, arguments.load.batch, mean_bytes);
+                Ok(Offered::Open { requests_per_s, schedule: arguments.schedule, burst: arguments.burst })
+            }
+            // Nothing is sent, so nothing has to be said about it.
+            (None, false) if arguments.load.producers == 0 => Ok(Offered::Closed),
+            // Encoded as fast as it goes.
+            (None, false) if arguments.null => Ok(Offered::Closed),
+            (None, false) => Err(SettingsError::NoRate),
+        }
+    })
+}
+
+/// The workload of `loadgen sweep` at its first rate.
+pub fn sweep(arguments: &SweepArguments) -> Result<Workload, SettingsError> {
+    need_producers(&arguments.load)?;
+    workload(&arguments.load, arguments.duration.0, ConsumerMode::Normal, |mean_bytes| {
+        let requests_per_s = requests_per_s(arguments.from, arguments.load.batch, mean_bytes);
+        Ok(Offered::Open { requests_per_s, schedule: arguments.schedule, burst: 1 })
+    })
+}
+
+/// The workload of `loadgen backpressure`, for a broker that takes one request a second: [`at_capacity`] makes it one
+/// for another; and the capacity in requests a second, if it was given.
+pub fn backpressure(arguments: &BackpressureArguments) -> Result<(Workload, Option<f64>), SettingsError> {
+    need_producers(&arguments.load)?;
+    let overload = Overload {
+        normal_per_s: arguments.normal,
+        peak_per_s: arguments.multiple,
+        before: arguments.before.0,
+        ramp: arguments.ramp.0.max(Duration::from_millis(1)),
+        hold: arguments.hold.0,
+        after: arguments.after.0,
+    };
+    let (duration, mode) = (overload.end() + overload.after, arguments.consumer_mode);
+    let mut mean_bytes = 0.0;
+    let workload = workload(&arguments.load, duration, mode, |mean| {
+        mean_bytes = mean;
+        Ok(Offered::Overload(overload))
+    })?;
+    if workload.acks == Acks::None {
+        return Err(SettingsError::OverloadWithoutAcks);
+    }
+    let capacity = arguments.capacity.map(|rate| requests_per_s(rate, arguments.load.batch, mean_bytes));
+    if let Some(capacity) = capacity {
+        at_capacity(&workload, capacity).check()?;
+    }
+    Ok((workload, capacity))
+}
+
+/// The same overload for a broker that takes so many requests a second.
+pub fn at_capacity(workload: &Workload, requests_per_s: f64) -> Workload {
+    let mut workload = workload.clone();
+    if let Offered::Overload(overload) = &mut workload.offered {
+        overload.normal_per_s *= requests_per_s;
+        overload.peak_per_s *= requests_per_s;
+    }
+    workload
+}
+
+fn need_producers(arguments: &LoadArguments) -> Result<(), SettingsError> {
+    if arguments.producers == 0 { Err(SettingsError::NoProducers) } else { Ok(()) }
+}
+
+/// What all commands that put load on a broker have in common. `offered` is given the mean length of values.
+fn workload(
+    arguments: &LoadArguments,
+    duration: Duration,
+    consumer_mode: ConsumerMode,
+    offered: impl FnOnce(f64) -> Result<Offered, SettingsError>,
+) -> Result<Workload, SettingsError> {
     let sample = match &arguments.size {
         SizeSpec::Sample(path) => read_sample(path)?,
         _ => Vec::new(),
     };
-    let offered = match (arguments.rate, arguments.closed) {
-        (_, true) => Offered::Closed,
-        (Some(rate), false) => {
-            let mean = mean_bytes(&arguments.size, &sample);
-            let requests_per_s = requests_per_s(rate, arguments.batch, mean);
-            Offered::Open { requests_per_s, schedule: arguments.schedule, burst: arguments.burst }
-        }
-        // Nothing is sent, so nothing has to be said about it.
-        (None, false) if arguments.producers == 0 => Offered::Closed,
-        (None, false) => return Err(SettingsError::NoRate),
-    };
+    let offered = offered(mean_bytes(&arguments.size, &sample))?;
     let workload = Workload {
         brokers: arguments.brokers.clone(),
         topics: Topics {
@@ -36,6 +103,7 @@ pub fn workload(arguments: &WorkloadArguments) -> Result<Workload, SettingsError
         },
         producers: arguments.producers,
         consumers: arguments.consumers,
+        consumer_mode,
         is_stamped: arguments.consumers > 0,
         offered,
         size: arguments.size.clone(),
@@ -48,7 +116,7 @@ pub fn workload(arguments: &WorkloadArguments) -> Result<Workload, SettingsError
         compression: arguments.compression,
         in_flight: arguments.in_flight,
         warmup: arguments.warmup.0,
-        duration: arguments.duration.0,
+        duration,
         drain: arguments.drain.0,
         seed: arguments.seed,
         cpus: cpus(arguments)?,
@@ -76,6 +144,7 @@ pub fn verification(arguments: &VerifyArguments) -> Result<Workload, SettingsErr
         },
         producers: arguments.producers,
         consumers: 0,
+        consumer_mode: ConsumerMode::Normal,
         is_stamped: true,
         offered,
         size: arguments.size.clone(),
@@ -97,7 +166,7 @@ pub fn verification(arguments: &VerifyArguments) -> Result<Workload, SettingsErr
     Ok(workload)
 }
 
-fn cpus(arguments: &WorkloadArguments) -> Result<Vec<usize>, SettingsError> {
+fn cpus(arguments: &LoadArguments) -> Result<Vec<usize>, SettingsError> {
     let allowed: Vec<usize> =
         core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect();
     match (&arguments.cpus, arguments.threads) {
@@ -139,14 +208,14 @@ mod tests {
         let Command::Run(arguments) = Arguments::try_parse_from(arguments).unwrap().command else {
             panic!("run")
         };
-        workload(&arguments.workload)
+        run(&arguments)
     }
 
     #[test]
     fn rates_become_requests() {
         let requests = |arguments: &[&str]| match resolved(arguments).unwrap().offered {
             Offered::Open { requests_per_s, .. } => requests_per_s,
-            Offered::Closed => 0.0,
+            Offered::Closed | Offered::Overload(_) => 0.0,
         };
         assert_eq!(requests(&["--rate", "50k", "--batch", "100"]), 500.0);
         assert_eq!(requests(&["--rate", "10MB/s", "--size", "1000", "--batch", "10"]), 1000.0);

@@ -5,10 +5,14 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use super::arguments::{Arguments, Command, RunArguments, VerifyArguments};
+use super::arguments::{
+    Arguments, BackpressureArguments, Command, DiskArguments, NetArguments, RunArguments, SweepArguments,
+    VerifyArguments,
+};
 use super::{expand, presets, resolve};
-use crate::commands::{self, CommandError, Invocation};
+use crate::commands::{self, CommandError, DiskPlan, Invocation, ROUND_TRIP_BYTES_MAX};
 use crate::report::repeat_command;
+use crate::settings::CpuList;
 
 const FAILED: u8 = 1;
 /// Also clap's own exit code for arguments that it refuses.
@@ -31,6 +35,10 @@ pub fn run() -> ExitCode {
             presets::PRESETS.iter().for_each(|(name, flags)| println!("{name}\n    {flags}"));
             ExitCode::SUCCESS
         }
+        Command::Sweep(arguments) => sweep_command(&arguments, &invocation),
+        Command::Backpressure(arguments) => backpressure_command(&arguments, &invocation),
+        Command::Disk(arguments) => disk_command(arguments),
+        Command::Net(arguments) => net_command(&arguments),
         Command::Verify(arguments) => verify_command(&arguments, &invocation),
         Command::Compare(arguments) => finished(commands::compare(&arguments.reports)),
         Command::Run(arguments) => run_command(&arguments, &invocation),
@@ -38,7 +46,7 @@ pub fn run() -> ExitCode {
 }
 
 fn run_command(arguments: &RunArguments, invocation: &Invocation) -> ExitCode {
-    let workload = match resolve::workload(&arguments.workload) {
+    let workload = match resolve::run(arguments) {
         Ok(workload) => workload,
         Err(error) => return wrongly_called(&error),
     };
@@ -46,6 +54,58 @@ fn run_command(arguments: &RunArguments, invocation: &Invocation) -> ExitCode {
         true => commands::null(workload),
         false => commands::run(workload, arguments.report.as_deref(), invocation),
     })
+}
+
+fn sweep_command(arguments: &SweepArguments, invocation: &Invocation) -> ExitCode {
+    match resolve::sweep(arguments) {
+        Ok(workload) => {
+            let (p99, directory) = (arguments.p99.0, arguments.report.as_deref());
+            finished(commands::sweep(workload, p99, arguments.resolution, directory, invocation))
+        }
+        Err(error) => wrongly_called(&error),
+    }
+}
+
+fn backpressure_command(arguments: &BackpressureArguments, invocation: &Invocation) -> ExitCode {
+    match resolve::backpressure(arguments) {
+        Ok((workload, capacity)) => finished(commands::backpressure(
+            workload,
+            capacity,
+            resolve::at_capacity,
+            arguments.broker_pid,
+            arguments.report.as_deref(),
+            invocation,
+        )),
+        Err(error) => wrongly_called(&error),
+    }
+}
+
+fn disk_command(arguments: DiskArguments) -> ExitCode {
+    let plan = DiskPlan {
+        directory: arguments.dir,
+        file_bytes: arguments.file_size.0,
+        sizes: arguments.sizes.iter().map(|size| size.0).collect(),
+        depths: arguments.depths,
+        duration: arguments.duration.0,
+    };
+    finished(commands::disk(&plan, arguments.report.as_deref()))
+}
+
+fn net_command(arguments: &NetArguments) -> ExitCode {
+    let cpus = match &arguments.cpus {
+        Some(CpuList(cpus)) => cpus.clone(),
+        None => core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect(),
+    };
+    let (Some(first), bytes) = (cpus.first().copied(), arguments.size.0) else {
+        eprintln!("loadgen: no CPU may be used");
+        return ExitCode::from(FAILED);
+    };
+    if !(1..=ROUND_TRIP_BYTES_MAX).contains(&bytes) {
+        eprintln!("loadgen: --size must be 1 to {ROUND_TRIP_BYTES_MAX} bytes");
+        return ExitCode::from(WRONGLY_CALLED);
+    }
+    let second = cpus.get(1).copied().unwrap_or(first);
+    finished(commands::net(bytes, arguments.duration.0, (first, second), arguments.report.as_deref()))
 }
 
 fn verify_command(arguments: &VerifyArguments, invocation: &Invocation) -> ExitCode {

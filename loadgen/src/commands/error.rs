@@ -33,6 +33,33 @@ pub enum CommandError {
     /// Verification found something.
     #[error("records were lost, duplicated, reordered or changed; see the counts")]
     NotClean,
+    /// A sweep whose first rates were all too high.
+    #[error("no rate that was tried holds the bound")]
+    NoKnee,
+    /// A broker that took nothing.
+    #[error(
+        "the broker acknowledged nothing while its capacity was measured; see what `loadgen run --closed` says"
+    )]
+    NoCapacity,
+    /// A process that is not there.
+    #[error(
+        "there is no process {0} whose memory could be read; is --broker-pid right, and the broker on this machine?"
+    )]
+    NoProcess(u32),
+    /// Sizes that contradict each other.
+    #[error("{0}")]
+    DiskPlan(String),
+    /// The disk.
+    #[error("{}: {source}; direct I/O needs a directory on ext4, XFS or the like, with enough space (--dir)", path.display())]
+    Disk {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The loopback network.
+    #[error("loopback cannot be measured: {0}")]
+    Net(std::io::Error),
     /// The report.
     #[error(transparent)]
     Report(#[from] ReportError),

@@ -9,14 +9,17 @@ use super::CommandError;
 use super::plan::plans;
 use super::progress::ProgressLine;
 use crate::client::{describe_broker, prepare};
-use crate::measure::{Merger, Timeline, Totals};
+use crate::measure::{Merger, Point, Timeline, Totals};
 use crate::report::ClusterInfo;
-use crate::settings::Workload;
+use crate::settings::{Offered, Workload};
 use crate::worker::{Message, Progress, Shared, spawn};
 use crate::workload::Supplies;
 
 /// The start lies so far ahead of the moment when all are ready.
 const LEAD: Duration = Duration::from_millis(20);
+
+/// How fast a broker recovers is told to this.
+const OVERLOAD_INTERVAL_NS: u64 = 250_000_000;
 
 /// What a run gave.
 #[derive(Debug)]
@@ -27,10 +30,16 @@ pub struct Measured {
     pub partial: Option<String>,
     /// The brokers.
     pub cluster: ClusterInfo,
+    /// Records of each request.
+    pub batch: u32,
 }
 
-/// Runs a workload. `stop` ends it early. Errors: nothing was measured.
-pub fn measure(workload: Workload, stop: Arc<AtomicBool>) -> Result<Measured, CommandError> {
+/// Runs a workload. `stop` ends it early; `watch` sees each point. Errors: nothing was measured.
+pub fn measure(
+    workload: Workload,
+    stop: Arc<AtomicBool>,
+    mut watch: impl FnMut(&Point),
+) -> Result<Measured, CommandError> {
     let (mut client, cluster) = prepare(&workload.brokers, &workload.topics)?;
     let info = ClusterInfo {
         id: cluster.id.clone(),
@@ -39,10 +48,14 @@ pub fn measure(workload: Workload, stop: Arc<AtomicBool>) -> Result<Measured, Co
         settings: describe_broker(&mut client, &cluster),
     };
     let plans = plans(&workload, &cluster, &mut client)?;
-    let timeline = Timeline::new(workload.warmup, workload.duration);
-    let line = ProgressLine::new(&workload);
+    let mut timeline = Timeline::new(workload.warmup, workload.duration);
+    if matches!(workload.offered, Offered::Overload(_)) {
+        timeline.interval_ns = OVERLOAD_INTERVAL_NS;
+    }
+    let (line, batch) = (ProgressLine::new(&workload), workload.batch);
     let shared = Shared {
         supplies: Supplies::new(Arc::new(workload), run_number(), cluster.partitions.len()),
+        timeline,
         cluster: Arc::new(cluster),
         start: Arc::new(OnceLock::new()),
         stop: Arc::clone(&stop),
@@ -62,7 +75,10 @@ pub fn measure(workload: Workload, stop: Arc<AtomicBool>) -> Result<Measured, Co
     drop(sender);
     let mut collector =
         Collector { merger: Merger::new(timeline, threads), partial: None, is_started: false };
-    let result = collector.collect(&messages, &shared, threads, &line);
+    let result = collector.collect(&messages, &shared, threads, |point| {
+        line.show(point);
+        watch(point);
+    });
     for handle in handles {
         handle.join().map_err(|_| CommandError::Panicked)?;
     }
@@ -70,7 +86,7 @@ pub fn measure(workload: Workload, stop: Arc<AtomicBool>) -> Result<Measured, Co
     if collector.partial.is_none() && stop.load(Ordering::Acquire) {
         collector.partial = Some("interrupted".to_owned());
     }
-    Ok(Measured { totals: collector.merger.finish(), partial: collector.partial, cluster: info })
+    Ok(Measured { totals: collector.merger.finish(), partial: collector.partial, cluster: info, batch })
 }
 
 struct Collector {
@@ -86,7 +102,7 @@ impl Collector {
         messages: &Receiver<Message>,
         shared: &Shared,
         threads: usize,
-        line: &ProgressLine,
+        mut show: impl FnMut(&Point),
     ) -> Result<(), CommandError> {
         let (mut ready, mut done, mut failure) = (0, 0, None);
         while done < threads {
@@ -100,7 +116,7 @@ impl Collector {
                 }
                 Message::Interval(interval, tally) => {
                     if let Some(point) = self.merger.add(interval, &tally) {
-                        line.show(point);
+                        show(point);
                     }
                 }
                 Message::Done(Ok(())) => done += 1,

@@ -11,7 +11,9 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::CommandError;
 use super::measure::{Measured, measure};
 use crate::measure::Totals;
-use crate::report::{LatencySummary, Machine, Rates, Report, Tool, print_summary, utc_now, write_report};
+use crate::report::{
+    LatencySummary, Limits, Machine, Rates, Report, Tool, print_summary, utc_now, write_report,
+};
 use crate::settings::{Offered, Workload};
 
 /// How the program was called.
@@ -31,8 +33,8 @@ pub fn run(
 ) -> Result<(), CommandError> {
     let started_at = utc_now();
     let mode = mode(&workload);
-    let measured = measure(workload, stop_on_signals()?)?;
-    let report = report(&measured, mode, started_at, invocation);
+    let measured = measure(workload, stop_on_signals()?, |_| ())?;
+    let report = report(&measured, mode, started_at, directory, invocation);
     print_summary(&report, &mut stdout().lock())?;
     if let Some(directory) = directory {
         write_report(directory, &report, &measured.totals.all.latencies)?;
@@ -62,15 +64,23 @@ fn mode(workload: &Workload) -> &'static str {
     match workload.offered {
         _ if workload.producers == 0 => "consumers only",
         Offered::Open { .. } => "open loop",
+        Offered::Overload(_) => "overload (open loop)",
         Offered::Closed => "closed loop (latency leaves out what would have waited)",
     }
 }
 
-fn report(measured: &Measured, mode: &str, started_at: String, invocation: &Invocation) -> Report {
-    let Measured { totals, partial, cluster } = measured;
+/// What a run gave, with everything that belongs to it. `directory`: where limits of the machine may be found.
+pub fn report(
+    measured: &Measured,
+    mode: &str,
+    started_at: String,
+    directory: Option<&Path>,
+    invocation: &Invocation,
+) -> Report {
+    let Measured { totals, partial, cluster, .. } = measured;
     Report {
         format: crate::report::FORMAT,
-        tool: Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() },
+        tool: Tool::this(),
         command: invocation.command.clone(),
         started_at,
         partial: partial.clone(),
@@ -83,6 +93,8 @@ fn report(measured: &Measured, mode: &str, started_at: String, invocation: &Invo
         window: totals.window,
         total: totals.all.counts,
         errors: totals.all.errors.clone(),
+        overload: None,
+        limits: directory.map(Limits::read).unwrap_or_default(),
         points: totals.points.clone(),
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::measure::run_number;
 use super::{CommandError, Invocation};
 use crate::client::prepare;
-use crate::report::{Machine, ReportError, utc_now};
+use crate::report::{Machine, Tool, utc_now, write_json};
 use crate::settings::{Workload, format_count};
 use crate::verify::{Finding, Ledger, Verdict, ends, produce, read_back};
 use crate::workload::Supplies;
@@ -18,7 +18,7 @@ use crate::workload::Supplies;
 /// `verify.json`.
 #[derive(Debug, Serialize)]
 struct VerifyReport<'a> {
-    tool: String,
+    tool: Tool,
     command: &'a str,
     started_at: &'a str,
     settings: &'a std::collections::BTreeMap<String, String>,
@@ -64,7 +64,7 @@ pub fn verify(
     print(&verdict, reconnects, partial.as_deref(), &mut stdout().lock())?;
     if let Some(directory) = directory {
         let report = VerifyReport {
-            tool: format!("loadgen {}", env!("CARGO_PKG_VERSION")),
+            tool: Tool::this(),
             command: &invocation.command,
             started_at: &started_at,
             settings: &invocation.settings,
@@ -73,7 +73,7 @@ pub fn verify(
             partial: partial.as_deref(),
             verdict: &verdict,
         };
-        write(directory, &report)?;
+        write_json(directory, "verify.json", &report)?;
     }
     match partial {
         _ if !verdict.is_clean() => Err(CommandError::NotClean),
@@ -119,12 +119,4 @@ fn print(verdict: &Verdict, reconnects: u64, partial: Option<&str>, out: &mut im
         true => writeln!(out, "  everything acknowledged is there, in order, once"),
         false => Ok(()),
     }
-}
-
-fn write(directory: &Path, report: &VerifyReport<'_>) -> Result<(), ReportError> {
-    let path = directory.join("verify.json");
-    let json = serde_json::to_string_pretty(report).expect("a report has text keys only");
-    std::fs::create_dir_all(directory)
-        .and_then(|()| std::fs::write(&path, json + "\n"))
-        .map_err(|source| ReportError::Write { path, source })
 }

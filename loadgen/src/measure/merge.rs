@@ -127,6 +127,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
         #[test]
         fn merged_percentiles_are_those_of_all_values_together(
             values in proptest::collection::vec((0u32..5, 0usize..3, 1u64..10_000_000_000), 1..300),

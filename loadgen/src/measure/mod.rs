@@ -9,7 +9,5 @@ mod timeline;
 pub use clock::Clock;
 pub use merge::{Merger, Point, Totals};
 pub use recorder::{Recorder, RequestTimes};
-#[cfg(test)]
-pub use tally::histogram;
-pub use tally::{Counts, LATENCY_NS_MAX, Latencies, Tally};
+pub use tally::{Counts, LATENCY_NS_MAX, Latencies, Tally, histogram};
 pub use timeline::Timeline;

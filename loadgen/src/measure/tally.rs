@@ -47,6 +47,8 @@ pub struct Counts {
     pub failed_requests: u64,
     /// Requests that were never sent: their time had come, and the run ended.
     pub unsent_requests: u64,
+    /// Requests that were due in an overload and not sent when it ended.
+    pub dropped_requests: u64,
     /// Requests that were sent and never answered.
     pub unanswered_requests: u64,
     /// Records that consumers got.
@@ -59,6 +61,8 @@ pub struct Counts {
     pub blocked_ns: u64,
     /// Requests outstanding at the interval's end.
     pub in_flight_requests: u64,
+    /// Bytes of keys and values in them.
+    pub in_flight_bytes: u64,
     /// Requests whose time had come and that were not sent yet at the interval's end.
     pub waiting_requests: u64,
 }
@@ -101,7 +105,7 @@ impl Counts {
     /// Adds what another interval, or another thread, counted. What is true at an interval's end is added between
     /// threads and taken from the later of two intervals: `is_same_interval` says which.
     pub fn add(&mut self, other: &Counts, is_same_interval: bool) {
-        let Counts { in_flight_requests, waiting_requests, .. } = *self;
+        let Counts { in_flight_requests, in_flight_bytes, waiting_requests, .. } = *self;
         self.offered_requests += other.offered_requests;
         self.offered_records += other.offered_records;
         self.sent_requests += other.sent_requests;
@@ -110,14 +114,16 @@ impl Counts {
         self.acked_bytes += other.acked_bytes;
         self.failed_requests += other.failed_requests;
         self.unsent_requests += other.unsent_requests;
+        self.dropped_requests += other.dropped_requests;
         self.unanswered_requests += other.unanswered_requests;
         self.consumed_records += other.consumed_records;
         self.consumed_bytes += other.consumed_bytes;
         self.throttle_ms += other.throttle_ms;
         self.blocked_ns += other.blocked_ns;
-        let before = if is_same_interval { (in_flight_requests, waiting_requests) } else { (0, 0) };
-        self.in_flight_requests = before.0 + other.in_flight_requests;
-        self.waiting_requests = before.1 + other.waiting_requests;
+        let before = |count| if is_same_interval { count } else { 0 };
+        self.in_flight_requests = before(in_flight_requests) + other.in_flight_requests;
+        self.in_flight_bytes = before(in_flight_bytes) + other.in_flight_bytes;
+        self.waiting_requests = before(waiting_requests) + other.waiting_requests;
     }
 }
 

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-/// Length of an interval, in ns.
-const INTERVAL_NS: u64 = 1_000_000_000;
-
 /// Which times belong to what, in ns since the start of the run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Timeline {
@@ -12,13 +9,15 @@ pub struct Timeline {
     pub start_ns: u64,
     /// The first moment after the window.
     pub end_ns: u64,
+    /// Length of an interval.
+    pub interval_ns: u64,
 }
 
 impl Timeline {
-    /// A window of `duration` after `warmup`.
+    /// A window of `duration` after `warmup`, in intervals of a second.
     pub fn new(warmup: Duration, duration: Duration) -> Self {
         let start_ns = warmup.as_nanos() as u64;
-        Timeline { start_ns, end_ns: start_ns + duration.as_nanos() as u64 }
+        Timeline { start_ns, end_ns: start_ns + duration.as_nanos() as u64, interval_ns: 1_000_000_000 }
     }
 
     /// Whether something that was meant for this time is measured.
@@ -28,7 +27,7 @@ impl Timeline {
 
     /// Intervals in the window; the last one may be shorter than the others.
     pub fn window_intervals(&self) -> u32 {
-        (self.end_ns - self.start_ns).div_ceil(INTERVAL_NS) as u32
+        (self.end_ns - self.start_ns).div_ceil(self.interval_ns) as u32
     }
 
     /// The interval of a time; `None` in the warm-up. Those behind the window start anew at its end.
@@ -36,9 +35,9 @@ impl Timeline {
         if at_ns < self.start_ns {
             None
         } else if at_ns < self.end_ns {
-            Some(((at_ns - self.start_ns) / INTERVAL_NS) as u32)
+            Some(((at_ns - self.start_ns) / self.interval_ns) as u32)
         } else {
-            Some(self.window_intervals() + ((at_ns - self.end_ns) / INTERVAL_NS) as u32)
+            Some(self.window_intervals() + ((at_ns - self.end_ns) / self.interval_ns) as u32)
         }
     }
 
@@ -47,10 +46,10 @@ impl Timeline {
         let window = self.window_intervals();
         let window_ns = self.end_ns - self.start_ns;
         let (start, length) = if interval < window {
-            let start = u64::from(interval) * INTERVAL_NS;
-            (start, INTERVAL_NS.min(window_ns - start))
+            let start = u64::from(interval) * self.interval_ns;
+            (start, self.interval_ns.min(window_ns - start))
         } else {
-            (window_ns + u64::from(interval - window) * INTERVAL_NS, INTERVAL_NS)
+            (window_ns + u64::from(interval - window) * self.interval_ns, self.interval_ns)
         };
         (start as f64 / 1e9, length as f64 / 1e9)
     }

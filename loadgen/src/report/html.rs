@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::chart::{Chart, Scale, Series};
 use super::summary::{LATENCIES, remarks};
-use super::{LatencySummary, Report};
+use super::{LatencySummary, Overloaded, Report};
 use crate::measure::Point;
 use crate::settings::{format_bytes, format_count};
 
@@ -18,11 +18,16 @@ pub fn page(report: &Report) -> String {
     latency_table(&mut body, report);
     charts(&mut body, report);
     facts(&mut body, report);
+    document(&report.started_at, &body)
+}
+
+/// A whole page around a body.
+pub fn document(title: &str, body: &str) -> String {
     format!(
         "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <title>loadgen {}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>\n",
-        escape(&report.started_at)
+        escape(title)
     )
 }
 
@@ -111,7 +116,7 @@ fn charts(body: &mut String, report: &Report) {
         over_time("largest", |point| point.response_ms.max),
     ];
     let chart = Chart { x_title, y_title: "response time, ms", x_scale, y_scale: Scale::Log, series };
-    draw(body, "Response time over time, by the second of the answer", &chart);
+    draw(body, "Response time over time, by the interval of the answer", &chart);
 
     let mut series = vec![
         over_time("offered", |point| point.counts.offered_records as f64 / point.length_s),
@@ -128,10 +133,38 @@ fn charts(body: &mut String, report: &Report) {
         over_time("in flight", |point| point.counts.in_flight_requests as f64),
     ];
     let chart = Chart { x_title, y_title: "requests", x_scale, y_scale: Scale::Linear, series };
-    draw(body, "Requests outstanding at the end of each second", &chart);
+    draw(body, "Requests outstanding at the end of each interval", &chart);
+    if let Some(overload) = &report.overload {
+        overload_charts(body, report, overload);
+    }
 }
 
-fn draw(body: &mut String, title: &str, chart: &Chart) {
+fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
+    let over_time = |name, value: fn(&Point) -> f64| Series {
+        name,
+        points: report.points.iter().map(|point| (point.start_s, value(point))).collect(),
+    };
+    let (x_title, x_scale, y_scale) = ("seconds from the start of the window", Scale::Linear, Scale::Linear);
+    let series = vec![over_time("in flight", |point| point.counts.in_flight_bytes as f64 / 1e6)];
+    let chart = Chart { x_title, y_title: "MB", x_scale, y_scale, series };
+    draw(body, "Keys and values without an answer", &chart);
+    let series = vec![
+        over_time("blocked by TCP", |point| point.counts.blocked_ns as f64 / 1e9 / point.length_s),
+        over_time("throttle time", |point| point.counts.throttle_ms as f64 / 1e3 / point.length_s),
+    ];
+    let chart = Chart { x_title, y_title: "seconds a second, all connections", x_scale, y_scale, series };
+    draw(body, "How the broker held producers back", &chart);
+    if !overload.broker_memory_bytes.is_empty() {
+        let points =
+            overload.broker_memory_bytes.iter().map(|(at, bytes)| (*at, *bytes as f64 / 1e6)).collect();
+        let series = vec![Series { name: "resident", points }];
+        let chart = Chart { x_title, y_title: "MB", x_scale, y_scale, series };
+        draw(body, "The broker's memory", &chart);
+    }
+}
+
+/// A chart with its title and legend.
+pub fn draw(body: &mut String, title: &str, chart: &Chart) {
     let _ = write!(body, "<h2>{title}</h2><figure>{}<figcaption>", chart.svg());
     for (number, series) in chart.series.iter().enumerate() {
         let _ = write!(body, "<span class=\"key s{number}\">{}</span>", series.name);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{LatencySummary, Machine};
+use super::{LatencySummary, Limits, Machine, Overloaded};
 use crate::measure::{Counts, Point, Totals};
 
 /// The version of the format; a reader refuses others.
@@ -41,6 +41,10 @@ pub struct Report {
     pub total: Counts,
     /// Errors of requests, by Kafka's name.
     pub errors: BTreeMap<String, u64>,
+    /// What an overload showed; `null` where there was none.
+    pub overload: Option<Overloaded>,
+    /// What the machine can do at most, where that was measured.
+    pub limits: Limits,
     /// One point for each interval.
     pub points: Vec<Point>,
 }
@@ -52,6 +56,13 @@ pub struct Tool {
     pub name: String,
     /// Its version.
     pub version: String,
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Tool {
+        Tool { name: env!("CARGO_PKG_NAME").to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    }
 }
 
 /// The brokers as they describe themselves.

@@ -84,6 +84,15 @@ pub fn remarks(report: &Report) -> Vec<String> {
     if total.throttle_ms > 0 {
         remarks.push(format!("brokers asked to wait for {} ms in total (quotas)", total.throttle_ms));
     }
+    if total.dropped_requests > 0 {
+        remarks.push(format!(
+            "{} requests were due in the overload and not sent when it ended; they were dropped, and have no latency",
+            total.dropped_requests
+        ));
+    }
+    if let Some(service) = report.latency("service") {
+        remarks.extend(report.limits.distances(service.p50, report.rates.achieved_bytes_per_s));
+    }
     if report.settings.get("acks").is_some_and(|acks| acks == "0") {
         remarks.push(
             "acks 0: nothing is answered; a request is done when the kernel has taken it, whatever becomes of it"

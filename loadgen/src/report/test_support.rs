@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::model::FORMAT;
-use super::{ClusterInfo, LatencySummary, Machine, Rates, Report, Tool};
+use super::{ClusterInfo, LatencySummary, Limits, Machine, Rates, Report, Tool};
 use crate::measure::{Merger, Tally, Timeline};
 
 /// Three seconds of a thousand records a second, with latencies of 1 to 1,000 us.
@@ -32,6 +32,8 @@ pub fn report() -> Report {
         window: totals.window,
         total: totals.all.counts,
         errors: totals.all.errors.clone(),
+        overload: None,
+        limits: Limits::default(),
         points: totals.points,
     }
 }

@@ -9,13 +9,16 @@ use clap::ValueEnum;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{ByteSize, Rate};
+use super::{ByteSize, ConsumerMode, Overload, Rate};
 use crate::workload::STAMP_BYTES;
 
 /// Longest record value; a batch has to fit a request frame with room to spare.
 pub const RECORD_BYTES_MAX: u64 = 64 << 20;
 /// Longest batch before compression.
 pub const BATCH_BYTES_MAX: u64 = 256 << 20;
+
+/// More requests in a second than any client sends.
+pub const REQUESTS_PER_S_MAX: f64 = 20e6;
 
 /// What is wrong with a workload. Each names the remedy.
 #[derive(Debug, Error)]
@@ -28,6 +31,12 @@ pub enum SettingsError {
     /// Nothing to do.
     #[error("--producers and --consumers are both 0; give one of them at least 1")]
     NothingToDo,
+    /// A command that cannot do without producers.
+    #[error("--producers 0 offers nothing; give at least 1")]
+    NoProducers,
+    /// An overload that nobody would notice.
+    #[error("--acks 0 has no answers to tell how the broker fares; use --acks 1 or all")]
+    OverloadWithoutAcks,
     /// Consumers and verification read stamps, which need room.
     #[error(
         "--size {size} leaves no room for the {STAMP_BYTES} bytes that each value starts with when it is read again; give --size {STAMP_BYTES} or more, or --consumers 0"
@@ -253,6 +262,8 @@ pub enum Offered {
         /// Requests sent at once by [`ScheduleKind::Burst`].
         burst: u32,
     },
+    /// A schedule that rises beyond what the broker can take, and falls back.
+    Overload(Overload),
     /// The broker: each producer keeps a number of requests outstanding.
     Closed,
 }
@@ -291,6 +302,8 @@ pub struct Workload {
     pub producers: u32,
     /// Consumers; partitions are dealt out to them.
     pub consumers: u32,
+    /// What consumers do in an overload.
+    pub consumer_mode: ConsumerMode,
     /// Whether values start with a stamp, which needs [`STAMP_BYTES`].
     pub is_stamped: bool,
     /// Who decides when requests are sent.
@@ -356,9 +369,12 @@ impl Workload {
         if u64::from(self.batch) * largest > BATCH_BYTES_MAX {
             return Err(SettingsError::BatchTooLong { batch: self.batch, size: largest });
         }
-        if let Offered::Open { requests_per_s, .. } = self.offered
-            && requests_per_s > 20e6
-        {
+        let requests_per_s = match self.offered {
+            Offered::Open { requests_per_s, .. } => requests_per_s,
+            Offered::Overload(overload) => overload.peak_per_s,
+            Offered::Closed => 0.0,
+        };
+        if requests_per_s > REQUESTS_PER_S_MAX {
             return Err(SettingsError::RateImpossible { requests_per_s });
         }
         if self.offered == Offered::Closed && self.acks == Acks::None {

@@ -202,12 +202,8 @@ impl Producer<'_> {
 }
 
 fn schedule(workload: &Workload, number: u32) -> Option<Schedule> {
-    match workload.offered {
-        Offered::Closed => None,
-        Offered::Open { requests_per_s, schedule, burst } => {
-            Some(Schedule::new(schedule, requests_per_s, burst, number, workload.producers, workload.seed))
-        }
-    }
+    let Offered::Open { requests_per_s, schedule, burst } = workload.offered else { return None };
+    Some(Schedule::new(schedule, requests_per_s, burst, number, workload.producers, workload.seed))
 }
 
 fn now_ms() -> i64 {

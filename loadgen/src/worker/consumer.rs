@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use corelane::protocol::batch::Batches;
@@ -14,6 +15,7 @@ use corelane::protocol::{ApiKey, Chain, ErrorCode, Message, decode_response, enc
 use super::context::Context;
 use super::frames::Frames;
 use crate::client::{BlockingClient, CLIENT_ID, ClientError, Partition, Stream};
+use crate::settings::{ConsumerMode, Offered, Workload};
 use crate::workload::{Stamp, records};
 
 /// How long brokers may wait for records.
@@ -21,6 +23,8 @@ const FETCH_WAIT_MS: i32 = 500;
 /// Bytes of one response, and of one partition in it.
 const FETCH_BYTES_MAX: i32 = 50 << 20;
 const PARTITION_BYTES_MAX: i32 = 1 << 20;
+/// The longest sleep of a consumer that holds back.
+const NAP_MAX: Duration = Duration::from_millis(50);
 /// The last version of Fetch that names topics.
 const FETCH_WITH_NAMES: i16 = 12;
 
@@ -32,6 +36,7 @@ pub struct Reader {
     /// Partitions by their place in the cluster's list, with the next offset.
     positions: RefCell<Vec<(usize, i64)>>,
     is_closing: Cell<bool>,
+    fetched_bytes: Cell<u64>,
 }
 
 impl Reader {
@@ -52,6 +57,7 @@ impl Reader {
             version,
             positions: RefCell::new(positions),
             is_closing: Cell::new(false),
+            fetched_bytes: Cell::new(0),
         })
     }
 
@@ -65,7 +71,11 @@ impl Reader {
     pub async fn run(self: Rc<Self>, context: Rc<Context>) {
         let mut frames = Frames::new();
         let mut correlation_id = 0;
-        loop {
+        let workload = &context.shared.supplies.workload;
+        if workload.consumer_mode == ConsumerMode::Backlog {
+            self.wait_until(overload(workload).1, &context).await;
+        }
+        while !self.is_closing.get() {
             correlation_id += 1;
             if let Err(error) = self.fetch(&mut frames, correlation_id, &context).await {
                 if !self.is_closing.get() {
@@ -85,7 +95,9 @@ impl Reader {
         let request = self.request(context);
         let mut chain = encode_request(&request, self.version, correlation_id, Some(CLIENT_ID));
         self.write(&mut chain).await?;
+        self.hold_back(context).await;
         let frame = frames.next(&self.stream, &self.address).await?;
+        self.fetched_bytes.set(self.fetched_bytes.get() + frame.len() as u64);
         let (header, response) = decode_response::<FetchResponse>(frame, self.version).map_err(|source| {
             ClientError::Response { address: self.address.clone(), api: ApiKey::Fetch, source }
         })?;
@@ -110,6 +122,35 @@ impl Reader {
             }
         }
         Ok(())
+    }
+
+    /// Reads later than it could, if that is this consumer's mode.
+    async fn hold_back(&self, context: &Context) {
+        let workload = &context.shared.supplies.workload;
+        match workload.consumer_mode {
+            ConsumerMode::Normal | ConsumerMode::Backlog => {}
+            ConsumerMode::Slow(bytes_per_s) => {
+                let since_start_s = self.fetched_bytes.get() as f64 / bytes_per_s;
+                self.wait_until((since_start_s * 1e9) as u64, context).await;
+            }
+            ConsumerMode::Paused => {
+                let (start_ns, end_ns) = overload(workload);
+                if context.clock.now_ns() >= start_ns {
+                    self.wait_until(end_ns, context).await;
+                }
+            }
+        }
+    }
+
+    async fn wait_until(&self, at_ns: u64, context: &Context) {
+        loop {
+            let left_ns = at_ns.saturating_sub(context.clock.now_ns());
+            if left_ns == 0 || self.is_closing.get() {
+                return;
+            }
+            // In pieces: the end of the run does not wake it.
+            glommio::timer::sleep(Duration::from_nanos(left_ns).min(NAP_MAX)).await;
+        }
     }
 
     fn request(&self, context: &Context) -> FetchRequest {
@@ -193,6 +234,15 @@ impl Reader {
             ErrorCode::None => Ok(()),
             code => Err(ClientError::Refused { what: format!("{what} from {}", self.address), code }),
         }
+    }
+}
+
+/// When an overload begins and ends, in ns since the start of the run; 0 if there is none.
+fn overload(workload: &Workload) -> (u64, u64) {
+    let ns = |since: Duration| (workload.warmup + since).as_nanos() as u64;
+    match workload.offered {
+        Offered::Overload(overload) => (ns(overload.before), ns(overload.end())),
+        _ => (0, 0),
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::client::{ClientError, Cluster};
-use crate::measure::{Clock, Recorder, Tally};
+use crate::measure::{Clock, Recorder, Tally, Timeline};
 use crate::workload::Supplies;
 
 /// What a thread tells.
@@ -44,6 +44,8 @@ impl Progress {
 pub struct Shared {
     /// What batches are made from, and the workload.
     pub supplies: Supplies,
+    /// The parts of the run.
+    pub timeline: Timeline,
     /// The cluster.
     pub cluster: Arc<Cluster>,
     /// The start, once all are ready.

@@ -103,6 +103,19 @@ impl Link {
         self.in_flight.borrow().len()
     }
 
+    /// Bytes of keys and values in them.
+    pub fn outstanding_bytes(&self) -> u64 {
+        self.in_flight.borrow().iter().map(|sent| sent.payload_bytes).sum()
+    }
+
+    /// Drops what waits and was due before `before_ns`; returns how many requests that are.
+    pub fn shed(&self, before_ns: u64) -> u64 {
+        let mut queue = self.queue.borrow_mut();
+        let waiting = queue.len();
+        queue.retain(|ticket| ticket.intended_ns >= before_ns);
+        (waiting - queue.len()) as u64
+    }
+
     /// Whether everything was sent and answered.
     pub fn is_idle(&self) -> bool {
         self.waiting() == 0 && self.outstanding() == 0 && !self.is_writing.get()

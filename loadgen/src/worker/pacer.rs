@@ -26,17 +26,19 @@ pub struct Pacer {
     schedules: Vec<Schedule>,
     /// The next request of each producer.
     due: BinaryHeap<Reverse<(u64, usize)>>,
+    /// When an overload ends: what is due before and not sent by then is dropped.
+    shed_at_ns: Option<u64>,
 }
 
 impl Pacer {
-    /// With one schedule for each producer, or none at all.
-    pub fn new(producers: Vec<Rc<Producer>>, mut schedules: Vec<Schedule>) -> Self {
+    /// With one schedule for each producer, or none at all. `shed_at_ns`: the end of an overload.
+    pub fn new(producers: Vec<Rc<Producer>>, mut schedules: Vec<Schedule>, shed_at_ns: Option<u64>) -> Self {
         let due = schedules
             .iter_mut()
             .enumerate()
             .map(|(at, schedule)| Reverse((schedule.next_ns(), at)))
             .collect();
-        Pacer { producers, schedules, due }
+        Pacer { producers, schedules, due, shed_at_ns }
     }
 
     /// Puts requests into the queues at their times, until the window is over or the run is stopped.
@@ -45,6 +47,9 @@ impl Pacer {
         loop {
             let now_ns = context.clock.now_ns();
             context.recorder.roll(now_ns, |tally| self.at_end(tally));
+            if self.shed_at_ns.is_some_and(|at_ns| now_ns >= at_ns) {
+                self.shed(context);
+            }
             let next_ns = self.emit_due(now_ns.min(end_ns - 1), context);
             if context.is_stopped() || (now_ns >= end_ns && next_ns >= end_ns) {
                 return;
@@ -71,7 +76,21 @@ impl Pacer {
     pub fn at_end(&self, tally: &mut Tally) {
         for link in self.producers.iter().flat_map(|it| it.links()) {
             tally.counts.in_flight_requests += link.outstanding() as u64;
+            tally.counts.in_flight_bytes += link.outstanding_bytes();
             tally.counts.waiting_requests += link.waiting() as u64;
+        }
+    }
+
+    /// The overload is over: drops what was due in it and is not sent, in queues or not yet in any.
+    fn shed(&mut self, context: &Context) {
+        let Some(before_ns) = self.shed_at_ns.take() else { return };
+        let links = self.producers.iter().flat_map(|it| it.links());
+        let dropped: u64 = links.map(|link| link.shed(before_ns)).sum();
+        context.recorder.count(|tally| tally.counts.dropped_requests += dropped);
+        while let Some(Reverse((_, at))) = self.due.peek().copied().filter(|it| it.0.0 < before_ns) {
+            self.due.pop();
+            self.producers[at].drop_unsent(context);
+            self.due.push(Reverse((self.schedules[at].next_ns(), at)));
         }
     }
 

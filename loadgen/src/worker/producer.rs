@@ -65,6 +65,16 @@ impl Producer {
         self.links[self.link_of[partition]].push(Ticket { intended_ns, partition });
     }
 
+    /// Counts a request that was due in an overload and is dropped before it is in any queue.
+    pub fn drop_unsent(&self, context: &Context) {
+        let records = u64::from(context.shared.supplies.workload.batch);
+        context.recorder.count(|tally| {
+            tally.counts.offered_requests += 1;
+            tally.counts.offered_records += records;
+            tally.counts.dropped_requests += 1;
+        });
+    }
+
     /// Closed loop: a request was answered, so the next one is due now, unless the window is over.
     pub fn go_on(&self, context: &Context) {
         let now_ns = context.clock.now_ns();

@@ -13,9 +13,9 @@ use super::context::{Context, Message, Shared};
 use super::pacer::Pacer;
 use super::producer::Producer;
 use crate::client::ClientError;
-use crate::measure::{Clock, Recorder, Timeline};
+use crate::measure::{Clock, Recorder};
 use crate::schedule::Schedule;
-use crate::settings::Offered;
+use crate::settings::{Offered, Workload};
 use crate::workload::Identity;
 
 /// A busy executor notices its timers this late at most.
@@ -95,12 +95,10 @@ async fn run(plan: Plan, shared: Shared, messages: &Sender<Message>) -> Result<(
     let _ = messages.send(Message::Ready);
     let Some(clock) = wait_for_start(&shared).await else { return Ok(()) };
 
-    let workload = &shared.supplies.workload;
     let sender = messages.clone();
-    let recorder =
-        Recorder::new(Timeline::new(workload.warmup, workload.duration), move |interval, tally| {
-            let _ = sender.send(Message::Interval(interval, Box::new(tally)));
-        });
+    let recorder = Recorder::new(shared.timeline, move |interval, tally| {
+        let _ = sender.send(Message::Interval(interval, Box::new(tally)));
+    });
     let context = Rc::new(Context { shared: shared.clone(), clock, recorder, failure: None.into() });
     let mut tasks = Vec::new();
     for producer in &producers {
@@ -131,7 +129,11 @@ async fn offer(plan: &Plan, producers: Vec<Rc<Producer>>, readers: &[Rc<Reader>]
             (0..workload.in_flight).for_each(|_| producer.go_on(context));
         }
     }
-    let mut pacer = Pacer::new(producers.clone(), schedules(plan, context));
+    let overload_end_ns = match workload.offered {
+        Offered::Overload(overload) => Some((workload.warmup + overload.end()).as_nanos() as u64),
+        _ => None,
+    };
+    let mut pacer = Pacer::new(producers.clone(), schedules(plan, context), overload_end_ns);
     pacer.run(context).await;
     let deadline_ns = context.recorder.timeline().end_ns + workload.drain.as_nanos() as u64;
     pacer.drain(context, deadline_ns).await;
@@ -154,11 +156,15 @@ async fn offer(plan: &Plan, producers: Vec<Rc<Producer>>, readers: &[Rc<Reader>]
 
 fn schedules(plan: &Plan, context: &Context) -> Vec<Schedule> {
     let workload = &context.shared.supplies.workload;
-    let Offered::Open { requests_per_s, schedule, burst } = workload.offered else { return Vec::new() };
-    let of = |producer: &super::ProducerPlan| {
-        Schedule::new(schedule, requests_per_s, burst, producer.number, workload.producers, workload.seed)
+    let Workload { producers, seed, warmup, offered, .. } = **workload;
+    let of = |ProducerPlan { number, .. }: &ProducerPlan| match offered {
+        Offered::Closed => None,
+        Offered::Overload(overload) => Some(Schedule::overload(overload, warmup, *number, producers)),
+        Offered::Open { requests_per_s, schedule, burst } => {
+            Some(Schedule::new(schedule, requests_per_s, burst, *number, producers, seed))
+        }
     };
-    plan.producers.iter().map(of).collect()
+    plan.producers.iter().filter_map(of).collect()
 }
 
 /// One reader for each consumer and leader.

@@ -218,7 +218,7 @@ pub(super) mod tests {
     use corelane::protocol::batch::{Batches, validate};
 
     use super::*;
-    use crate::settings::{Acks, Keys, Offered, SizeSpec, Topics};
+    use crate::settings::{Acks, ConsumerMode, Keys, Offered, SizeSpec, Topics};
     use crate::workload::keys::partition_of;
     use crate::workload::records::{Record, records};
 
@@ -229,6 +229,7 @@ pub(super) mod tests {
             topics: Topics { name: "t".into(), count: 1, partitions: Some(3), replication_factor: -1 },
             producers: 1,
             consumers: 1,
+            consumer_mode: ConsumerMode::Normal,
             is_stamped: true,
             offered: Offered::Closed,
             size: SizeSpec::Fixed(100),

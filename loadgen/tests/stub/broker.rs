@@ -36,6 +36,8 @@ pub struct Behaviour {
     pub dies_after: Option<Duration>,
     /// Answers every so-manieth produce request with an error.
     pub refuses_every: Option<u64>,
+    /// How long each produce request takes.
+    pub service_time: Duration,
     /// What goes wrong with what is stored.
     pub faults: Faults,
     /// Closes the connection instead of answering this produce request, which is stored.
@@ -192,6 +194,7 @@ fn produce(state: &State, request: &ProduceRequest) -> Option<ProduceResponse> {
     {
         std::thread::sleep(length);
     }
+    std::thread::sleep(state.behaviour.service_time);
     let number = state.produced.fetch_add(1, Ordering::SeqCst) + 1;
     let is_refused = state.behaviour.refuses_every.is_some_and(|every| number.is_multiple_of(every));
     let topic = &request.topic_data[0];

@@ -1,0 +1,229 @@
+//! `loadgen backpressure`: offers a broker more than it can take, and tells what it did and how it recovered.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use super::measure::{Measured, measure};
+use super::run::{report, stop_on_signals};
+use super::{CommandError, Invocation};
+use crate::measure::Point;
+use crate::report::{Overloaded, Rates, print_summary, utc_now, write_report};
+use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, format_count};
+
+/// How long capacity is measured, after [`CAPACITY_WARMUP`].
+const CAPACITY_WINDOW: Duration = Duration::from_secs(10);
+const CAPACITY_WARMUP: Duration = Duration::from_secs(3);
+/// Latency is normal again when an interval's p99 is at most this many times that before the overload.
+const NORMAL_AGAIN: f64 = 2.0;
+/// And at least this is taken for normal: a scheduler's turn is no sign of overload.
+const NORMAL_MS_MIN: f64 = 5.0;
+
+/// Overloads a broker. `workload` is for a capacity of one request a second, and `scale` makes it one for another.
+pub fn backpressure(
+    workload: Workload,
+    capacity_requests_per_s: Option<f64>,
+    scale: impl Fn(&Workload, f64) -> Workload,
+    broker_pid: Option<u32>,
+    directory: Option<&Path>,
+    invocation: &Invocation,
+) -> Result<(), CommandError> {
+    let (started_at, stop) = (utc_now(), stop_on_signals()?);
+    if broker_pid.is_some_and(|pid| resident_bytes(pid).is_none()) {
+        return Err(CommandError::NoProcess(broker_pid.unwrap_or_default()));
+    }
+    let capacity = match capacity_requests_per_s {
+        Some(capacity) => capacity,
+        None => capacity(&workload, Arc::clone(&stop))?,
+    };
+    let batch = f64::from(workload.batch);
+    println!("capacity: {} records/s", format_count(capacity * batch));
+    let workload = scale(&workload, capacity);
+    let Offered::Overload(overload) = workload.offered else {
+        unreachable!("backpressure is resolved to an overload")
+    };
+    let mut memory: Vec<(f64, u64)> = Vec::new();
+    let measured = measure(workload, stop, |point| {
+        if let Some(bytes) = broker_pid.and_then(resident_bytes) {
+            memory.push((point.start_s + point.length_s, bytes));
+        }
+    })?;
+    let mut report = report(&measured, "overload (open loop)", started_at, directory, invocation);
+    report.overload = Some(judge(&measured, &overload, capacity * batch, memory));
+    print_summary(&report, &mut std::io::stdout().lock())?;
+    if let Some(overloaded) = &report.overload {
+        print(overloaded, &report.total);
+    }
+    if let Some(directory) = directory {
+        write_report(directory, &report, &measured.totals.all.latencies)?;
+        println!("\n  report: {}", directory.join("report.html").display());
+    }
+    match report.partial {
+        Some(reason) => Err(CommandError::Partial(reason)),
+        None if report.total.failed_requests > 0 => {
+            Err(CommandError::RequestsFailed(report.total.failed_requests))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the broker takes in a closed loop, in requests a second.
+fn capacity(workload: &Workload, stop: Arc<AtomicBool>) -> Result<f64, CommandError> {
+    let closed = Workload {
+        offered: Offered::Closed,
+        consumer_mode: ConsumerMode::Normal,
+        warmup: CAPACITY_WARMUP,
+        duration: CAPACITY_WINDOW,
+        // In a closed loop the limit is of a producer, in the overload of each of its connections.
+        in_flight: workload.in_flight.saturating_mul(4),
+        idempotence: false,
+        ..workload.clone()
+    };
+    let measured = measure(closed, stop, |_| ())?;
+    match (measured.partial, Rates::of(&measured.totals).achieved_requests_per_s) {
+        (Some(reason), _) => Err(CommandError::Partial(reason)),
+        (None, rate) if rate > 0.0 => Ok(rate),
+        (None, _) => Err(CommandError::NoCapacity),
+    }
+}
+
+/// Resident memory of a process, in bytes.
+fn resident_bytes(pid: u32) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+/// What the points tell of an overload.
+fn judge(
+    measured: &Measured,
+    overload: &Overload,
+    capacity_records_per_s: f64,
+    memory_bytes: Vec<(f64, u64)>,
+) -> Overloaded {
+    let points = &measured.totals.points;
+    let (before_s, end_s) = (overload.before.as_secs_f64(), overload.end().as_secs_f64());
+    let hold_s = end_s - overload.hold.as_secs_f64();
+    let within = |from: f64, to: f64| {
+        points.iter().filter(move |it| it.start_s >= from - 1e-6 && it.start_s + it.length_s <= to + 1e-6)
+    };
+    let achieved = |from, to| {
+        let (records, seconds) = within(from, to).fold((0, 0.0), |(records, seconds), point| {
+            (records + point.counts.acked_records, seconds + point.length_s)
+        });
+        if seconds > 0.0 { records as f64 / seconds } else { 0.0 }
+    };
+    let bound_ms =
+        (NORMAL_AGAIN * median(within(0.0, before_s).map(|it| it.response_ms.p99))).max(NORMAL_MS_MIN);
+    Overloaded {
+        capacity_records_per_s,
+        peak_records_per_s: overload.peak_per_s * f64::from(measured.batch),
+        start_s: before_s,
+        hold_s,
+        end_s,
+        achieved_before_records_per_s: achieved(0.0, before_s),
+        achieved_in_hold_records_per_s: achieved(hold_s, end_s),
+        dropped_requests: measured.totals.all.counts.dropped_requests,
+        normal_p99_bound_ms: bound_ms,
+        recovered_after_s: recovered_after_s(points, end_s, bound_ms),
+        in_flight_bytes_max: points.iter().map(|it| it.counts.in_flight_bytes).max().unwrap_or(0),
+        broker_memory_bytes: memory_bytes,
+    }
+}
+
+fn median(values: impl Iterator<Item = f64>) -> f64 {
+    let mut values: Vec<f64> = values.filter(|value| *value > 0.0).collect();
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(0.0)
+}
+
+/// How long after the end every interval's p99 is normal again; `None` if it is not until the window's end. An interval
+/// without answers is not normal.
+fn recovered_after_s(points: &[Point], end_s: f64, bound_ms: f64) -> Option<f64> {
+    let after: Vec<&Point> =
+        points.iter().filter(|point| point.start_s >= end_s - 1e-6 && !point.is_drain).collect();
+    let is_normal = |point: &&Point| point.response_ms.p99 > 0.0 && point.response_ms.p99 <= bound_ms;
+    let last_bad = after.iter().rposition(|point| !is_normal(point));
+    match last_bad {
+        _ if after.is_empty() => None,
+        Some(at) if at + 1 == after.len() => None,
+        Some(at) => Some(after[at].start_s + after[at].length_s - end_s),
+        None => Some(0.0),
+    }
+}
+
+fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
+    let Overloaded { capacity_records_per_s: capacity, peak_records_per_s: peak, .. } = overloaded;
+    let achieved = overloaded.achieved_in_hold_records_per_s;
+    println!();
+    println!(
+        "  peak offered         {:>14} records/s, {:.1} x capacity",
+        format_count(*peak),
+        peak / capacity
+    );
+    println!(
+        "  achieved at the peak {:>14} records/s, {:.0} % of capacity",
+        format_count(achieved),
+        achieved / capacity * 100.0
+    );
+    println!(
+        "  dropped at its end   {:>14} requests that were due and not sent",
+        format_count(total.dropped_requests as f64)
+    );
+    println!("  in flight            {:>14} at most", format_bytes(overloaded.in_flight_bytes_max as f64));
+    println!("  blocked by TCP       {:>14.1} s, over all connections", total.blocked_ns as f64 / 1e9);
+    println!("  throttle time        {:>14.1} s", total.throttle_ms as f64 / 1e3);
+    if let Some((_, bytes)) = overloaded.broker_memory_bytes.iter().max_by_key(|(_, bytes)| *bytes) {
+        println!("  broker's memory      {:>14} at most", format_bytes(*bytes as f64));
+    }
+    let bound = overloaded.normal_p99_bound_ms;
+    match overloaded.recovered_after_s {
+        Some(after) => println!(
+            "  recovered            {after:>14.2} s after the end (p99 at most {bound:.1} ms from then on)"
+        ),
+        None => println!("  not recovered when the run ended (p99 above {bound:.1} ms)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::Counts;
+
+    fn points(p99s: &[f64]) -> Vec<Point> {
+        let point = |(at, p99): (usize, &f64)| {
+            let mut point = Point {
+                start_s: at as f64 * 0.25,
+                length_s: 0.25,
+                is_drain: false,
+                counts: Counts::default(),
+                response_ms: Default::default(),
+                service_ms: Default::default(),
+                end_to_end_ms: Default::default(),
+            };
+            point.response_ms.p99 = *p99;
+            point
+        };
+        p99s.iter().enumerate().map(point).collect()
+    }
+
+    #[test]
+    fn recovery_is_when_latency_stays_normal() {
+        let after = |p99s: &[f64]| recovered_after_s(&points(p99s), 0.5, 10.0);
+        assert_eq!(after(&[1.0, 99.0, 1.0, 1.0]), Some(0.0));
+        assert_eq!(after(&[1.0, 99.0, 50.0, 1.0]), Some(0.25));
+        // Good for a moment is not recovered.
+        assert_eq!(after(&[1.0, 99.0, 50.0, 1.0, 50.0, 1.0]), Some(0.75));
+        assert_eq!(after(&[1.0, 99.0, 1.0, 50.0]), None);
+        assert_eq!(after(&[1.0, 99.0, 0.0, 1.0]), Some(0.25));
+        assert_eq!(after(&[1.0, 99.0]), None);
+    }
+
+    #[test]
+    fn this_process_has_memory() {
+        assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
+        assert_eq!(resident_bytes(u32::MAX), None);
+    }
+}

@@ -1,0 +1,141 @@
+//! What the machine can do at most, measured by `loadgen disk` and `loadgen net`.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::{LatencySummary, ReportError};
+
+/// `disk.json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DiskLimits {
+    /// The directory that was written to.
+    pub directory: String,
+    /// When, in UTC.
+    pub measured_at: String,
+    /// One for each size and depth.
+    pub cells: Vec<DiskCell>,
+}
+
+/// Direct writes with O_DSYNC of one size and depth, on extents that were written before.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct DiskCell {
+    /// Bytes of each write.
+    pub bytes: u64,
+    /// Writes outstanding.
+    pub depth: u32,
+    /// Writes a second.
+    pub writes_per_s: f64,
+    /// Bytes a second.
+    pub bytes_per_s: f64,
+    /// How long writes took, in ms.
+    pub latency_ms: LatencySummary,
+}
+
+/// `net.json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct NetLimits {
+    /// When, in UTC.
+    pub measured_at: String,
+    /// The CPUs of the two ends.
+    pub cpus: (usize, usize),
+    /// Bytes that went to and fro.
+    pub bytes: u64,
+    /// Round trips on one connection over loopback, in ms.
+    pub round_trip_ms: LatencySummary,
+    /// Bytes a second in one direction on one connection.
+    pub bytes_per_s: f64,
+}
+
+/// The limits known when a report was written.
+#[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
+pub struct Limits {
+    /// The disk's.
+    pub disk: Option<DiskLimits>,
+    /// The network's.
+    pub net: Option<NetLimits>,
+}
+
+impl Limits {
+    /// What `disk` and `net` have left in a directory.
+    pub fn read(directory: &Path) -> Limits {
+        Limits { disk: read(&directory.join("disk.json")), net: read(&directory.join("net.json")) }
+    }
+
+    /// Sentences on how far figures are from the limits.
+    pub fn distances(&self, service_p50_ms: f64, achieved_bytes_per_s: f64) -> Vec<String> {
+        let mut sentences = Vec::new();
+        let smallest = self
+            .disk
+            .as_ref()
+            .and_then(|disk| disk.cells.iter().filter(|cell| cell.depth == 1).min_by_key(|cell| cell.bytes));
+        if let (Some(cell), Some(net)) = (smallest, &self.net) {
+            let (write, trip) = (cell.latency_ms.p50, net.round_trip_ms.p50);
+            sentences.push(format!(
+                "one synchronous write of {} bytes takes {write:.3} ms here and one round trip {trip:.3} ms (medians): \
+                 service p50 is {:.1} times their sum",
+                cell.bytes,
+                service_p50_ms / (write + trip)
+            ));
+        }
+        let best =
+            self.disk.iter().flat_map(|disk| &disk.cells).map(|cell| cell.bytes_per_s).reduce(f64::max);
+        if let Some(best) = best {
+            sentences.push(format!(
+                "synchronous writes reach {:.0} MB/s here: the throughput achieved is {:.1} % of it",
+                best / 1e6,
+                achieved_bytes_per_s / best * 100.0
+            ));
+        }
+        sentences
+    }
+}
+
+fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
+    serde_json::from_str(&std::fs::read_to_string(path).ok()?).ok()
+}
+
+/// Writes something as JSON into a directory, which is created if it is not there.
+pub fn write_json(directory: &Path, name: &str, value: &impl Serialize) -> Result<(), ReportError> {
+    let path = directory.join(name);
+    let json = serde_json::to_string_pretty(value).expect("what is reported has text keys only");
+    std::fs::create_dir_all(directory)
+        .and_then(|()| std::fs::write(&path, json + "\n"))
+        .map_err(|source| ReportError::Write { path, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_stated_for_what_is_known() {
+        let latency = |p50| LatencySummary { p50, count: 1, ..Default::default() };
+        let cell = |bytes, depth, p50, bytes_per_s| DiskCell {
+            bytes,
+            depth,
+            writes_per_s: 0.0,
+            bytes_per_s,
+            latency_ms: latency(p50),
+        };
+        let cells = vec![cell(65_536, 1, 0.5, 1e8), cell(4096, 1, 0.1, 4e7), cell(4096, 16, 9.0, 2e8)];
+        let disk = DiskLimits { directory: "d".into(), measured_at: String::new(), cells };
+        let net = NetLimits {
+            measured_at: String::new(),
+            cpus: (0, 1),
+            bytes: 64,
+            round_trip_ms: latency(0.05),
+            bytes_per_s: 1e9,
+        };
+        let limits = Limits { disk: Some(disk), net: Some(net) };
+        let sentences = limits.distances(0.3, 5e7);
+        assert!(sentences[0].contains("service p50 is 2.0 times"), "{sentences:?}");
+        assert!(sentences[1].contains("200 MB/s") && sentences[1].contains("25.0 %"), "{sentences:?}");
+        assert!(Limits::default().distances(1.0, 1.0).is_empty());
+
+        let directory = tempfile::tempdir().unwrap();
+        write_json(directory.path(), "disk.json", &limits.disk).unwrap();
+        assert_eq!(Limits::read(directory.path()).disk, limits.disk);
+        assert_eq!(Limits::read(directory.path()).net, None);
+    }
+}
