@@ -121,7 +121,7 @@ fn resolution(text: &str) -> Result<f64, String> {
 pub struct BackpressureArguments {
     #[command(flatten)]
     pub load: LoadArguments,
-    /// What the broker can take [default: measured first, in a closed loop of 10 s]
+    /// What the broker can take [default: measured first, for 10 s with all connections busy]
     #[arg(long, value_name = "RATE")]
     pub capacity: Option<Rate>,
     /// The peak, in multiples of the capacity

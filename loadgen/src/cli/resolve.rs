@@ -215,7 +215,7 @@ mod tests {
     fn rates_become_requests() {
         let requests = |arguments: &[&str]| match resolved(arguments).unwrap().offered {
             Offered::Open { requests_per_s, .. } => requests_per_s,
-            Offered::Closed | Offered::Overload(_) => 0.0,
+            _ => 0.0,
         };
         assert_eq!(requests(&["--rate", "50k", "--batch", "100"]), 500.0);
         assert_eq!(requests(&["--rate", "10MB/s", "--size", "1000", "--batch", "10"]), 1000.0);

@@ -71,13 +71,10 @@ pub fn backpressure(
 /// What the broker takes in a closed loop, in requests a second.
 fn capacity(workload: &Workload, stop: Arc<AtomicBool>) -> Result<f64, CommandError> {
     let closed = Workload {
-        offered: Offered::Closed,
+        offered: Offered::Saturated,
         consumer_mode: ConsumerMode::Normal,
         warmup: CAPACITY_WARMUP,
         duration: CAPACITY_WINDOW,
-        // In a closed loop the limit is of a producer, in the overload of each of its connections.
-        in_flight: workload.in_flight.saturating_mul(4),
-        idempotence: false,
         ..workload.clone()
     };
     let measured = measure(closed, stop, |_| ())?;

@@ -65,7 +65,7 @@ fn mode(workload: &Workload) -> &'static str {
         _ if workload.producers == 0 => "consumers only",
         Offered::Open { .. } => "open loop",
         Offered::Overload(_) => "overload (open loop)",
-        Offered::Closed => "closed loop (latency leaves out what would have waited)",
+        Offered::Closed | Offered::Saturated => "closed loop (latency leaves out what would have waited)",
     }
 }
 

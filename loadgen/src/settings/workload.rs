@@ -148,6 +148,8 @@ pub enum Compression {
     Snappy,
     /// LZ4 frames.
     Lz4,
+    /// zstd, level 1.
+    Zstd,
 }
 
 /// When requests are meant to be sent.
@@ -266,6 +268,15 @@ pub enum Offered {
     Overload(Overload),
     /// The broker: each producer keeps a number of requests outstanding.
     Closed,
+    /// The broker: each connection keeps a number of requests outstanding.
+    Saturated,
+}
+
+impl Offered {
+    /// Whether an answer makes the next request due.
+    pub fn is_closed_loop(&self) -> bool {
+        matches!(self, Offered::Closed | Offered::Saturated)
+    }
 }
 
 /// The topics to use.
@@ -372,12 +383,12 @@ impl Workload {
         let requests_per_s = match self.offered {
             Offered::Open { requests_per_s, .. } => requests_per_s,
             Offered::Overload(overload) => overload.peak_per_s,
-            Offered::Closed => 0.0,
+            Offered::Closed | Offered::Saturated => 0.0,
         };
         if requests_per_s > REQUESTS_PER_S_MAX {
             return Err(SettingsError::RateImpossible { requests_per_s });
         }
-        if self.offered == Offered::Closed && self.acks == Acks::None {
+        if self.offered.is_closed_loop() && self.producers > 0 && self.acks == Acks::None {
             return Err(SettingsError::ClosedWithoutAcks);
         }
         if self.idempotence && self.acks != Acks::All {

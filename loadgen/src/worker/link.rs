@@ -18,7 +18,7 @@ use super::frames::Frames;
 use super::producer::Producer;
 use crate::client::{BlockingClient, CLIENT_ID, ClientError, Event, Partition, Stream};
 use crate::measure::RequestTimes;
-use crate::settings::{Acks, Offered};
+use crate::settings::Acks;
 use crate::workload::MadeBatch;
 
 /// Requests that are due are encoded and sent together up to here; more would delay the first of them.
@@ -89,8 +89,15 @@ impl Link {
 
     /// Adds a request whose time has come.
     pub fn push(&self, ticket: Ticket) {
-        self.queue.borrow_mut().push_back(ticket);
-        self.sender.notify();
+        let was_empty = {
+            let mut queue = self.queue.borrow_mut();
+            queue.push_back(ticket);
+            queue.len() == 1
+        };
+        // Otherwise the sender is awake, or waits for an answer.
+        if was_empty {
+            self.sender.notify();
+        }
     }
 
     /// Requests that wait to be sent.
@@ -228,7 +235,7 @@ impl Link {
                 return self.fail(&context, error);
             }
             self.sender.notify();
-            if context.shared.supplies.workload.offered == Offered::Closed {
+            if context.shared.supplies.workload.offered.is_closed_loop() {
                 producer.go_on(&context);
             }
         }

@@ -24,6 +24,9 @@ const PREEMPT_TIMER: Duration = Duration::from_millis(1);
 /// one that was left behind.
 const HEARTBEATS_MS: [u64; 4] = [10, 50, 100, 400];
 
+/// Requests that are due for each that may be in flight, so that every connection always has one.
+const SATURATION: u32 = 4;
+
 /// What a thread is to do.
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -124,10 +127,15 @@ async fn run(plan: Plan, shared: Shared, messages: &Sender<Message>) -> Result<(
 /// Makes the load, waits for what is outstanding, and ends all tasks.
 async fn offer(plan: &Plan, producers: Vec<Rc<Producer>>, readers: &[Rc<Reader>], context: &Context) {
     let workload = &context.shared.supplies.workload;
-    if workload.offered == Offered::Closed {
-        for producer in &producers {
-            (0..workload.in_flight).for_each(|_| producer.go_on(context));
-        }
+    for producer in &producers {
+        let connections = producer.links().len() as u32;
+        let outstanding = match workload.offered {
+            Offered::Closed => workload.in_flight,
+            // More than all connections together may send: partitions take turns, and none may run dry meanwhile.
+            Offered::Saturated => workload.in_flight * connections * SATURATION,
+            Offered::Open { .. } | Offered::Overload(_) => 0,
+        };
+        (0..outstanding).for_each(|_| producer.go_on(context));
     }
     let overload_end_ns = match workload.offered {
         Offered::Overload(overload) => Some((workload.warmup + overload.end()).as_nanos() as u64),
@@ -158,7 +166,7 @@ fn schedules(plan: &Plan, context: &Context) -> Vec<Schedule> {
     let workload = &context.shared.supplies.workload;
     let Workload { producers, seed, warmup, offered, .. } = **workload;
     let of = |ProducerPlan { number, .. }: &ProducerPlan| match offered {
-        Offered::Closed => None,
+        Offered::Closed | Offered::Saturated => None,
         Offered::Overload(overload) => Some(Schedule::overload(overload, warmup, *number, producers)),
         Offered::Open { requests_per_s, schedule, burst } => {
             Some(Schedule::new(schedule, requests_per_s, burst, *number, producers, seed))

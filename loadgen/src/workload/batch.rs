@@ -259,7 +259,9 @@ pub(super) mod tests {
 
     #[test]
     fn batches_are_valid_and_carry_their_stamps() {
-        for compression in [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4] {
+        for compression in
+            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
+        {
             let workload = Workload { compression, keys: Keys::Uniform(50), ..workload() };
             let mut maker = BatchMaker::new(&Supplies::new(Arc::new(workload), 77, 3), 4, None);
             let mut sequences = [0u64; 3];
