@@ -5,6 +5,7 @@ mod cluster;
 mod error;
 mod event;
 mod offsets;
+mod retry;
 mod stream;
 mod versions;
 
@@ -13,5 +14,6 @@ pub use cluster::{Cluster, Partition, describe_broker, init_producer_id, prepare
 pub use error::ClientError;
 pub use event::Event;
 pub use offsets::{LATEST, list_offsets};
+pub use retry::{Patience, when_ready};
 pub use stream::Stream;
 pub use versions::Versions;

@@ -1,5 +1,7 @@
 //! Where partitions start and end.
 
+use std::collections::BTreeMap;
+
 use corelane::protocol::ErrorCode;
 use corelane::protocol::messages::list_offsets::{
     LATEST_TIMESTAMP, ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic,
@@ -16,22 +18,32 @@ pub fn list_offsets(
     partitions: &[&Partition],
     timestamp: i64,
 ) -> Result<Vec<i64>, ClientError> {
-    let mut offsets = Vec::new();
+    let mut topics: Vec<ListOffsetsTopic> = Vec::new();
     for partition in partitions {
         let asked =
             ListOffsetsPartition { partition_index: partition.index, timestamp, ..Default::default() };
-        let topic = ListOffsetsTopic { name: partition.topic.clone(), partitions: vec![asked] };
-        let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
-        let response = client.call(&request, i16::MAX)?;
-        let answer = response.topics.first().and_then(|topic| topic.partitions.first());
-        match answer {
-            Some(answer) if answer.error_code == ErrorCode::None => offsets.push(answer.offset),
-            other => {
-                let what = format!("asking for an offset of {}-{}", partition.topic, partition.index);
-                let code = other.map_or(ErrorCode::UnknownServerError, |answer| answer.error_code);
-                return Err(ClientError::Refused { what, code });
-            }
+        match topics.last_mut().filter(|topic| topic.name == partition.topic) {
+            Some(topic) => topic.partitions.push(asked),
+            None => topics.push(ListOffsetsTopic { name: partition.topic.clone(), partitions: vec![asked] }),
         }
     }
-    Ok(offsets)
+    let response =
+        client.call(&ListOffsetsRequest { replica_id: -1, topics, ..Default::default() }, i16::MAX)?;
+    let mut answers = BTreeMap::new();
+    for topic in &response.topics {
+        let own =
+            topic.partitions.iter().map(|answer| ((topic.name.as_str(), answer.partition_index), answer));
+        answers.extend(own);
+    }
+    let offset = |partition: &&Partition| {
+        let answer = answers.get(&(partition.topic.as_str(), partition.index));
+        match answer.map_or(ErrorCode::UnknownServerError, |answer| answer.error_code) {
+            ErrorCode::None => Ok(answer.map_or(0, |answer| answer.offset)),
+            code => {
+                let what = format!("asking for an offset of {}-{}", partition.topic, partition.index);
+                Err(ClientError::Refused { what, code })
+            }
+        }
+    };
+    partitions.iter().map(offset).collect()
 }

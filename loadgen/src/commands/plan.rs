@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::client::{
-    BlockingClient, ClientError, Cluster, LATEST, Partition, init_producer_id, list_offsets,
+    BlockingClient, ClientError, Cluster, LATEST, Partition, init_producer_id, list_offsets, when_ready,
 };
 use crate::settings::Workload;
 use crate::worker::{ConsumerPlan, Plan, ProducerPlan};
@@ -18,13 +18,11 @@ pub fn plans(
     let mut plans: Vec<Plan> = workload.cpus.iter().map(plan).collect();
     let threads = plans.len();
     for number in 0..workload.producers {
-        let identity = workload.idempotence.then(|| init_producer_id(client)).transpose()?;
+        let identity = workload.idempotence.then(|| when_ready(|| init_producer_id(client))).transpose()?;
         plans[number as usize % threads].producers.push(ProducerPlan { number, identity });
     }
-    let offsets = match workload.consumers {
-        0 => Vec::new(),
-        _ => ends(cluster)?,
-    };
+    // Asked even where nobody reads: a leader that answers this also takes records.
+    let offsets = ends(cluster)?;
     for number in 0..workload.consumers as usize {
         let own = offsets.iter().copied().enumerate();
         let positions: Vec<_> =
@@ -47,7 +45,7 @@ fn ends(cluster: &Cluster) -> Result<Vec<i64>, ClientError> {
         let mut client = BlockingClient::connect(&cluster.brokers[&leader])
             .map_err(|error| error.of_advertised(leader))?;
         let partitions: Vec<&Partition> = own.iter().map(|(_, partition)| *partition).collect();
-        let offsets = list_offsets(&mut client, &partitions, LATEST)?;
+        let offsets = when_ready(|| list_offsets(&mut client, &partitions, LATEST))?;
         own.iter().zip(offsets).for_each(|((at, _), offset)| ends[*at] = offset);
     }
     Ok(ends)

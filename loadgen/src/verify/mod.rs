@@ -3,7 +3,6 @@
 mod ledger;
 mod producer;
 mod reader;
-mod retry;
 
 pub use ledger::{Finding, Ledger, Stream, Verdict};
 pub use producer::produce;

@@ -8,9 +8,8 @@ use bytes::Bytes;
 use corelane::protocol::ErrorCode;
 use corelane::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 
-use super::retry::Patience;
 use super::{Ledger, Stream};
-use crate::client::{BlockingClient, ClientError, Cluster, init_producer_id, prepare};
+use crate::client::{BlockingClient, ClientError, Cluster, Patience, init_producer_id, prepare};
 use crate::schedule::Schedule;
 use crate::settings::{Offered, Topics, Workload};
 use crate::workload::{BatchMaker, Supplies};

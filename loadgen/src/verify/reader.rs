@@ -8,8 +8,7 @@ use corelane::protocol::batch::Batches;
 use corelane::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic, PartitionData};
 
 use super::Ledger;
-use super::retry::Patience;
-use crate::client::{BlockingClient, ClientError, LATEST, Partition, list_offsets, prepare};
+use crate::client::{BlockingClient, ClientError, LATEST, Partition, Patience, list_offsets, prepare};
 use crate::settings::{Topics, Workload};
 use crate::workload::{Stamp, records};
 

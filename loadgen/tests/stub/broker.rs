@@ -16,7 +16,8 @@ use corelane::protocol::messages::fetch::{
 };
 use corelane::protocol::messages::init_producer_id::InitProducerIdResponse;
 use corelane::protocol::messages::list_offsets::{
-    ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopicResponse,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic, ListOffsetsTopicResponse,
 };
 use corelane::protocol::messages::metadata::{
     MetadataRequest, MetadataResponse, MetadataResponseBroker, MetadataResponsePartition,
@@ -244,10 +245,15 @@ fn fetch(state: &State, request: &FetchRequest) -> FetchResponse {
 }
 
 fn list_offsets(state: &State, request: &ListOffsetsRequest) -> ListOffsetsResponse {
-    let topic = &request.topics[0];
-    let partition_index = topic.partitions[0].partition_index;
-    let offset = state.log.lock().unwrap().end(partition_index);
-    let partition = ListOffsetsPartitionResponse { partition_index, offset, ..Default::default() };
-    let topic = ListOffsetsTopicResponse { name: topic.name.clone(), partitions: vec![partition] };
-    ListOffsetsResponse { topics: vec![topic], ..Default::default() }
+    let log = state.log.lock().unwrap();
+    let answer = |asked: &ListOffsetsPartition| ListOffsetsPartitionResponse {
+        partition_index: asked.partition_index,
+        offset: log.end(asked.partition_index),
+        ..Default::default()
+    };
+    let topic = |topic: &ListOffsetsTopic| ListOffsetsTopicResponse {
+        name: topic.name.clone(),
+        partitions: topic.partitions.iter().map(answer).collect(),
+    };
+    ListOffsetsResponse { topics: request.topics.iter().map(topic).collect(), ..Default::default() }
 }

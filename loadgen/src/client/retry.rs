@@ -1,10 +1,10 @@
-//! Which failures a broker's restart explains, and how long to put up with them.
+//! Failures that pass: which a broker's start explains, and how long to put up with them.
 
 use std::time::{Duration, Instant};
 
 use corelane::protocol::ErrorCode;
 
-use crate::client::ClientError;
+use super::ClientError;
 
 /// Pause before another try.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -37,8 +37,23 @@ impl Patience {
     }
 }
 
+/// How long a broker may say that it is not ready for something.
+const READY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Asks again while the broker answers that it is not ready, as it does about new topics and soon after its start. A
+/// broker that does not answer is not asked again.
+pub fn when_ready<T>(mut ask: impl FnMut() -> Result<T, ClientError>) -> Result<T, ClientError> {
+    let patience = Patience::new(READY_TIMEOUT);
+    loop {
+        match ask() {
+            Err(error @ ClientError::Refused { .. }) => patience.pause(error)?,
+            other => return other,
+        }
+    }
+}
+
 /// Whether a restart of a broker, or a move of a partition, explains a failure.
-pub fn is_passing(error: &ClientError) -> bool {
+fn is_passing(error: &ClientError) -> bool {
     match error {
         ClientError::Unreachable { .. }
         | ClientError::AdvertisedUnreachable { .. }
@@ -59,6 +74,9 @@ pub fn is_passing(error: &ClientError) -> bool {
                 | ErrorCode::NetworkException
                 | ErrorCode::OffsetNotAvailable
                 | ErrorCode::UnknownLeaderEpoch
+                | ErrorCode::CoordinatorLoadInProgress
+                | ErrorCode::CoordinatorNotAvailable
+                | ErrorCode::NotCoordinator
                 | ErrorCode::FencedLeaderEpoch
                 // A batch before this one failed; both are sent again, in order.
                 | ErrorCode::OutOfOrderSequenceNumber
