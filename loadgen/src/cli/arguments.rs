@@ -73,6 +73,10 @@ pub struct RunArguments {
     /// Requests that each producer sends at once with --schedule burst
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub burst: u32,
+    /// Let records be due one by one, and gather them: a batch is sent when it has --batch records, or this long after
+    /// its first. Response time then counts from each record's own time
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub linger: Period,
     /// Time that is measured
     #[arg(long, value_name = "TIME", default_value = "30s")]
     pub duration: Period,
@@ -101,6 +105,10 @@ pub struct SweepArguments {
     /// How requests lie in time
     #[arg(long, value_enum, default_value_t = ScheduleKind::Constant)]
     pub schedule: ScheduleKind,
+    /// Let records be due one by one, and gather them: a batch is sent when it has --batch records, or this long after
+    /// its first. Response time then counts from each record's own time
+    #[arg(long, value_name = "TIME", default_value = "0s")]
+    pub linger: Period,
     /// Time that is measured at each rate
     #[arg(long, value_name = "TIME", default_value = "10s")]
     pub duration: Period,

@@ -14,8 +14,9 @@ use crate::settings::{
 /// The workload of `loadgen run`.
 pub fn run(arguments: &RunArguments) -> Result<Workload, SettingsError> {
     let duration = arguments.duration.0;
-    workload(&arguments.load, duration, ConsumerMode::Normal, |mean_bytes| {
+    let workload = workload(&arguments.load, duration, ConsumerMode::Normal, |mean_bytes| {
         match (arguments.rate, arguments.closed) {
+            (_, true) if !arguments.linger.0.is_zero() => Err(SettingsError::ClosedAndLinger),
             (_, true) => Ok(Offered::Closed),
             (Some(rate), false) => {
                 let requests_per_s = requests_per_s(rate, arguments.load.batch, mean_bytes);
@@ -27,16 +28,18 @@ pub fn run(arguments: &RunArguments) -> Result<Workload, SettingsError> {
             (None, false) if arguments.null => Ok(Offered::Closed),
             (None, false) => Err(SettingsError::NoRate),
         }
-    })
+    })?;
+    Ok(Workload { linger: arguments.linger.0, ..workload })
 }
 
 /// The workload of `loadgen sweep` at its first rate.
 pub fn sweep(arguments: &SweepArguments) -> Result<Workload, SettingsError> {
     need_producers(&arguments.load)?;
-    workload(&arguments.load, arguments.duration.0, ConsumerMode::Normal, |mean_bytes| {
+    let workload = workload(&arguments.load, arguments.duration.0, ConsumerMode::Normal, |mean_bytes| {
         let requests_per_s = requests_per_s(arguments.from, arguments.load.batch, mean_bytes);
         Ok(Offered::Open { requests_per_s, schedule: arguments.schedule, burst: 1 })
-    })
+    })?;
+    Ok(Workload { linger: arguments.linger.0, ..workload })
 }
 
 /// The workload of `loadgen backpressure`, for a broker that takes one request a second: [`at_capacity`] makes it one
@@ -111,6 +114,7 @@ fn workload(
         randomness: arguments.randomness,
         keys: arguments.keys,
         batch: arguments.batch,
+        linger: Duration::ZERO,
         acks: arguments.acks,
         idempotence: arguments.idempotence,
         compression: arguments.compression,
@@ -152,6 +156,7 @@ pub fn verification(arguments: &VerifyArguments) -> Result<Workload, SettingsErr
         randomness: 1.0,
         keys: Keys::None,
         batch: arguments.batch,
+        linger: Duration::ZERO,
         acks: Acks::All,
         idempotence: true,
         compression: arguments.compression,

@@ -68,7 +68,7 @@ fn encode(number: u32, supplies: &Supplies) -> Made {
     let (mut requests, mut bytes) = (0u64, 0);
     while !requests.is_multiple_of(STRIDE) || started.elapsed() < workload.duration {
         let partition = maker.next_partition();
-        let made = maker.make(partition, requests, 0);
+        let made = maker.make(partition, workload.batch, |_| requests, 0);
         let partition_data =
             vec![PartitionProduceData { index: partition as i32, records: Some(made.bytes) }];
         let topic =

@@ -74,16 +74,18 @@ impl Recorder {
         write(&mut self.tally.borrow_mut());
     }
 
-    /// Writes down the latencies of a request, if it was meant for the window.
-    pub fn request(&self, times: RequestTimes) {
+    /// Writes down the latencies of a request, as far as it was meant for the window. Response time is counted from
+    /// each of `counted_ns`: the request's own time, or those of its records.
+    pub fn request(&self, times: RequestTimes, counted_ns: &[u64]) {
         let RequestTimes { intended_ns, sent_ns, done_ns } = times;
-        if !self.timeline.is_measured(intended_ns) {
-            return;
-        }
         let latencies = &mut self.tally.borrow_mut().latencies;
-        latencies.response.saturating_record(latency(intended_ns, done_ns));
-        latencies.service.saturating_record(latency(sent_ns, done_ns));
-        latencies.send_delay.saturating_record(latency(intended_ns, sent_ns));
+        for counted_ns in counted_ns.iter().filter(|at_ns| self.timeline.is_measured(**at_ns)) {
+            latencies.response.saturating_record(latency(*counted_ns, done_ns));
+        }
+        if self.timeline.is_measured(intended_ns) {
+            latencies.service.saturating_record(latency(sent_ns, done_ns));
+            latencies.send_delay.saturating_record(latency(intended_ns, sent_ns));
+        }
     }
 
     /// Writes down that a request will not be answered, with the time that it has waited so far: left out, it would
@@ -127,7 +129,7 @@ mod tests {
         let send = |intended_ns: u64, done_ns: u64| {
             recorder.roll(done_ns, |_| ());
             recorder.count(|tally| tally.counts.sent_requests += 1);
-            recorder.request(RequestTimes { intended_ns, sent_ns: intended_ns, done_ns });
+            recorder.request(RequestTimes { intended_ns, sent_ns: intended_ns, done_ns }, &[intended_ns]);
         };
         send(0, second / 2);
         // Meant for the warm-up, answered in the window: counts for throughput, not for latency.

@@ -73,6 +73,9 @@ pub enum SettingsError {
     /// Kafka's rule for idempotent producers.
     #[error("--idempotence allows at most 5 requests in flight on a connection, not {0}; lower --in-flight")]
     IdempotenceInFlight(u32),
+    /// Linger gathers records that are due one by one, which a closed loop has none of.
+    #[error("--linger gathers records of a schedule; use it with --rate instead of --closed")]
+    ClosedAndLinger,
     /// Without answers nothing closes the loop.
     #[error("--closed waits for answers, and --acks 0 has none; use --rate, or --acks 1 or all")]
     ClosedWithoutAcks,
@@ -329,6 +332,8 @@ pub struct Workload {
     pub keys: Keys,
     /// Records in a batch; each request carries one batch.
     pub batch: u32,
+    /// How long a batch waits for more records after its first; zero: all its records are due together.
+    pub linger: Duration,
     /// Answers to wait for.
     pub acks: Acks,
     /// Whether producers number their batches (KIP-98).

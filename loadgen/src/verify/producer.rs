@@ -90,7 +90,8 @@ impl Producer<'_> {
                 std::thread::sleep(due.saturating_sub(started.elapsed()));
             }
             let partition = maker.next_partition();
-            let made = maker.make(partition, started.elapsed().as_nanos() as u64, now_ms());
+            let sent_ns = started.elapsed().as_nanos() as u64;
+            let made = maker.make(partition, workload.batch, |_| sent_ns, now_ms());
             let count = u64::from(workload.batch);
             self.ledger.sent(Stream { producer: self.number, partition }, count);
             self.pending.push_back(Pending { partition, first: self.made[partition], bytes: made.bytes });

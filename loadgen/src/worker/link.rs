@@ -16,6 +16,7 @@ use corelane::protocol::{Chain, ErrorCode, decode_response, encode_request};
 use super::context::Context;
 use super::frames::Frames;
 use super::producer::Producer;
+use super::ticket::Ticket;
 use crate::client::{BlockingClient, CLIENT_ID, ClientError, Event, Partition, Stream};
 use crate::measure::RequestTimes;
 use crate::settings::Acks;
@@ -30,20 +31,11 @@ const PRODUCE_TIMEOUT_MS: i32 = 30_000;
 /// The last version of Produce that names topics.
 const PRODUCE_WITH_NAMES: i16 = 12;
 
-/// A request whose time has come.
-#[derive(Clone, Copy, Debug)]
-pub struct Ticket {
-    /// When it is meant to be sent, in ns since the start.
-    pub intended_ns: u64,
-    /// The partition, by its place in the cluster's list.
-    pub partition: usize,
-}
-
 /// A request that was sent.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Sent {
     correlation_id: i32,
-    intended_ns: u64,
+    ticket: Ticket,
     sent_ns: u64,
     payload_bytes: u64,
 }
@@ -137,8 +129,8 @@ impl Link {
             tally.counts.unanswered_requests += unanswered.len() as u64;
         });
         let intended =
-            unsent.iter().map(|it| it.intended_ns).chain(unanswered.iter().map(|it| it.intended_ns));
-        intended.for_each(|intended_ns| context.recorder.given_up(intended_ns, now_ns));
+            unsent.iter().chain(unanswered.iter().map(|sent| &sent.ticket)).flat_map(Ticket::counted_ns);
+        intended.for_each(|intended_ns| context.recorder.given_up(*intended_ns, now_ns));
         self.is_closing.set(true);
         self.sender.notify();
         self.stream.shutdown();
@@ -188,10 +180,9 @@ impl Link {
     }
 
     fn encode(&self, ticket: Ticket, producer: &Producer, context: &Context) -> (Chain, Sent) {
-        let Ticket { intended_ns, partition } = ticket;
         let now_ms = context.clock.wall_ms(context.clock.now_ns());
-        let MadeBatch { bytes, payload_bytes } = producer.make(partition, intended_ns, now_ms);
-        let Partition { topic, topic_id, index, .. } = &context.shared.cluster.partitions[partition];
+        let MadeBatch { bytes, payload_bytes } = producer.make(&ticket, now_ms);
+        let Partition { topic, topic_id, index, .. } = &context.shared.cluster.partitions[ticket.partition];
         let correlation_id = self.correlation_id.get().wrapping_add(1);
         self.correlation_id.set(correlation_id);
         let partition_data = vec![PartitionProduceData { index: *index, records: Some(bytes) }];
@@ -203,7 +194,7 @@ impl Link {
         };
         let frame = encode_request(&request, self.version, correlation_id, Some(CLIENT_ID));
         let sent_ns = context.clock.now_ns();
-        (frame, Sent { correlation_id, intended_ns, sent_ns, payload_bytes })
+        (frame, Sent { correlation_id, ticket, sent_ns, payload_bytes })
     }
 
     async fn write(&self, mut chain: Chain, context: &Context) -> Result<(), ClientError> {
@@ -251,7 +242,7 @@ impl Link {
                 }
             })?;
         let sent = self.in_flight.borrow_mut().pop_front();
-        let expected = sent.map_or(0, |sent| sent.correlation_id);
+        let expected = sent.as_ref().map_or(0, |sent| sent.correlation_id);
         let Some(sent) = sent.filter(|sent| sent.correlation_id == header.correlation_id) else {
             let (address, got) = (self.address.clone(), header.correlation_id);
             return Err(ClientError::OutOfOrder { address, expected, got });
@@ -270,9 +261,10 @@ impl Link {
 
     fn done(&self, sent: Sent, code: ErrorCode, context: &Context) {
         let done_ns = context.clock.now_ns();
-        let records = u64::from(context.shared.supplies.workload.batch);
-        let Sent { intended_ns, sent_ns, payload_bytes, .. } = sent;
-        context.recorder.request(RequestTimes { intended_ns, sent_ns, done_ns });
+        let Sent { ticket, sent_ns, payload_bytes, .. } = sent;
+        let records = u64::from(ticket.count());
+        let times = RequestTimes { intended_ns: ticket.intended_ns, sent_ns, done_ns };
+        context.recorder.request(times, ticket.counted_ns());
         context.recorder.count(|tally| {
             if code == ErrorCode::None {
                 tally.counts.acked_requests += 1;

@@ -7,6 +7,7 @@ mod link;
 mod pacer;
 mod producer;
 mod thread;
+mod ticket;
 
 pub use context::{Message, Progress, Shared};
 pub use thread::{ConsumerPlan, Plan, ProducerPlan, spawn};

@@ -9,7 +9,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::context::Context;
-use super::producer::Producer;
+use super::producer::{Deadline, Producer};
 use crate::measure::Tally;
 use crate::schedule::Schedule;
 
@@ -20,12 +20,15 @@ const EMIT_MAX: usize = 256;
 /// Sleeps shorter than this cost more than they save.
 const SLEEP_MIN_NS: u64 = 5_000;
 
+/// A time, a producer by its place, and the batch whose linger is over then.
+type Due = (u64, usize, Option<Deadline>);
+
 /// Producers with their schedules; in a closed loop without.
 pub struct Pacer {
     producers: Vec<Rc<Producer>>,
     schedules: Vec<Schedule>,
-    /// The next request of each producer.
-    due: BinaryHeap<Reverse<(u64, usize)>>,
+    /// What comes next: the next request of each producer, or with linger its next record and its open batches.
+    due: BinaryHeap<Reverse<Due>>,
     /// When an overload ends: what is due before and not sent by then is dropped.
     shed_at_ns: Option<u64>,
 }
@@ -36,7 +39,7 @@ impl Pacer {
         let due = schedules
             .iter_mut()
             .enumerate()
-            .map(|(at, schedule)| Reverse((schedule.next_ns(), at)))
+            .map(|(at, schedule)| Reverse((schedule.next_ns(), at, None)))
             .collect();
         Pacer { producers, schedules, due, shed_at_ns }
     }
@@ -51,18 +54,38 @@ impl Pacer {
                 self.shed(context);
             }
             let next_ns = self.emit_due(now_ns.min(end_ns - 1), context);
-            if context.is_stopped() || (now_ns >= end_ns && next_ns >= end_ns) {
+            if context.is_stopped() || now_ns >= end_ns {
                 return;
             }
             sleep_until(next_ns.min(end_ns), context).await;
         }
     }
 
-    /// Waits until all requests are answered, or time is up, or the run is stopped.
-    pub async fn drain(&self, context: &Context, deadline_ns: u64) {
-        let is_idle = || self.producers.iter().flat_map(|it| it.links()).all(|link| link.is_idle());
-        while !is_idle() && !context.is_stopped() && context.clock.now_ns() < deadline_ns {
+    /// Sends what was due in the window and waits for all answers, until time is up or the run is stopped.
+    pub async fn drain(&mut self, context: &Context, deadline_ns: u64) {
+        let end_ns = context.recorder.timeline().end_ns;
+        loop {
+            self.emit_due(end_ns - 1, context);
+            let mut is_done = self.due.peek().is_none_or(|Reverse((due_ns, ..))| *due_ns >= end_ns);
+            if is_done {
+                self.producers.iter().for_each(|producer| producer.send_all_gathered(end_ns, context));
+            }
+            is_done &= self.producers.iter().flat_map(|it| it.links()).all(|link| link.is_idle());
+            if is_done || context.is_stopped() || context.clock.now_ns() >= deadline_ns {
+                return self.give_up_rest(end_ns, context);
+            }
             self.tick(context).await;
+        }
+    }
+
+    /// What was due and never came into a queue counts like what is left in them.
+    fn give_up_rest(&mut self, end_ns: u64, context: &Context) {
+        let now_ns = context.clock.now_ns();
+        while let Some(Reverse((due_ns, at, deadline))) = self.due.pop() {
+            if deadline.is_none() && due_ns < end_ns.min(now_ns) {
+                self.producers[at].give_up(due_ns, now_ns, context);
+                self.due.push(Reverse((self.schedules[at].next_ns(), at, None)));
+            }
         }
     }
 
@@ -87,27 +110,38 @@ impl Pacer {
         let links = self.producers.iter().flat_map(|it| it.links());
         let dropped: u64 = links.map(|link| link.shed(before_ns)).sum();
         context.recorder.count(|tally| tally.counts.dropped_requests += dropped);
-        while let Some(Reverse((_, at))) = self.due.peek().copied().filter(|it| it.0.0 < before_ns) {
+        while let Some(Reverse((_, at, _))) = self.due.peek().copied().filter(|it| it.0.0 < before_ns) {
             self.due.pop();
             self.producers[at].drop_unsent(context);
-            self.due.push(Reverse((self.schedules[at].next_ns(), at)));
+            self.due.push(Reverse((self.schedules[at].next_ns(), at, None)));
         }
     }
 
     /// Puts what is due into the queues, and returns when the next one is.
     fn emit_due(&mut self, now_ns: u64, context: &Context) -> u64 {
+        let lingers = !context.shared.supplies.workload.linger.is_zero();
         for _ in 0..EMIT_MAX {
-            let Some(Reverse((due_ns, at))) = self.due.peek().copied() else { return u64::MAX };
+            let Some(Reverse((due_ns, at, deadline))) = self.due.peek().copied() else { return u64::MAX };
             if due_ns > now_ns {
                 return due_ns;
             }
-            if !self.producers[at].has_room() {
+            let producer = &self.producers[at];
+            if !producer.has_room() {
                 // Looked at again after a sleep; its time has come and stays what it is.
                 return now_ns + SLEEP_MAX.as_nanos() as u64;
             }
             self.due.pop();
-            self.producers[at].emit(due_ns, context);
-            self.due.push(Reverse((self.schedules[at].next_ns(), at)));
+            if let Some(deadline) = deadline {
+                producer.linger_over(deadline, context);
+                continue;
+            }
+            if lingers {
+                let open = producer.gather(due_ns, context);
+                self.due.extend(open.map(|open| Reverse((open.at_ns, at, Some(open)))));
+            } else {
+                producer.emit(due_ns, context);
+            }
+            self.due.push(Reverse((self.schedules[at].next_ns(), at, None)));
         }
         now_ns
     }

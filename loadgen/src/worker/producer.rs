@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::context::Context;
-use super::link::{Link, Ticket};
+use super::link::Link;
 use super::thread::ProducerPlan;
+use super::ticket::{Records, Ticket};
 use crate::client::{ClientError, Cluster};
 use crate::workload::{BatchMaker, MadeBatch, Supplies};
 
@@ -20,6 +21,26 @@ pub struct Producer {
     links: Vec<Rc<Link>>,
     /// The link of each partition's leader.
     link_of: Vec<usize>,
+    gathering: RefCell<Gathering>,
+}
+
+/// Batches that wait for more records (linger).
+#[derive(Default)]
+struct Gathering {
+    /// When each record was due, by partition.
+    open: BTreeMap<usize, Vec<u64>>,
+    /// Without keys, records fill one batch after the other, as in Kafka's clients (KIP-480).
+    filling: Option<usize>,
+}
+
+/// When a batch is sent although it is not full.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Deadline {
+    /// The time.
+    pub at_ns: u64,
+    partition: usize,
+    /// The batch, by the time of its first record.
+    first_ns: u64,
 }
 
 impl Producer {
@@ -46,7 +67,7 @@ impl Producer {
             link_of.push(link);
         }
         let maker = RefCell::new(BatchMaker::new(supplies, plan.number, plan.identity));
-        Ok(Producer { maker, links, link_of })
+        Ok(Producer { maker, links, link_of, gathering: RefCell::default() })
     }
 
     /// The connections.
@@ -62,7 +83,79 @@ impl Producer {
             tally.counts.offered_requests += 1;
             tally.counts.offered_records += records;
         });
-        self.links[self.link_of[partition]].push(Ticket { intended_ns, partition });
+        let records = Records::Together(records as u32);
+        self.push(Ticket { intended_ns, partition, records });
+    }
+
+    /// Linger: a record is due. It waits in its partition's batch, which is sent when it is full, or else at the time
+    /// returned.
+    pub fn gather(&self, due_ns: u64, context: &Context) -> Option<Deadline> {
+        let workload = &context.shared.supplies.workload;
+        context.recorder.count(|tally| tally.counts.offered_records += 1);
+        let mut gathering = self.gathering.borrow_mut();
+        let partition = {
+            let mut maker = self.maker.borrow_mut();
+            match gathering.filling.filter(|_| !maker.has_keys()) {
+                Some(partition) => partition,
+                None => maker.next_partition(),
+            }
+        };
+        gathering.filling = Some(partition);
+        let batch = gathering.open.entry(partition).or_default();
+        batch.push(due_ns);
+        let (length, first_ns) = (batch.len(), batch[0]);
+        drop(gathering);
+        if length as u32 == workload.batch {
+            self.send_gathered(partition, due_ns, context);
+            return None;
+        }
+        (length == 1).then(|| Deadline {
+            at_ns: first_ns + workload.linger.as_nanos() as u64,
+            partition,
+            first_ns,
+        })
+    }
+
+    /// The time of a batch is over; it is sent unless it was before.
+    pub fn linger_over(&self, deadline: Deadline, context: &Context) {
+        let Deadline { at_ns, partition, first_ns } = deadline;
+        let is_open = self.gathering.borrow().open.get(&partition).is_some_and(|batch| batch[0] == first_ns);
+        if is_open {
+            self.send_gathered(partition, at_ns, context);
+        }
+    }
+
+    /// Sends all batches as they are.
+    pub fn send_all_gathered(&self, now_ns: u64, context: &Context) {
+        let open: Vec<usize> = self.gathering.borrow().open.keys().copied().collect();
+        open.into_iter().for_each(|partition| self.send_gathered(partition, now_ns, context));
+    }
+
+    fn send_gathered(&self, partition: usize, due_ns: u64, context: &Context) {
+        let mut gathering = self.gathering.borrow_mut();
+        let Some(times) = gathering.open.remove(&partition) else { return };
+        if gathering.filling == Some(partition) {
+            gathering.filling = None;
+        }
+        drop(gathering);
+        context.recorder.count(|tally| tally.counts.offered_requests += 1);
+        let records = Records::Each(times.into());
+        self.push(Ticket { intended_ns: due_ns, partition, records });
+    }
+
+    fn push(&self, ticket: Ticket) {
+        self.links[self.link_of[ticket.partition]].push(ticket);
+    }
+
+    /// Counts a request whose time came while there was no room for it, and that the run has no time for any more.
+    pub fn give_up(&self, intended_ns: u64, now_ns: u64, context: &Context) {
+        let records = u64::from(context.shared.supplies.workload.batch);
+        context.recorder.count(|tally| {
+            tally.counts.offered_requests += 1;
+            tally.counts.offered_records += records;
+            tally.counts.unsent_requests += 1;
+        });
+        context.recorder.given_up(intended_ns, now_ns);
     }
 
     /// Counts a request that was due in an overload and is dropped before it is in any queue.
@@ -83,9 +176,10 @@ impl Producer {
         }
     }
 
-    /// The next batch of a partition.
-    pub fn make(&self, partition: usize, intended_ns: u64, now_ms: i64) -> MadeBatch {
-        self.maker.borrow_mut().make(partition, intended_ns, now_ms)
+    /// The batch of a request.
+    pub fn make(&self, ticket: &Ticket, now_ms: i64) -> MadeBatch {
+        let intended_ns = |number| ticket.record_ns(number);
+        self.maker.borrow_mut().make(ticket.partition, ticket.count(), intended_ns, now_ms)
     }
 
     /// Whether its queues take more.

@@ -164,12 +164,14 @@ async fn offer(plan: &Plan, producers: Vec<Rc<Producer>>, readers: &[Rc<Reader>]
 
 fn schedules(plan: &Plan, context: &Context) -> Vec<Schedule> {
     let workload = &context.shared.supplies.workload;
-    let Workload { producers, seed, warmup, offered, .. } = **workload;
+    let Workload { producers, seed, warmup, offered, batch, linger, .. } = **workload;
     let of = |ProducerPlan { number, .. }: &ProducerPlan| match offered {
         Offered::Closed | Offered::Saturated => None,
         Offered::Overload(overload) => Some(Schedule::overload(overload, warmup, *number, producers)),
         Offered::Open { requests_per_s, schedule, burst } => {
-            Some(Schedule::new(schedule, requests_per_s, burst, *number, producers, seed))
+            // With linger the schedule is of records, which gather into requests.
+            let of_each = if linger.is_zero() { 1.0 } else { f64::from(batch) };
+            Some(Schedule::new(schedule, requests_per_s * of_each, burst, *number, producers, seed))
         }
     };
     plan.producers.iter().filter_map(of).collect()

@@ -68,7 +68,6 @@ pub struct BatchMaker {
     stamp: Option<(u32, u32)>,
     identity: Option<Identity>,
     compression: Compression,
-    batch: u32,
     /// Records made so far, by partition.
     made: Vec<u64>,
     /// The partition that has the next turn.
@@ -89,12 +88,16 @@ impl BatchMaker {
             stamp: workload.is_stamped.then_some((*run, producer)),
             identity,
             compression: workload.compression,
-            batch: workload.batch,
             made: vec![0; partitions],
             // Producers start apart: in step they would all send to the same partition.
             turn: producer as usize % partitions,
             records: Vec::new(),
         }
+    }
+
+    /// Whether records have keys.
+    pub fn has_keys(&self) -> bool {
+        self.keys.is_some()
     }
 
     /// Where the next batch goes: that of its first key, or the partition whose turn it is.
@@ -107,15 +110,21 @@ impl BatchMaker {
         partition
     }
 
-    /// The next batch of a partition, whose records were meant to be sent at `intended_ns`.
-    pub fn make(&mut self, partition: usize, intended_ns: u64, now_ms: i64) -> MadeBatch {
+    /// The next batch of a partition, with so many records; `intended_ns` says when each was meant to be sent.
+    pub fn make(
+        &mut self,
+        partition: usize,
+        count: u32,
+        intended_ns: impl Fn(u32) -> u64,
+        now_ms: i64,
+    ) -> MadeBatch {
         let is_compressed = self.compression != Compression::None;
         self.records.clear();
         if !is_compressed {
             self.records.resize(HEADER_BYTES, 0);
         }
         let mut payload_bytes = 0;
-        for number in 0..self.batch {
+        for number in 0..count {
             let key = self.keys.as_mut().map(|keys| keys.key(partition));
             let value = self.values.next();
             payload_bytes += (value.len() + key.map_or(0, |key| key.len())) as u64;
@@ -123,6 +132,7 @@ impl BatchMaker {
             if let Some((run, producer)) = self.stamp {
                 let sequence = self.made[partition] + u64::from(number);
                 let end = start + value.len();
+                let intended_ns = intended_ns(number);
                 Stamp { run, producer, sequence, intended_ns }.write(&mut self.records[start..end]);
             }
         }
@@ -134,13 +144,13 @@ impl BatchMaker {
             let room = self.records.len() + RECORD_OVERHEAD_MAX;
             std::mem::replace(&mut self.records, Vec::with_capacity(room))
         };
-        let bytes = self.finish(bytes, partition, now_ms);
-        self.made[partition] += u64::from(self.batch);
+        let bytes = self.finish(bytes, partition, count, now_ms);
+        self.made[partition] += u64::from(count);
         MadeBatch { bytes: bytes.into(), payload_bytes }
     }
 
     /// Fills in the header in front of the records.
-    fn finish(&self, mut batch: Vec<u8>, partition: usize, now_ms: i64) -> Vec<u8> {
+    fn finish(&self, mut batch: Vec<u8>, partition: usize, count: u32, now_ms: i64) -> Vec<u8> {
         let (producer_id, producer_epoch, base_sequence) = match self.identity {
             None => (NO_PRODUCER_ID, NO_PRODUCER_EPOCH, NO_SEQUENCE),
             Some(Identity { producer_id, producer_epoch }) => {
@@ -155,13 +165,13 @@ impl BatchMaker {
             partition_leader_epoch: NO_LEADER_EPOCH,
             crc: 0,
             attributes: Attributes(self.compression as i16),
-            last_offset_delta: self.batch as i32 - 1,
+            last_offset_delta: count as i32 - 1,
             base_timestamp: now_ms,
             max_timestamp: now_ms,
             producer_id,
             producer_epoch,
             base_sequence,
-            record_count: self.batch as i32,
+            record_count: count as i32,
         };
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
         header.crc = BatchView::parse(&batch).expect("the header was just written").computed_crc();
@@ -237,6 +247,7 @@ pub(super) mod tests {
             randomness: 1.0,
             keys: Keys::None,
             batch: 10,
+            linger: Duration::ZERO,
             acks: Acks::All,
             idempotence: false,
             compression: Compression::None,
@@ -267,7 +278,7 @@ pub(super) mod tests {
             let mut sequences = [0u64; 3];
             for round in 0..20 {
                 let partition = maker.next_partition();
-                let made = maker.make(partition, round, 1234);
+                let made = maker.make(partition, 10, |_| round, 1234);
                 assert_eq!(made.payload_bytes, 10 * 108);
                 if compression == Compression::None {
                     validate(&made.bytes, usize::MAX).unwrap();
@@ -291,7 +302,7 @@ pub(super) mod tests {
         let partitions: Vec<usize> = (0..6).map(|_| maker.next_partition()).collect();
         assert_eq!(partitions, [1, 2, 0, 1, 2, 0]);
         for round in 0..3 {
-            let made = maker.make(2, 0, 0);
+            let made = maker.make(2, 10, |_| 0, 0);
             let header = BatchHeader::parse(&made.bytes).unwrap();
             assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (9, 2, round * 10));
         }

@@ -173,3 +173,42 @@ fn consumers_get_everything_and_tell_end_to_end_latency() {
     let at = |kind: &str| report["latency_ms"][kind]["p50"].as_f64().unwrap();
     assert!(at("end_to_end") > at("response") / 2.0);
 }
+
+#[test]
+fn linger_gathers_records_and_counts_from_each() {
+    // Five records are due within five milliseconds, and ten fill a batch.
+    let stub = Stub::start(Behaviour::default());
+    let arguments = ["--rate", "1000", "--batch", "10", "--linger", "4500us", "--size", "100"];
+    let (output, report) = run(&stub, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let count = |name: &str| report["total"][name].as_u64().unwrap();
+    assert_eq!((count("acked_records"), count("offered_records")), (3000, 3000));
+    assert!((550..=650).contains(&count("sent_requests")), "{}", report["total"]);
+    assert_eq!(report["latency_ms"]["response"]["count"], 3000);
+    let response = &report["latency_ms"]["response"];
+    assert!(
+        response["p50"].as_f64().unwrap() >= 2.0 && response["p99"].as_f64().unwrap() >= 4.4,
+        "{response}"
+    );
+
+    // A long linger: batches are full, and only the last waits for nobody.
+    let arguments = ["--rate", "1000", "--batch", "10", "--linger", "10s", "--size", "100"];
+    let (_, report) = run(&Stub::start(Behaviour::default()), &arguments);
+    assert_eq!(report["total"]["acked_requests"], 300);
+    assert_eq!(report["total"]["acked_records"], 3000);
+}
+
+#[test]
+fn a_backlog_that_outgrows_the_queues_is_still_counted() {
+    let stall = Some((Duration::from_millis(100), Duration::from_secs(60)));
+    let stub = Stub::start(Behaviour { stall, ..Default::default() });
+    // More requests are due than the queues hold.
+    let (_, report) = run(
+        &stub,
+        &["--rate", "800k", "--size", "10", "--in-flight", "1", "--drain", "0s", "--producers", "1"],
+    );
+    let count = |name: &str| report["total"][name].as_u64().unwrap();
+    assert_eq!(count("offered_requests"), 2_400_000);
+    assert_eq!(count("acked_requests") + count("unsent_requests") + count("unanswered_requests"), 2_400_000);
+    assert_eq!(report["latency_ms"]["response"]["count"], 2_400_000);
+}
