@@ -15,9 +15,12 @@ use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, f
 /// How long capacity is measured, after [`CAPACITY_WARMUP`].
 const CAPACITY_WINDOW: Duration = Duration::from_secs(10);
 const CAPACITY_WARMUP: Duration = Duration::from_secs(3);
-/// Latency is normal again when an interval's p99 is at most this many times that before the overload.
+/// An interval is normal if its p99 is at most this many times the median of those before the overload, or not above
+/// the worst of them.
 const NORMAL_AGAIN: f64 = 2.0;
-/// And at least this is taken for normal: a scheduler's turn is no sign of overload.
+/// Intervals that make a second.
+const NORMAL_INTERVALS: usize = 4;
+/// At least this is taken for normal: a scheduler's turn is no sign of overload.
 const NORMAL_MS_MIN: f64 = 5.0;
 
 /// Overloads a broker. `workload` is for a capacity of one request a second, and `scale` makes it one for another.
@@ -112,8 +115,9 @@ fn judge(
         });
         if seconds > 0.0 { records as f64 / seconds } else { 0.0 }
     };
-    let bound_ms =
-        (NORMAL_AGAIN * median(within(0.0, before_s).map(|it| it.response_ms.p99))).max(NORMAL_MS_MIN);
+    let before_ms: Vec<f64> = within(0.0, before_s).map(|it| it.response_ms.p99).collect();
+    let worst_ms = before_ms.iter().copied().fold(NORMAL_MS_MIN, f64::max);
+    let bound_ms = worst_ms.max(NORMAL_AGAIN * median(before_ms));
     Overloaded {
         capacity_records_per_s,
         peak_records_per_s: overload.peak_per_s * f64::from(measured.batch),
@@ -130,25 +134,19 @@ fn judge(
     }
 }
 
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.filter(|value| *value > 0.0).collect();
+fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
-/// How long after the end every interval's p99 is normal again; `None` if it is not until the window's end. An interval
-/// without answers is not normal.
+/// How long after the end the first second begins whose intervals are all normal; `None` if there is none in the
+/// window. One good interval may be chance, and so may a bad one later. An interval without answers is not normal.
 fn recovered_after_s(points: &[Point], end_s: f64, bound_ms: f64) -> Option<f64> {
     let after: Vec<&Point> =
         points.iter().filter(|point| point.start_s >= end_s - 1e-6 && !point.is_drain).collect();
     let is_normal = |point: &&Point| point.response_ms.p99 > 0.0 && point.response_ms.p99 <= bound_ms;
-    let last_bad = after.iter().rposition(|point| !is_normal(point));
-    match last_bad {
-        _ if after.is_empty() => None,
-        Some(at) if at + 1 == after.len() => None,
-        Some(at) => Some(after[at].start_s + after[at].length_s - end_s),
-        None => Some(0.0),
-    }
+    let second = after.windows(NORMAL_INTERVALS).find(|intervals| intervals.iter().all(is_normal))?;
+    Some((second[0].start_s - end_s).max(0.0))
 }
 
 fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
@@ -178,7 +176,7 @@ fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
     let bound = overloaded.normal_p99_bound_ms;
     match overloaded.recovered_after_s {
         Some(after) => println!(
-            "  recovered            {after:>14.2} s after the end (p99 at most {bound:.1} ms from then on)"
+            "  recovered            {after:>14.2} s after the end (p99 at most {bound:.1} ms for a second)"
         ),
         None => println!("  not recovered when the run ended (p99 above {bound:.1} ms)"),
     }
@@ -209,12 +207,12 @@ mod tests {
     #[test]
     fn recovery_is_when_latency_stays_normal() {
         let after = |p99s: &[f64]| recovered_after_s(&points(p99s), 0.5, 10.0);
-        assert_eq!(after(&[1.0, 99.0, 1.0, 1.0]), Some(0.0));
-        assert_eq!(after(&[1.0, 99.0, 50.0, 1.0]), Some(0.25));
-        // Good for a moment is not recovered.
-        assert_eq!(after(&[1.0, 99.0, 50.0, 1.0, 50.0, 1.0]), Some(0.75));
-        assert_eq!(after(&[1.0, 99.0, 1.0, 50.0]), None);
-        assert_eq!(after(&[1.0, 99.0, 0.0, 1.0]), Some(0.25));
+        assert_eq!(after(&[1.0, 99.0, 1.0, 1.0, 1.0, 1.0]), Some(0.0));
+        assert_eq!(after(&[1.0, 99.0, 50.0, 1.0, 1.0, 1.0, 1.0]), Some(0.25));
+        // Good for a moment is not recovered, and a bad moment later does not undo it.
+        assert_eq!(after(&[1.0, 99.0, 1.0, 50.0, 1.0, 1.0, 1.0, 1.0, 50.0]), Some(0.5));
+        assert_eq!(after(&[1.0, 99.0, 1.0, 1.0, 1.0, 50.0, 1.0]), None);
+        assert_eq!(after(&[1.0, 99.0, 0.0, 1.0, 1.0, 1.0, 1.0]), Some(0.25));
         assert_eq!(after(&[1.0, 99.0]), None);
     }
 

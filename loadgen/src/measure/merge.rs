@@ -95,7 +95,8 @@ impl Merger {
     fn close(&mut self, interval: u32) -> &Point {
         let (_, tally) = self.open.remove(&interval).expect("the caller has seen it");
         let is_drain = interval >= self.timeline.window_intervals();
-        let (start_s, length_s) = self.timeline.span_s(interval);
+        let (start_s, whole_s) = self.timeline.span_s(interval);
+        let length_s = tally.cut_to_ns.map_or(whole_s, |ns| (ns as f64 / 1e9).clamp(1e-3, whole_s));
         let point = Point {
             start_s,
             length_s,

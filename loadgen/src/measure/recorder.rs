@@ -58,12 +58,14 @@ impl Recorder {
         self.interval.set(Some(current));
     }
 
-    /// Hands on what is there, finished or not.
+    /// Hands on what is there: the last interval is cut short.
     pub fn finish(&self, now_ns: u64, at_end: impl Fn(&mut Tally)) {
         self.roll(now_ns, &at_end);
         if let Some(current) = self.interval.get() {
             let mut tally = self.tally.take();
             at_end(&mut tally);
+            let start_ns = self.timeline.start_ns + (self.timeline.span_s(current).0 * 1e9) as u64;
+            tally.cut_to_ns = Some(now_ns.saturating_sub(start_ns));
             (self.hand_on)(current, tally);
             self.interval.set(Some(current + 1));
         }

@@ -76,6 +76,8 @@ pub struct Tally {
     pub counts: Counts,
     /// Errors of requests, by Kafka's name.
     pub errors: BTreeMap<String, u64>,
+    /// How much of an interval that was cut short was lived through, in ns; `None` for a whole one.
+    pub cut_to_ns: Option<u64>,
 }
 
 impl Default for Tally {
@@ -86,6 +88,7 @@ impl Default for Tally {
             latencies: Latencies { response, service, send_delay, end_to_end },
             counts: Counts::default(),
             errors: BTreeMap::new(),
+            cut_to_ns: None,
         }
     }
 }
@@ -132,6 +135,7 @@ impl Tally {
     pub fn add(&mut self, other: &Tally, is_same_interval: bool) {
         self.latencies.add(&other.latencies);
         self.counts.add(&other.counts, is_same_interval);
+        self.cut_to_ns = self.cut_to_ns.max(other.cut_to_ns);
         for (name, count) in &other.errors {
             *self.errors.entry(name.clone()).or_default() += count;
         }

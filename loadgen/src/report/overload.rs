@@ -23,7 +23,7 @@ pub struct Overloaded {
     pub dropped_requests: u64,
     /// The p99 of an interval that is called normal.
     pub normal_p99_bound_ms: f64,
-    /// How long after the end all p99 are normal; `null` if not before the run ended.
+    /// How long after the end the first second begins in which all p99 are normal; `null` if there was none.
     pub recovered_after_s: Option<f64>,
     /// Bytes of keys and values without an answer, at most, at the end of any interval.
     pub in_flight_bytes_max: u64,

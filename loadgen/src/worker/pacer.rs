@@ -65,7 +65,8 @@ impl Pacer {
     pub async fn drain(&mut self, context: &Context, deadline_ns: u64) {
         let end_ns = context.recorder.timeline().end_ns;
         loop {
-            self.emit_due(end_ns - 1, context);
+            // A run that is stopped early is not at its end.
+            self.emit_due(context.clock.now_ns().min(end_ns - 1), context);
             let mut is_done = self.due.peek().is_none_or(|Reverse((due_ns, ..))| *due_ns >= end_ns);
             if is_done {
                 self.producers.iter().for_each(|producer| producer.send_all_gathered(end_ns, context));

@@ -1,7 +1,7 @@
 //! The program against a broker that misbehaves on purpose.
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -211,4 +211,41 @@ fn a_backlog_that_outgrows_the_queues_is_still_counted() {
     assert_eq!(count("offered_requests"), 2_400_000);
     assert_eq!(count("acked_requests") + count("unsent_requests") + count("unanswered_requests"), 2_400_000);
     assert_eq!(report["latency_ms"]["response"]["count"], 2_400_000);
+}
+
+#[test]
+fn an_interrupted_run_tells_what_it_has() {
+    let stub = Stub::start(Behaviour::default());
+    let directory = tempfile::tempdir().unwrap();
+    let child = Command::new(env!("CARGO_BIN_EXE_loadgen"))
+        .args([
+            "run",
+            "--brokers",
+            &stub.address,
+            "--rate",
+            "1000",
+            "--size",
+            "100",
+            "--warmup",
+            "0s",
+            "--report",
+        ])
+        .arg(directory.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    while stub.arrivals.lock().unwrap().len() < 1500 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
+    let report = report(directory.path());
+    assert_eq!(report["partial"], "interrupted");
+    // Nothing that lay ahead counts, only what was due at that moment; and rates are over the time that was.
+    assert!(report["total"]["unsent_requests"].as_u64().unwrap() < 50, "{}", report["total"]);
+    let achieved = report["rates"]["achieved_records_per_s"].as_f64().unwrap();
+    assert!((900.0..=1100.0).contains(&achieved), "{achieved}");
 }
