@@ -16,7 +16,7 @@ use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, f
 const CAPACITY_WINDOW: Duration = Duration::from_secs(10);
 const CAPACITY_WARMUP: Duration = Duration::from_secs(3);
 /// An interval is normal if its p99 is at most this many times the median of those before the overload, or not above
-/// the worst of them.
+/// nine tenths of them.
 const NORMAL_AGAIN: f64 = 2.0;
 /// Intervals that make a second.
 const NORMAL_INTERVALS: usize = 4;
@@ -115,9 +115,7 @@ fn judge(
         });
         if seconds > 0.0 { records as f64 / seconds } else { 0.0 }
     };
-    let before_ms: Vec<f64> = within(0.0, before_s).map(|it| it.response_ms.p99).collect();
-    let worst_ms = before_ms.iter().copied().fold(NORMAL_MS_MIN, f64::max);
-    let bound_ms = worst_ms.max(NORMAL_AGAIN * median(before_ms));
+    let bound_ms = normal_bound_ms(within(0.0, before_s).map(|it| it.response_ms.p99).collect());
     Overloaded {
         capacity_records_per_s,
         peak_records_per_s: overload.peak_per_s * f64::from(measured.batch),
@@ -134,9 +132,11 @@ fn judge(
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
+/// The p99 up to which an interval is normal, from those before the overload.
+fn normal_bound_ms(mut before_ms: Vec<f64>) -> f64 {
+    before_ms.sort_by(f64::total_cmp);
+    let at = |part: f64| before_ms.get((before_ms.len() as f64 * part) as usize).copied().unwrap_or(0.0);
+    NORMAL_MS_MIN.max(NORMAL_AGAIN * at(0.5)).max(at(0.9))
 }
 
 /// How long after the end the first second begins whose intervals are all normal; `None` if there is none in the
@@ -214,6 +214,17 @@ mod tests {
         assert_eq!(after(&[1.0, 99.0, 1.0, 1.0, 1.0, 50.0, 1.0]), None);
         assert_eq!(after(&[1.0, 99.0, 0.0, 1.0, 1.0, 1.0, 1.0]), Some(0.25));
         assert_eq!(after(&[1.0, 99.0]), None);
+    }
+
+    #[test]
+    fn normal_is_what_was_before_but_for_the_worst() {
+        let mut before = vec![8.0; 20];
+        before[3] = 1000.0;
+        assert_eq!(normal_bound_ms(before.clone()), 16.0);
+        before[4..8].fill(30.0);
+        assert_eq!(normal_bound_ms(before), 30.0);
+        assert_eq!(normal_bound_ms(vec![0.5; 20]), NORMAL_MS_MIN);
+        assert_eq!(normal_bound_ms(Vec::new()), NORMAL_MS_MIN);
     }
 
     #[test]

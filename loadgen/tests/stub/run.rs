@@ -71,7 +71,8 @@ fn what_is_sent_when_is_what_was_asked_for() {
     // 200 requests of 10 records a second for three seconds, not one more or less, and none grouped with others.
     assert_eq!(arrivals.len(), 600);
     assert_eq!(stub.records.load(Ordering::SeqCst), 6000);
-    assert_eq!(report["rates"]["achieved_records_per_s"].as_f64().unwrap().round(), 2000.0);
+    let achieved = report["rates"]["achieved_records_per_s"].as_f64().unwrap();
+    assert!((1900.0..=2000.0).contains(&achieved), "{achieved}");
     let early = arrivals.iter().enumerate().filter(|(number, at)| {
         // The first may come late, and then the others seem early: allow it a little.
         at.as_secs_f64() + 0.1 < *number as f64 / 200.0
