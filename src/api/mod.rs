@@ -4,7 +4,6 @@
 mod api_versions;
 mod brokers;
 mod create_topics;
-mod decompress;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;

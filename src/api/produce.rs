@@ -111,7 +111,7 @@ async fn append_partition(
 }
 
 fn check(records: &[u8], version: i16, max_message_bytes: usize) -> Result<BatchHeader, InvalidBatch> {
-    let batch = validate(records, max_message_bytes)?;
+    let batch = validate(records, max_message_bytes)?.header;
     if version < ZSTD_VERSION && batch.attributes.compression() == Ok(Compression::Zstd) {
         return Err(InvalidBatch::UnknownCompression(Compression::Zstd as u8));
     }

@@ -363,3 +363,10 @@ pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
 pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;
 /// The same as a multiple of the compressed length.
 pub const LOOK_UP_RATIO_MAX: usize = 1024;
+
+// Recompression.
+
+/// Bytes of records that are packed or unpacked in one turn of a shard; then its other clients are served. Where a codec
+/// cannot stop inside of a block, a turn is longer: LZ4's blocks are at most 4 MiB, zstd's 128 KiB, and snappy without
+/// framing is one block.
+pub const CODEC_STEP_BYTES: usize = 32 << 10;
