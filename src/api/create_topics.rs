@@ -10,7 +10,7 @@ use crate::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::{Shard, topic_defaults};
+use crate::shard::Shard;
 
 use super::describe_configs::config_source;
 use super::errors::cluster_error;
@@ -72,7 +72,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
 }
 
 fn describe(shard: &Shard, created: CreatedTopic) -> CreatableTopicResult {
-    let configs = effective_configs(&created.configs, &topic_defaults(&shard.config));
+    let configs = effective_configs(&created.configs, &shard.topic_defaults());
     let configs = configs.into_iter().map(|config| CreatableTopicConfigs {
         name: config.name.to_owned(),
         value: Some(config.value),

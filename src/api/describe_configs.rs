@@ -8,7 +8,7 @@ use crate::protocol::messages::describe_configs::{
     DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym, ResourceType,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::{Shard, topic_defaults};
+use crate::shard::Shard;
 
 use super::brokers::brokers;
 use super::reply::{Reply, respond};
@@ -61,7 +61,7 @@ fn topic_configs(shard: &Shard, name: &str) -> Result<Vec<DescribeConfigsResourc
     let topic = topic.ok_or_else(|| {
         (ErrorCode::UnknownTopicOrPartition, ErrorCode::UnknownTopicOrPartition.meaning().to_owned())
     })?;
-    let configs = effective_configs(&topic.record.configs, &topic_defaults(&shard.config));
+    let configs = effective_configs(&topic.record.configs, &shard.topic_defaults());
     Ok(configs.into_iter().map(topic_config).collect())
 }
 
@@ -81,7 +81,9 @@ fn topic_config(config: EffectiveConfig) -> DescribeConfigsResourceResult {
 pub(super) fn config_source(source: Source) -> ConfigSource {
     match source {
         Source::Topic => ConfigSource::DynamicTopicConfig,
-        Source::Broker => ConfigSource::StaticBrokerConfig,
+        Source::Broker => ConfigSource::DynamicBrokerConfig,
+        Source::Cluster => ConfigSource::DynamicDefaultBrokerConfig,
+        Source::Static => ConfigSource::StaticBrokerConfig,
         Source::Default => ConfigSource::DefaultConfig,
     }
 }

@@ -317,6 +317,11 @@ pub const METADATA_CACHE_BYTES: usize = 8 << 20;
 /// One metadata record in the store at most; a longer one counts as corruption. The longest is a topic with
 /// every config set.
 pub const METADATA_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Length of one config value that a client sets at most; a longer one is refused with INVALID_CONFIG. Numbers may
+/// have leading zeros, and all configs of a resource are one record.
+pub const CONFIG_VALUE_BYTES_MAX: usize = 512;
+const _: () =
+    assert!(64 * (CONFIG_VALUE_BYTES_MAX + 128) <= METADATA_RECORD_BYTES_MAX, "64 configs are one record");
 /// Disk space reserved for deletions on a full disk, at least. It grows with the metadata store, which may
 /// double in one commit.
 pub const BALLAST_BYTES_MIN: u64 = 4 << 20;

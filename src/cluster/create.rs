@@ -11,6 +11,7 @@ use super::placement::ShardLoads;
 use super::records::{DiskId, PartitionRecord, Record, Replica, TopicRecord};
 use crate::base::ids::{BrokerId, NodeId, ShardId, TopicId};
 use crate::base::limits::{PARTITIONS_PER_COMMAND_MAX, PARTITIONS_PER_SHARD_MAX, TOPIC_PARTITIONS_MAX};
+use crate::config::Advertise;
 
 /// The brokers that a client gave one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,17 +45,8 @@ impl NewTopic {
     }
 }
 
-/// What clients take for a broker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Advertise {
-    /// Every shard, as broker `node * 1000 + shard`.
-    Shard,
-    /// The node, by its own id.
-    Node,
-}
-
 /// Where new partitions can go, and what topics get that do not say otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Placing {
     /// The one node.
     pub node: NodeId,
@@ -71,15 +63,14 @@ pub struct Placing {
 }
 
 impl Placing {
-    /// What a broker id means: not this node, this node (`None`), or one of its shards.
+    /// What a broker id means: not this node, this node (`None`), or one of its shards. The ids are those under
+    /// which clients see the shards.
     fn shard_of(&self, broker_id: BrokerId) -> Option<Option<ShardId>> {
+        let mut shards = (0..self.shards).map(ShardId);
+        let shard = shards.find(|&shard| self.advertise.broker_id(self.node, shard) == broker_id)?;
         match self.advertise {
-            Advertise::Node => (u32::try_from(broker_id) == Ok(self.node.0)).then_some(None),
-            Advertise::Shard => {
-                let shard = broker_id.checked_sub(self.node.broker_id(ShardId(0)))?;
-                let shard = u16::try_from(shard).ok().filter(|shard| *shard < self.shards)?;
-                Some(Some(ShardId(shard)))
-            }
+            Advertise::Node => Some(None),
+            Advertise::Shard => Some(Some(shard)),
         }
     }
 }

@@ -2,7 +2,6 @@
 //! decisions that turn an image and a command into changes. Pure: no I/O, no clock, no randomness.
 
 mod config;
-mod config_table;
 mod create;
 mod delete;
 mod delta;
@@ -17,9 +16,11 @@ mod records;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ConfigKind, ConfigSource, EffectiveConfig, TopicConfigKey, TopicDefaults, TopicSettings};
-pub use config::{effective_configs, known_configs, topic_settings};
-pub use create::{Advertise, CreatedTopic, NewTopic, Placing, ReplicaAssignment, create_topics};
+pub use config::{
+    ConfigKey, ConfigKind, ConfigSource, Configs, EffectiveConfig, Synonym, TopicDefaults, TopicSettings,
+    effective_configs, topic_config_keys, topic_settings,
+};
+pub use create::{CreatedTopic, NewTopic, Placing, ReplicaAssignment, create_topics};
 pub use delete::{DeletedTopic, TopicRef, delete_topics};
 pub use delta::{Closed, Delta, Owned};
 pub use draft::Draft;
@@ -29,6 +30,6 @@ pub use incarnation::{Incarnation, IncarnationError, begin_incarnation};
 pub use kafka_uuid::{KafkaUuid, KafkaUuidError};
 pub use name::{is_internal, validate_topic_name};
 pub use records::{
-    Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord,
-    ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord,
+    BrokerConfigsRecord, Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, NodeRecord, Owner,
+    PartitionRecord, ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord,
 };

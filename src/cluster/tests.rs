@@ -8,6 +8,8 @@ use uuid::Uuid;
 
 use super::*;
 use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
+use crate::config::Advertise;
+use crate::protocol::batch::Compression;
 
 const NODE: NodeId = NodeId(1);
 const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
@@ -169,11 +171,16 @@ fn manual_assignments_are_honoured() {
     let shards: Vec<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
     assert_eq!(shards, [1, 1, 0]);
 
-    let (image, _) = create_on(&empty(), &[assign(&[(0, &[1]), (1, &[1])])], &placing(2, Advertise::Node));
+    let (image, _) =
+        create_on(&empty(), &[assign(&[(0, &[1000]), (1, &[1000])])], &placing(2, Advertise::Node));
     let shards: HashSet<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
     assert_eq!(shards.len(), 2, "in node mode the node spreads what it is given");
-    let (_, results) = create_on(&empty(), &[new], &placing(2, Advertise::Node));
-    assert!(results[0].as_ref().unwrap_err().to_string().contains("includes broker 1001, but no such"));
+    let other = [new, assign(&[(0, &[1])])];
+    let (_, results) = create_on(&empty(), &other, &placing(2, Advertise::Node));
+    for (result, id) in results.iter().zip([1001, 1]) {
+        let part = format!("includes broker {id}, but no such");
+        assert!(result.as_ref().unwrap_err().to_string().contains(&part), "nobody is told of such a broker");
+    }
 }
 
 #[test]
@@ -210,6 +217,10 @@ fn manual_assignments_are_checked_as_kafka_checks_them() {
 fn configs_are_obeyed_or_refused() {
     for (key, value) in [
         ("retention.ms", "-1"),
+        ("retention.ms", "604800000"),
+        ("compression.type", "zstd"),
+        ("message.timestamp.type", "LogAppendTime"),
+        ("max.message.bytes", "10485760"),
         ("flush.messages", "1"),
         ("flush.ms", "9223372036854775807"),
         ("segment.bytes", " 1048576 "),
@@ -222,10 +233,13 @@ fn configs_are_obeyed_or_refused() {
         assert_eq!(results[0].as_ref().unwrap().configs[key], value.trim());
     }
     for (key, value, part) in [
-        ("retention.ms", "604800000", "kept for ever until retention is supported"),
+        ("retention.ms", "-2", "Value must be at least -1"),
+        ("compression.type", "brotli", "String must be one of: uncompressed, zstd"),
+        ("message.timestamp.type", "logappendtime", "one of: CreateTime, LogAppendTime"),
+        ("compression.gzip.level", "5", "leave it unset or set it to -1"),
         ("cleanup.policy", "compact", "log compaction is not supported yet"),
         ("min.insync.replicas", "2", "leave it unset or set it to 1"),
-        ("max.message.bytes", "1048589", "raise the broker's message.max.bytes"),
+        ("max.message.bytes", "15728641", "need more memory for each shard"),
         ("segment.bytes", "14", "from 1048576 to 2147483647"),
         ("segment.bytes", "soon", "Not a number of type INT"),
         ("retention.ms", "1e3", "Not a number of type LONG"),
@@ -242,30 +256,55 @@ fn configs_are_obeyed_or_refused() {
 
 #[test]
 fn the_config_table_is_sound() {
-    let names: Vec<&str> = known_configs().iter().map(|key| key.name).collect();
+    let names: Vec<&str> = topic_config_keys().iter().map(|key| key.name).collect();
     assert!(names.is_sorted(), "look-ups are binary searches");
-    for key in known_configs() {
+    for key in topic_config_keys() {
         let (_, results) =
             create_on(&empty(), &[config(key.name, key.default)], &placing(1, Advertise::Shard));
         assert!(results[0].is_ok(), "{} takes its own default", key.name);
     }
-    let configs = [("segment.bytes".to_owned(), "2000000".to_owned())].into();
-    let defaults = TopicDefaults { message_max_bytes: 5000, ..TopicDefaults::default() };
-    let effective = effective_configs(&configs, &defaults);
-    let find = |name| effective.iter().find(|config| config.name == name).unwrap();
-    assert_eq!(find("segment.bytes").source, ConfigSource::Topic);
+}
+
+#[test]
+fn a_config_comes_from_the_strongest_place_that_sets_it() {
+    let set = |pairs: &[(&str, &str)]| -> Configs {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let values = [("log.retention.ms", "5".to_owned()), ("log.roll.ms", "604800000".to_owned())];
+    let mut defaults = TopicDefaults::of_configuration(values, 5000);
+    let topic = set(&[("segment.bytes", "2000000"), ("compression.type", "zstd")]);
+    let find = |topic: &Configs, defaults: &TopicDefaults, name: &str| {
+        let config = effective_configs(topic, defaults).into_iter().find(|config| config.name == name);
+        let config = config.expect("a known config");
+        let synonyms: Vec<_> = config.synonyms.iter().map(|synonym| (synonym.name, synonym.source)).collect();
+        (config.value, config.source, synonyms)
+    };
+    let retention = "log.retention.ms";
+    assert_eq!(find(&topic, &defaults, "segment.bytes").1, ConfigSource::Topic);
+    assert_eq!(find(&topic, &defaults, "segment.ms").1, ConfigSource::Default, "set to Kafka's default");
     assert_eq!(
-        (find("max.message.bytes").value.as_str(), find("max.message.bytes").source),
-        ("5000", ConfigSource::Broker)
+        find(&topic, &defaults, "retention.ms"),
+        (
+            "5".to_owned(),
+            ConfigSource::Static,
+            vec![(retention, ConfigSource::Static), (retention, ConfigSource::Default)]
+        )
     );
-    assert_eq!(
-        (find("retention.ms").value.as_str(), find("retention.ms").source),
-        ("-1", ConfigSource::Default)
-    );
-    assert_eq!(
-        topic_settings(&configs, &defaults),
-        TopicSettings { max_message_bytes: 5000, segment_bytes: 2_000_000 }
-    );
+    let settings = topic_settings(&topic, &defaults);
+    assert_eq!((settings.max_message_bytes, settings.segment_bytes), (5000, 2_000_000));
+    assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(5), None));
+    assert_eq!((settings.compression, settings.flush_ms), (Some(Compression::Zstd), i64::MAX));
+
+    defaults.cluster = Arc::new(set(&[(retention, "6")]));
+    assert_eq!(topic_settings(&topic, &defaults).retention_ms, Some(6));
+    defaults.broker = Arc::new(set(&[(retention, "-1"), ("compression.type", "lz4")]));
+    assert_eq!(topic_settings(&topic, &defaults).retention_ms, None);
+    assert_eq!(topic_settings(&topic, &defaults).compression, Some(Compression::Zstd));
+    assert_eq!(topic_settings(&Configs::new(), &defaults).compression, Some(Compression::Lz4));
+    let (value, source, synonyms) = find(&set(&[("retention.ms", "7")]), &defaults, "retention.ms");
+    assert_eq!((value.as_str(), source), ("7", ConfigSource::Topic));
+    let sources: Vec<ConfigSource> = synonyms.iter().map(|(_, source)| *source).collect();
+    assert!(synonyms[0].0 == "retention.ms" && sources.is_sorted() && sources.len() == 5);
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 26] = [
+pub static KEYS: [Key; 35] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -198,6 +198,60 @@ pub static KEYS: [Key; 26] = [
         Kind::Bytes { min: limits::SEGMENT_BYTES_MIN, max: limits::SEGMENT_BYTES_MAX },
         "1073741824",
         "Length at which a segment file is sealed and the next begun.",
+    ),
+    Key::fixed(
+        "log.roll.ms",
+        Kind::Integer { min: 1, max: i64::MAX },
+        "604800000",
+        "Age in ms at which a segment file is sealed.",
+    ),
+    Key::fixed(
+        "log.retention.ms",
+        Kind::Integer { min: -1, max: i64::MAX },
+        "604800000",
+        "How long records are kept, in ms; -1: for ever.",
+    ),
+    Key::fixed(
+        "log.retention.bytes",
+        Kind::Integer { min: -1, max: i64::MAX },
+        "-1",
+        "Bytes of each partition that are kept; -1: all.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.type",
+        Kind::Choice(&["CreateTime", "LogAppendTime"]),
+        "CreateTime",
+        "Whose clock gives records their timestamps: the producer's or the broker's.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.before.max.ms",
+        Kind::Integer { min: 0, max: i64::MAX },
+        "9223372036854775807",
+        "How far a producer's timestamp may lie in the past, in ms.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.after.max.ms",
+        Kind::Integer { min: 0, max: i64::MAX },
+        "3600000",
+        "How far a producer's timestamp may lie in the future, in ms.",
+    ),
+    Key::fixed(
+        "log.flush.interval.messages",
+        Kind::Integer { min: 1, max: i64::MAX },
+        "9223372036854775807",
+        "Records between two syncs of a partition; the default is no wish.",
+    ),
+    Key::fixed(
+        "log.flush.interval.ms",
+        Kind::Integer { min: 0, max: i64::MAX },
+        "9223372036854775807",
+        "Time between two syncs of a partition, in ms; the default is no wish.",
+    ),
+    Key::fixed(
+        "compression.type",
+        Kind::Choice(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
+        "producer",
+        "The codec of stored batches; `producer`: the one that they came with.",
     ),
     Key::derived(
         "max.connections",

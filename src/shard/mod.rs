@@ -35,7 +35,7 @@ pub use append::Appended;
 pub use budget::{Budget, Charge};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
-pub use follow::{partition_specs, topic_defaults};
+pub use follow::{configured_defaults, partition_specs};
 pub use hand_off::HandOffError;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};

@@ -8,6 +8,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::error::StorageError;
 use crate::base::ids::{Offset, PartitionId};
+use crate::cluster::TopicSettings;
 use crate::log::partition_log::PartitionLog;
 use crate::partition::Partition;
 
@@ -19,6 +20,8 @@ pub struct Replica {
     pub state: RefCell<Partition>,
     /// Segments.
     pub log: RefCell<PartitionLog>,
+    /// What the topic's configs come to.
+    settings: Cell<TopicSettings>,
     /// Set when the partition no longer serves: deleted, or damaged on disk.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
@@ -36,11 +39,17 @@ pub struct Replica {
 }
 
 impl Replica {
-    pub(super) fn new(id: PartitionId, state: Partition, log: PartitionLog) -> Rc<Self> {
+    pub(super) fn new(
+        id: PartitionId,
+        settings: TopicSettings,
+        state: Partition,
+        log: PartitionLog,
+    ) -> Rc<Self> {
         Rc::new(Replica {
             id,
             state: RefCell::new(state),
             log: RefCell::new(log),
+            settings: Cell::new(settings),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),
@@ -49,6 +58,17 @@ impl Replica {
             is_allocating: Cell::new(false),
             directory_synced: Cell::new(false),
         })
+    }
+
+    /// What the topic's configs come to now. They change while the partition serves.
+    pub fn settings(&self) -> TopicSettings {
+        self.settings.get()
+    }
+
+    /// The topic's configs, or those of its brokers, have changed.
+    pub(super) fn set_settings(&self, settings: TopicSettings) {
+        self.settings.set(settings);
+        self.log.borrow_mut().set_segment_bytes(settings.segment_bytes.into());
     }
 
     /// Why the partition does not serve, if it does not.

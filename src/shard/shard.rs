@@ -19,7 +19,7 @@ use super::producer_ids::ProducerIds;
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
-use crate::cluster::{Image, Owner, Topic, TopicSettings, topic_settings};
+use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, topic_settings};
 use crate::config::Config;
 use crate::runtime::Runtime;
 
@@ -158,15 +158,17 @@ impl Shard {
 
     /// The broker id that stands for an owner in metadata.
     pub fn broker_id_of(&self, owner: Owner) -> BrokerId {
-        match self.config.advertised_shards() {
-            0 => owner.node.broker_id(ShardId(0)),
-            _ => owner.node.broker_id(owner.shard),
-        }
+        self.config.advertise.broker_id(owner.node, owner.shard)
+    }
+
+    /// What holds for topics that do not say otherwise, as this shard's broker sees it.
+    pub fn topic_defaults(&self) -> TopicDefaults {
+        topic_defaults(&self.config, &self.image.borrow(), self.id)
     }
 
     /// What a topic's configs come to.
     pub fn topic_settings(&self, topic: &Topic) -> TopicSettings {
-        let compute = || topic_settings(&topic.record.configs, &topic_defaults(&self.config));
+        let compute = || topic_settings(&topic.record.configs, &self.topic_defaults());
         *self.settings.borrow_mut().entry(topic.record.id).or_insert_with(compute)
     }
 

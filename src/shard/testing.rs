@@ -119,17 +119,13 @@ struct TestMetadata {
 
 impl TestMetadata {
     fn new(config: &Config, image: Arc<Image>) -> Self {
-        let advertise = match config.advertised_shards() {
-            0 => cluster::Advertise::Node,
-            _ => cluster::Advertise::Shard,
-        };
         let placing = Placing {
             node: config.node_id,
             disk: DiskId(uuid::Uuid::from_bytes(DISK_ID)),
             shards: config.shards(),
-            advertise,
+            advertise: config.advertise,
             num_partitions: config.num_partitions,
-            defaults: topic_defaults(config),
+            defaults: configured_defaults(config),
         };
         let applied = RefCell::new(vec![0; config.shards().into()]);
         TestMetadata { placing, images: watch::Sender::new(image), applied, progressed: Notify::new() }

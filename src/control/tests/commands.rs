@@ -17,9 +17,10 @@ use super::{NODE, environment, start, topic};
 use crate::base::ids::ShardId;
 use crate::base::limits::{CONTROL_COMMANDS_PER_COMMIT_MAX, CONTROL_REPLIES_WAITING_MAX};
 use crate::cluster::{
-    Advertise, Change, ClusterError, ClusterRecord, Delta, DiskId, Image, KafkaUuid, METADATA_FORMAT_VERSION,
-    Owner, Placing, ProducerIdBlock, TopicDefaults, TopicRef,
+    Change, ClusterError, ClusterRecord, Delta, DiskId, Image, KafkaUuid, METADATA_FORMAT_VERSION, Owner,
+    Placing, ProducerIdBlock, TopicDefaults, TopicRef,
 };
+use crate::config::Advertise;
 
 /// What the planted store does with the next commits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

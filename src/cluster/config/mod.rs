@@ -1,0 +1,21 @@
+//! Configs of topics and brokers: which there are, which values they take, where values come from, and what they
+//! come to.
+//!
+//! A config that would be stored and not obeyed is worse than one that is refused. So every value is either
+//! obeyed, or the one that describes what Corelane does anyway, or an error that names the remedy.
+
+mod effective;
+mod key;
+mod kind;
+mod layers;
+mod settings;
+mod table;
+mod validate;
+
+pub use effective::{ConfigSource, EffectiveConfig, Synonym, effective_configs};
+pub use key::ConfigKey;
+pub use kind::ConfigKind;
+pub use layers::{Configs, TopicDefaults};
+pub use settings::{TopicSettings, topic_settings};
+pub use table::topic_config_keys;
+pub(super) use validate::validate_configs;
