@@ -1,6 +1,7 @@
 //! Kafka's requests, one file each: what each means for this broker. The router takes a frame apart and finds the
 //! file; `errors` says which Kafka error each refusal is.
 
+mod accept;
 mod api_versions;
 mod brokers;
 mod create_topics;
@@ -17,11 +18,13 @@ mod metadata;
 mod operations;
 mod pending_produce;
 mod produce;
+mod recompress;
 mod record_time;
 mod reply;
 mod router;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 mod topics;
 
 pub use guard::is_guarded;

@@ -144,6 +144,7 @@ fn response(index: i32, outcome: &Result<Accepted, PartitionError>) -> Partition
         Ok(accepted) => PartitionProduceResponse {
             index,
             base_offset: accepted.base_offset,
+            log_append_time_ms: accepted.log_append_time_ms,
             log_start_offset: accepted.log_start,
             ..Default::default()
         },

@@ -375,3 +375,9 @@ pub const LOOK_UP_RATIO_MAX: usize = 1024;
 /// cannot stop inside of a block, a turn is longer: LZ4's blocks are at most 4 MiB, zstd's 128 KiB, and snappy without
 /// framing is one block.
 pub const CODEC_STEP_BYTES: usize = 32 << 10;
+/// What the records of one batch may unpack to where the broker looks into them, because the topic has a codec or a bound
+/// of timestamps of its own. Beyond it: MESSAGE_TOO_LARGE, at which clients that can split the batch do.
+pub const RECOMPRESSED_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(MESSAGE_BYTES_MAX <= RECOMPRESSED_BYTES_MAX as u64, "what may be sent may be unpacked");
+/// Records that are named because of which a batch is refused; further ones are refused without being named.
+pub const RECORD_ERRORS_MAX: usize = 100;

@@ -22,6 +22,8 @@ pub struct Accepted {
     pub base_offset: Offset,
     /// The first offset in the log.
     pub log_start: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else -1.
+    pub log_append_time_ms: i64,
 }
 
 /// What is to be read of a partition.

@@ -25,7 +25,11 @@ impl Shard {
     ) -> AcceptedReply {
         let appended = self.storage.append(replica, header, batch).await?;
         let log_start = replica.state.borrow().progress().log_start();
-        let accepted = Accepted { base_offset: appended.base_offset, log_start };
+        let accepted = Accepted {
+            base_offset: appended.base_offset,
+            log_start,
+            log_append_time_ms: appended.log_append_time_ms,
+        };
         Ok((accepted, replica.commit_waiter(appended.last_offset)))
     }
 

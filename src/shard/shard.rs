@@ -84,6 +84,8 @@ pub struct Shard {
     pub counters: Counters,
     /// How far its stop has come.
     pub phases: Phases,
+    /// Held by whoever unpacks or packs the records of a produced batch: one at a time, which bounds the memory.
+    pub recompression_turn: tokio::sync::Mutex<()>,
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
     settings: RefCell<HashMap<TopicId, TopicSettings>>,
@@ -111,6 +113,7 @@ impl Shard {
             budgets,
             counters: Counters::default(),
             phases: Phases::default(),
+            recompression_turn: tokio::sync::Mutex::new(()),
             mailboxes: parts.mailboxes,
             image: RefCell::new(parts.image),
             settings: RefCell::default(),
