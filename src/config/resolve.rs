@@ -260,6 +260,7 @@ fn typed(
         socket_request_max_bytes: settings.number("socket.request.max.bytes"),
         fetch_max_bytes: settings.number("fetch.max.bytes"),
         log_segment_bytes: settings.number("log.segment.bytes"),
+        fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
         max_connections: settings.number("max.connections"),
         max_in_flight_requests_per_connection: settings.number("max.in.flight.requests.per.connection"),
         max_in_flight_bytes_per_connection: usize::try_from(in_flight_bytes)
