@@ -110,6 +110,7 @@ fn broker_values(config: &Config) -> Vec<(&'static str, String, ConfigType)> {
         ("fetch.max.bytes", config.fetch_max_bytes.to_string(), ConfigType::Int),
         ("log.segment.bytes", config.log_segment_bytes.to_string(), ConfigType::Int),
         ("max.connections", config.max_connections.to_string(), ConfigType::Int),
+        ("max.incremental.fetch.session.cache.slots", config.fetch_sessions_max.to_string(), ConfigType::Int),
         ("message.max.bytes", config.message_max_bytes.to_string(), ConfigType::Int),
         ("min.insync.replicas", "1".to_owned(), ConfigType::Int),
         ("node.id", config.node_id.to_string(), ConfigType::Int),

@@ -4,7 +4,7 @@ use crate::cluster::ClusterError;
 use crate::partition::{AppendError, FetchError, LeaderEpochError, ProducerError};
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::InvalidBatch;
-use crate::shard::{PartitionError, StorageError};
+use crate::shard::{PartitionError, SessionError, StorageError};
 
 /// The code of a refused operation on a partition.
 pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
@@ -44,6 +44,15 @@ fn storage_error(error: &StorageError) -> ErrorCode {
         StorageError::Fetch(FetchError::OffsetOutOfRange { .. }) | StorageError::OutsideLog(_) => {
             ErrorCode::OffsetOutOfRange
         }
+    }
+}
+
+/// The code of a fetch session that does not go on.
+pub(super) fn session_error(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::IdNotFound => ErrorCode::FetchSessionIdNotFound,
+        SessionError::InvalidEpoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::TopicId => ErrorCode::FetchSessionTopicIdError,
     }
 }
 

@@ -363,6 +363,19 @@ pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
 
 /// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+/// `max.incremental.fetch.session.cache.slots` by default, Kafka's: fetch sessions of each shard. Reached: a session
+/// goes for a new one by Kafka's rules, or the new client goes on without a session.
+pub const FETCH_SESSIONS_DEFAULT: u64 = 1000;
+/// The same at most.
+pub const FETCH_SESSIONS_MAX: u64 = 100_000;
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that partitions in fetch sessions may take. Reached:
+/// as with too many sessions.
+pub const FETCH_SESSION_STATE_PERCENT: u64 = 30;
+/// Memory of one partition in a fetch session.
+pub const FETCH_SESSION_PARTITION_BYTES: u64 = 400;
+/// After this time without a request a fetch session may go for a new one, and after this time since its beginning
+/// for a larger one. Kafka's.
+pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
 /// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
 /// the answer.
 pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 35] = [
+pub static KEYS: [Key; 36] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -192,6 +192,12 @@ pub static KEYS: [Key; 35] = [
         Kind::Bytes { min: 1024, max: limits::FETCH_MEMORY_BYTES_MAX },
         "57671680, less if `memory` is short",
         "Most record bytes in one fetch response, but for a first batch that is longer.",
+    ),
+    Key::fixed(
+        "max.incremental.fetch.session.cache.slots",
+        Kind::Integer { min: 0, max: limits::FETCH_SESSIONS_MAX as i64 },
+        "1000",
+        "Incremental fetch sessions of each shard; further clients fetch without one, or take an old one's place.",
     ),
     Key::fixed(
         "log.segment.bytes",
@@ -325,6 +331,7 @@ mod tests {
         assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
         assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }
 

@@ -269,6 +269,7 @@ fn typed(
         log_flush_interval_messages: settings.number("log.flush.interval.messages"),
         log_flush_interval_ms: settings.number("log.flush.interval.ms"),
         compression_type: settings.text("compression.type"),
+        fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
         max_connections: settings.number("max.connections"),
         max_in_flight_requests_per_connection: settings.number("max.in.flight.requests.per.connection"),
         max_in_flight_bytes_per_connection: usize::try_from(in_flight_bytes)

@@ -72,6 +72,8 @@ pub struct Config {
     pub socket_request_max_bytes: usize,
     /// `fetch.max.bytes`
     pub fetch_max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`, of one shard.
+    pub fetch_sessions_max: usize,
     /// `log.segment.bytes`
     pub log_segment_bytes: u64,
     /// `log.roll.ms`

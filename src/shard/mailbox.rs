@@ -4,12 +4,15 @@
 //! There is no cycle of waits: serving an operation waits for this shard's disk only, never for another shard,
 //! and a reply goes into a oneshot that always has room.
 
+use std::sync::Weak;
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::fetch::{Watch, Watched};
 use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
-use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
+use crate::base::ids::{LeaderEpoch, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::protocol::batch::BatchHeader;
 
@@ -37,8 +40,8 @@ pub(super) enum Query {
         what: LookUp,
         reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
     },
-    /// Replies once any of the partitions has a high watermark beyond the one given.
-    AwaitProgress { seen: Vec<(PartitionId, Offset)>, reply: oneshot::Sender<()> },
+    /// Marks partitions for a watch when they change. Nobody waits for a reply.
+    Watch { watch: Weak<Watch>, partitions: Vec<Watched> },
 }
 
 /// The receiving end; one for each shard.

@@ -5,6 +5,7 @@ mod budget;
 mod checkpointer;
 mod endpoints;
 mod error;
+mod fetch;
 mod file_cache;
 mod follow;
 mod hand_off;
@@ -17,7 +18,6 @@ mod partition_ops;
 mod pending_append;
 mod phase;
 mod producer_ids;
-mod progress_watch;
 mod read;
 mod replica;
 mod serve;
@@ -29,6 +29,7 @@ mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 mod truncate;
+mod watching;
 mod write_back;
 
 pub use append::Appended;
@@ -36,6 +37,10 @@ pub use budget::{Budget, Charge};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
 pub use follow::{configured_defaults, partition_specs};
+pub use fetch::{
+    FetchPartitions, FetchSessions, Finding, Offsets, OpenFetch, SessionError, SessionId, SessionRequest,
+    Slot, TopicKey, Wanted, Watch, Watched,
+};
 pub use hand_off::HandOffError;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};

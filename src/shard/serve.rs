@@ -148,17 +148,7 @@ impl Shard {
                 };
                 let _ = reply.send(outcome);
             }
-            Query::AwaitProgress { seen, mut reply } => {
-                let arrived = {
-                    let progress = std::pin::pin!(self.local_progress(&seen));
-                    let gone = std::pin::pin!(reply.closed());
-                    let stopped = std::pin::pin!(self.phases.reached(Phase::Draining));
-                    matches!(select(progress, select(gone, stopped)).await, Either::Left(_))
-                };
-                if arrived {
-                    let _ = reply.send(());
-                }
-            }
+            Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
     }
 }

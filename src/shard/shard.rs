@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::budget::Budget;
 use super::endpoints::Endpoints;
 use super::error::StorageError;
+use super::fetch::FetchSessions;
 use super::follow::topic_defaults;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
@@ -80,6 +81,8 @@ pub struct Shard {
     pub metadata: Rc<dyn Metadata>,
     /// Bounds on memory.
     pub budgets: ShardBudgets,
+    /// The sessions of clients that fetch from it.
+    pub fetch_sessions: FetchSessions,
     /// What it counts.
     pub counters: Counters,
     /// How far its stop has come.
@@ -98,6 +101,8 @@ impl Shard {
     /// A shard; nothing runs yet.
     pub fn new(parts: ShardParts) -> Rc<Self> {
         let budgets = &parts.config.budgets;
+        let fetch_sessions =
+            FetchSessions::new(parts.config.fetch_sessions_max, budgets.fetch_session_partitions());
         let budgets = ShardBudgets {
             requests: Budget::new(budgets.request_bytes),
             undurable: Budget::new(budgets.undurable_bytes),
@@ -111,6 +116,7 @@ impl Shard {
             endpoints: parts.endpoints,
             metadata: parts.metadata,
             budgets,
+            fetch_sessions,
             counters: Counters::default(),
             phases: Phases::default(),
             recompression_turn: tokio::sync::Mutex::new(()),

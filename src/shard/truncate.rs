@@ -49,6 +49,7 @@ impl Storage {
         self.wait_reserve(0).await?;
         let moved = replica.state.borrow_mut().advance_log_start(offset);
         moved.map_err(|_| StorageError::OutsideLog(offset))?;
+        replica.tell_watchers();
         let place = AppendPlace { segment_base: 0, position: 0 };
         let sequence = self.journal.append(&self.entry(replica, EntryKind::LogStart, offset, place), &[]);
         self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;

@@ -3,6 +3,7 @@
 mod admin;
 mod describe;
 mod fetch;
+mod fetch_sessions;
 mod list_offsets;
 mod produce;
 mod topic_configs;
