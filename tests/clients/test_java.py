@@ -3,7 +3,7 @@
 import pytest
 
 from harness import confluent
-from harness.java import JavaError
+from harness.driver import DriverError
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
 
 
@@ -88,7 +88,7 @@ def test_create_describe_delete(broker, java):
     assert set(described["leaders"]) == {1000 + shard for shard in range(broker.shards)}
 
     java.request("delete_topic", broker.bootstrap, topic=name)
-    with pytest.raises(JavaError, match="UnknownTopicOrPartition"):
+    with pytest.raises(DriverError, match="UnknownTopicOrPartition"):
         java.request("describe_topic", broker.bootstrap, topic=name)
 
     again = java.request("create_topic", broker.bootstrap, topic=name, partitions=4)
@@ -96,7 +96,7 @@ def test_create_describe_delete(broker, java):
 
 
 def test_creating_a_topic_twice_is_refused(broker, java, topic):
-    with pytest.raises(JavaError, match="TopicExists"):
+    with pytest.raises(DriverError, match="TopicExists"):
         java.request("create_topic", broker.bootstrap, topic=topic, partitions=1)
 
 
