@@ -11,9 +11,13 @@ class JavaDriver(Driver):
 
     def tool(self, name, *arguments):
         """What the tool of this class name printed to stdout; fails with all of its output if it fails."""
-        answer = self.request("tool", "", tool=name, arguments=list(arguments))
+        answer = self.try_tool(name, *arguments)
         assert answer["exit_code"] == 0, f"{name} {arguments} ended with {answer['exit_code']}: {answer}"
         return answer["stdout"]
+
+    def try_tool(self, name, *arguments):
+        """{"exit_code", "stdout", "stderr"} of the tool."""
+        return self.request("tool", "", tool=name, arguments=[str(argument) for argument in arguments])
 
 
 class JavaLoad:
@@ -35,5 +39,6 @@ class JavaLoad:
 def command(tools_dir, *arguments):
     classpath = os.pathsep.join([os.path.join(tools_dir, "driver"), os.path.join(tools_dir, "jars", "*")])
     # Without the optimising compiler a short-lived JVM starts faster and leaves the cores to the broker.
-    java = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classpath, "corelane.Driver"]
-    return [*java, *arguments]
+    java = ["java", "-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", classpath]
+    # Each client would log all of its configuration.
+    return [*java, "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "corelane.Driver", *arguments]

@@ -25,45 +25,57 @@ final class Tools {
         PrintStream ownStderr = System.err;
         System.setOut(new PrintStream(stdout, true, StandardCharsets.UTF_8));
         System.setErr(new PrintStream(stderr, true, StandardCharsets.UTF_8));
-        Exit.setExitProcedure(Tools::exit);
-        int code = 0;
+        var exit = new FirstExit();
+        Exit.setExitProcedure(exit);
         try {
             main.invoke(null, (Object) arguments.toArray(new String[0]));
         } catch (InvocationTargetException failure) {
-            code = exitCode(failure.getCause());
+            exit.orFailedWith(failure.getCause());
         } finally {
             Exit.resetExitProcedure();
             System.setOut(ownStdout);
             System.setErr(ownStderr);
         }
         return Json.object()
-                .put("exit_code", code)
+                .put("exit_code", exit.code())
                 .put("stdout", stdout.toString(StandardCharsets.UTF_8))
                 .put("stderr", stderr.toString(StandardCharsets.UTF_8));
     }
 
-    private static void exit(int code, String message) {
-        if (message != null) {
-            System.err.println(message);
+    /** Ends a tool by throwing. The first code counts: some tools catch what is thrown and exit again. */
+    private static final class FirstExit implements Exit.Procedure {
+        private Integer code;
+
+        @Override
+        public void execute(int code, String message) {
+            if (message != null) {
+                System.err.println(message);
+            }
+            if (this.code == null) {
+                this.code = code;
+            }
+            throw new ExitError();
         }
-        throw new ExitException(code);
+
+        /** For what left the main method: after an exit it is ours, without one it is the tool's failure. */
+        void orFailedWith(Throwable failure) {
+            if (code == null) {
+                failure.printStackTrace();
+                code = 1;
+            }
+        }
+
+        int code() {
+            return code == null ? 0 : code;
+        }
     }
 
-    private static int exitCode(Throwable failure) {
-        if (failure instanceof ExitException exit) {
-            return exit.code;
-        }
-        failure.printStackTrace();
-        return 1;
-    }
-
-    /** An Error, as tools catch and report each Exception. */
-    private static final class ExitException extends Error {
+    /** An Error without a message or a trace, as tools catch and report each Exception. */
+    private static final class ExitError extends Error {
         private static final long serialVersionUID = 1;
-        final int code;
 
-        ExitException(int code) {
-            this.code = code;
+        ExitError() {
+            super("the tool has ended", null, false, false);
         }
     }
 }
