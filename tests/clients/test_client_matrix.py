@@ -13,6 +13,7 @@ from harness.driver import DriverError
 from harness.go import GoDriver
 from harness.node import NodeDriver
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
+from harness.wire import stored
 
 CLIENTS = ["aiokafka", "franz-go", "kafkajs"]
 MESSAGE_MAX_BYTES = 1_048_588  # Kafka's default
@@ -82,6 +83,7 @@ def test_records_come_back_as_they_were(broker, client, topic, samples, compress
         assert produce(client, broker, topic, records, **options) == list(range(len(records)))
     for partition in (0, 1):
         assert client.consume(broker.bootstrap, topic, partition) == list(enumerate(records))
+        assert stored.compressions(broker.bootstrap, topic, partition) == {compression}
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)

@@ -5,6 +5,7 @@ import pytest
 from harness import confluent
 from harness.driver import DriverError
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
+from harness.wire import stored
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def test_records_come_back_as_they_were(broker, java, topic, compression, idempo
         assert produce(java, broker, topic, records, partition, **config) == list(range(len(records)))
     for partition in (0, 1):
         assert java.consume(broker.bootstrap, topic, partition) == list(enumerate(records))
+        assert stored.compressions(broker.bootstrap, topic, partition) == {compression}
 
 
 def test_java_and_librdkafka_read_each_other(broker, java, topic):
