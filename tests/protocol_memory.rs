@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch, init_producer_id,
-    list_offsets, metadata, produce,
+    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch, find_coordinator,
+    init_producer_id, list_offsets, metadata, produce,
 };
 use corelane::protocol::{Message, Reader, Request, Writer, decode_allowance};
 
@@ -100,6 +100,7 @@ fn hostile_bytes_cannot_make_decoding_allocate_more_than_a_small_multiple_of_the
     check_both::<describe_cluster::DescribeClusterRequest>(&mut largest);
     check_both::<describe_configs::DescribeConfigsRequest>(&mut largest);
     check_both::<fetch::FetchRequest>(&mut largest);
+    check_both::<find_coordinator::FindCoordinatorRequest>(&mut largest);
     check_both::<init_producer_id::InitProducerIdRequest>(&mut largest);
     check_both::<list_offsets::ListOffsetsRequest>(&mut largest);
     check_both::<metadata::MetadataRequest>(&mut largest);

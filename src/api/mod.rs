@@ -10,6 +10,7 @@ mod describe_cluster;
 mod describe_configs;
 mod errors;
 mod fetch;
+mod find_coordinator;
 mod guard;
 mod init_producer_id;
 mod leader_hints;

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::protocol::messages::{
     api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest, fetch::FetchRequest,
-    init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
-    produce::ProduceRequest,
+    find_coordinator::FindCoordinatorRequest, init_producer_id::InitProducerIdRequest,
+    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, produce::ProduceRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
@@ -17,7 +17,7 @@ use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
     PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    init_producer_id, list_offsets, metadata, produce,
+    find_coordinator, init_producer_id, list_offsets, metadata, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -53,6 +53,7 @@ enum Body {
     Fetch(FetchRequest),
     ListOffsets(ListOffsetsRequest),
     Metadata(MetadataRequest),
+    FindCoordinator(FindCoordinatorRequest),
     ApiVersions,
     /// ApiVersions of a version that we do not know.
     NewerApiVersions,
@@ -84,6 +85,7 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::Fetch => Body::Fetch(Message::decode(reader, version)?),
         ApiKey::ListOffsets => Body::ListOffsets(Message::decode(reader, version)?),
         ApiKey::Metadata => Body::Metadata(Message::decode(reader, version)?),
+        ApiKey::FindCoordinator => Body::FindCoordinator(Message::decode(reader, version)?),
         ApiKey::ApiVersions if !header.is_version_supported() => Body::NewerApiVersions,
         ApiKey::ApiVersions => {
             ApiVersionsRequest::decode(reader, version)?;
@@ -115,6 +117,7 @@ impl Caller {
             Body::Fetch(request) => Box::pin(fetch::handle(caller, header, request)).await,
             Body::ListOffsets(request) => Box::pin(list_offsets::handle(caller, header, request)).await,
             Body::Metadata(request) => Box::pin(metadata::handle(caller, header, request)).await,
+            Body::FindCoordinator(request) => find_coordinator::handle(header, request),
             Body::ApiVersions => api_versions::handle(header),
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,

@@ -359,6 +359,11 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Time between two log lines that say that connections are refused.
 pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
 
+// Groups and transactions.
+
+/// Keys of one FindCoordinator request that are answered; clients ask again for those that got no answer.
+pub const COORDINATOR_KEYS_MAX: usize = 10_000;
+
 // Fetch and ListOffsets.
 
 /// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.

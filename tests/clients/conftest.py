@@ -25,7 +25,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    for path in (config.getoption("--broker"), os.path.join(config.getoption("--tools"), "driver")):
+    tools = [os.path.join(config.getoption("--tools"), part) for part in ("driver", "franz-go", "node")]
+    for path in (config.getoption("--broker"), *tools):
         if not os.path.exists(path):
             raise pytest.UsageError(f"{path} is missing: tests/run builds it")
 

@@ -5,6 +5,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from harness import confluent
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, unique_topic
+from harness.wire import stored
 
 
 @pytest.mark.parametrize("idempotence", [False, True], ids=["plain", "idempotent"])
@@ -31,6 +32,7 @@ def test_produce_and_consume(broker, compression, idempotence):
         (i, b"key", b"value %d" % i, BASE_TIMESTAMP_MS + i) for i in range(200)
     ]
     assert all(list(record.headers) == headers for record in found)
+    assert stored.compressions(broker.bootstrap, topic, 0) == {compression}
     by_time = consumer.offsets_for_times({partition: BASE_TIMESTAMP_MS + 150})
     assert by_time[partition].offset == 150
     consumer.close()

@@ -9,6 +9,7 @@ pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
 pub mod fetch;
+pub mod find_coordinator;
 pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
@@ -24,6 +25,7 @@ pub const SERVED: &[Api] = &[
     fetch::FetchRequest::API,
     list_offsets::ListOffsetsRequest::API,
     metadata::MetadataRequest::API,
+    find_coordinator::FindCoordinatorRequest::API,
     api_versions::ApiVersionsRequest::API,
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,

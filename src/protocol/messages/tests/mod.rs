@@ -36,6 +36,7 @@ messages! {
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
     fetch: FetchRequest FetchResponse,
+    find_coordinator: FindCoordinatorRequest FindCoordinatorResponse,
     init_producer_id: InitProducerIdRequest InitProducerIdResponse,
     list_offsets: ListOffsetsRequest ListOffsetsResponse,
     metadata: MetadataRequest MetadataResponse,

@@ -52,6 +52,7 @@ public final class Driver {
                 case "describe_topic" -> Admins.describeTopic(request);
                 case "describe_cluster" -> Admins.describeCluster(request);
                 case "describe_configs" -> Admins.describeConfigs(request);
+                case "tool" -> Tools.run(request);
                 default -> throw new IllegalArgumentException("unknown operation " + operation);
             };
         } catch (Exception failure) {
