@@ -36,11 +36,11 @@ pub use append::Appended;
 pub use budget::{Budget, Charge};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
-pub use follow::{configured_defaults, partition_specs};
 pub use fetch::{
     FetchPartitions, FetchSessions, Finding, Offsets, OpenFetch, SessionError, SessionId, SessionRequest,
     Slot, TopicKey, Wanted, Watch, Watched,
 };
+pub use follow::{configured_defaults, partition_specs};
 pub use hand_off::HandOffError;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
