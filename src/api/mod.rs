@@ -1,13 +1,18 @@
 //! Kafka's requests, one file each: what each means for this broker. The router takes a frame apart and finds the
 //! file; `errors` says which Kafka error each refusal is.
 
+mod alter_configs;
 mod api_versions;
+mod broker_configs;
 mod brokers;
+mod commands;
+mod create_partitions;
 mod create_topics;
 mod decompress;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_topic_partitions;
 mod errors;
 mod fetch;
 mod guard;
