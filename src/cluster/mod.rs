@@ -9,6 +9,8 @@ mod delete;
 mod delta;
 mod draft;
 mod error;
+#[cfg(test)]
+mod history_tests;
 mod image;
 mod incarnation;
 mod kafka_uuid;
