@@ -24,6 +24,9 @@ use super::router::Caller;
 /// About the bytes of one described resource while the response is put together, explanations included.
 const RESOURCE_BYTES: u64 = 16 << 10;
 
+/// The same of one config.
+const CONFIG_BYTES: u64 = 512;
+
 /// A config as it is described.
 pub(super) struct Described {
     pub(super) config: EffectiveConfig,
@@ -35,7 +38,11 @@ pub(super) async fn handle(
     header: &RequestHeader,
     request: &DescribeConfigsRequest,
 ) -> Reply {
-    let charge = set_aside(&caller.shard, request.resources.len() as u64 * RESOURCE_BYTES).await;
+    let about_bytes = request.resources.iter().map(|resource| match &resource.configuration_keys {
+        Some(keys) => RESOURCE_BYTES.min(keys.len() as u64 * CONFIG_BYTES),
+        None => RESOURCE_BYTES,
+    });
+    let charge = set_aside(&caller.shard, about_bytes.sum()).await;
     let mut seen = HashSet::new();
     let mut results = Vec::new();
     for (number, resource) in request.resources.iter().enumerate() {
