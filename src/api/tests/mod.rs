@@ -1,10 +1,12 @@
 //! Requests against a node of simulated shards: whole frames in, whole frames out.
 
 mod admin;
+mod configs;
 mod describe;
 mod fetch;
 mod fetch_sessions;
 mod list_offsets;
+mod partitions;
 mod produce;
 mod topic_configs;
 
