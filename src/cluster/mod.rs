@@ -18,7 +18,7 @@ mod tests;
 
 pub use config::{
     ConfigKey, ConfigKind, ConfigSource, Configs, EffectiveConfig, Synonym, TopicDefaults, TopicSettings,
-    effective_configs, topic_config_keys, topic_settings,
+    effective_configs, settings_of, topic_config_keys, topic_settings,
 };
 pub use create::{CreatedTopic, NewTopic, Placing, ReplicaAssignment, create_topics};
 pub use delete::{DeletedTopic, TopicRef, delete_topics};
