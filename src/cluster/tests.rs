@@ -292,7 +292,7 @@ fn a_config_comes_from_the_strongest_place_that_sets_it() {
     let settings = topic_settings(&topic, &defaults);
     assert_eq!((settings.max_message_bytes, settings.segment_bytes), (5000, 2_000_000));
     assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(5), None));
-    assert_eq!((settings.compression, settings.flush_ms), (Some(Compression::Zstd), i64::MAX));
+    assert_eq!((settings.compression, settings.unsynced_records_max), (Some(Compression::Zstd), None));
 
     defaults.cluster = Arc::new(set(&[(retention, "6")]));
     assert_eq!(topic_settings(&topic, &defaults).retention_ms, Some(6));

@@ -243,15 +243,23 @@ pub static KEYS: [Key; 36] = [
     ),
     Key::fixed(
         "log.flush.interval.messages",
-        Kind::Integer { min: 1, max: i64::MAX },
+        Kind::Choice(&["9223372036854775807", "1"]),
         "9223372036854775807",
-        "Records between two syncs of a partition; the default is no wish.",
+        "Records between two syncs of a partition. Both values mean what is done: records are synced before they \
+         are acknowledged. Topics can ask for less, see `memory.acknowledgement.enable`.",
     ),
     Key::fixed(
         "log.flush.interval.ms",
-        Kind::Integer { min: 0, max: i64::MAX },
+        Kind::Choice(&["9223372036854775807", "0", "1"]),
         "9223372036854775807",
-        "Time between two syncs of a partition, in ms; the default is no wish.",
+        "Time between two syncs of a partition, in ms; as above.",
+    ),
+    Key::fixed(
+        "memory.acknowledgement.enable",
+        Kind::Boolean,
+        "false",
+        "Whether topics may be set to acknowledge records from memory, by `flush.messages` or `flush.ms`. A crash \
+         or power loss loses such records although they were acknowledged.",
     ),
     Key::fixed(
         "compression.type",

@@ -89,7 +89,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
     let Session { shard, responses, .. } = session;
     // Records that are not durable yet count against the shard's memory, whoever waits for them.
     for pending in responses.into_pending() {
-        shard.spawn(pending);
+        shard.spawn(pending.committed());
     }
     closed
 }

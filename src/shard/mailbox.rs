@@ -16,8 +16,18 @@ use crate::base::ids::{LeaderEpoch, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::protocol::batch::BatchHeader;
 
-/// How an append was accepted: where, and who says when it is committed; nobody if it is already.
-pub(super) type AcceptedReply = Result<(Accepted, Option<oneshot::Receiver<()>>), PartitionError>;
+/// How an append was accepted.
+pub(super) struct AcceptedAppend {
+    /// Where.
+    pub(super) accepted: Accepted,
+    /// Who says when it is committed; nobody if it is already.
+    pub(super) committed: Option<oneshot::Receiver<()>>,
+    /// Whether the producer is answered before that.
+    pub(super) is_answered_from_memory: bool,
+}
+
+/// The reply to an append.
+pub(super) type AcceptedReply = Result<AcceptedAppend, PartitionError>;
 
 /// A batch for a partition of another shard.
 pub(super) struct AppendOperation {

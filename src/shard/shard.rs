@@ -20,7 +20,7 @@ use super::producer_ids::ProducerIds;
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
-use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, topic_settings};
+use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, settings_of};
 use crate::config::Config;
 use crate::runtime::Runtime;
 
@@ -177,7 +177,7 @@ impl Shard {
 
     /// What a topic's configs come to.
     pub fn topic_settings(&self, topic: &Topic) -> TopicSettings {
-        let compute = || topic_settings(&topic.record.configs, &self.topic_defaults());
+        let compute = || settings_of(&topic.record, &self.topic_defaults());
         *self.settings.borrow_mut().entry(topic.record.id).or_insert_with(compute)
     }
 

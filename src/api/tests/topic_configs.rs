@@ -342,3 +342,68 @@ fn any_records_come_through_any_codec() {
         }
     });
 }
+
+/// The end of what consumers see.
+async fn latest(caller: &Caller) -> i64 {
+    list(caller, -1, 7).await.1
+}
+
+#[test]
+fn memory_acknowledges_only_where_topic_and_broker_want_it() {
+    for (allowed, configs, answered_first) in [
+        ("true", &[("flush.messages", "100")][..], true),
+        ("true", &[("flush.ms", "1000")], true),
+        ("true", &[("flush.messages", "9223372036854775807")], true),
+        ("true", &[("flush.messages", "100"), ("flush.ms", "1")], false),
+        ("true", &[], false),
+        ("false", &[("flush.messages", "9223372036854775807")], false),
+    ] {
+        on_node(&[("memory.acknowledgement.enable", allowed)], |node| async move {
+            let caller = caller(&node.shards[0]);
+            let topic = create_topic_with(&caller, "t", configs).await;
+            let (owner, other) = owner_and_other(&node, topic, 0);
+            for (n, shard) in [&owner, &other].into_iter().enumerate() {
+                let caller = super::caller(shard);
+                let base_offset = n as i64;
+                let answer = produce(&caller, "t", 0, batch(&[b"a"])).await;
+                assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::None, base_offset));
+                let seen = latest(&caller).await;
+                assert_eq!(seen == base_offset, answered_first, "{configs:?}: consumers see what is synced");
+                assert_eq!(shard.budgets.undurable.used() > 0, answered_first, "{configs:?}");
+                shard.runtime.sleep(std::time::Duration::from_secs(1)).await;
+                assert_eq!(latest(&caller).await, base_offset + 1);
+                assert_eq!(shard.budgets.undurable.used(), 0);
+            }
+        });
+    }
+}
+
+#[test]
+fn so_many_records_are_unsynced_at_most() {
+    on_node(&[("memory.acknowledgement.enable", "true")], |node| async move {
+        let caller = caller(&node.shards[0]);
+        let topic = create_topic_with(&caller, "t", &[("flush.messages", "3")]).await;
+        let caller = super::caller(&owner_and_other(&node, topic, 0).0);
+        for (end, waits) in [(2, false), (4, true)] {
+            produce(&caller, "t", 0, batch(&[b"a", b"b"])).await;
+            assert_eq!(latest(&caller).await == end, waits, "the third record without a sync waits for one");
+        }
+    });
+}
+
+#[test]
+fn values_that_would_acknowledge_from_memory_are_refused_by_name() {
+    on_node(&[], |node| async move {
+        let topic = NewTopic {
+            configs: vec![("flush.ms".to_owned(), Some("1000".to_owned()))],
+            ..NewTopic::with_defaults("t")
+        };
+        let created =
+            node.shards[0].metadata.create_topics(vec![topic], false).await.expect("metadata works");
+        let refused = created[0].as_ref().expect_err("not allowed").to_string();
+        assert!(
+            refused.contains("flush.ms") && refused.contains("memory.acknowledgement.enable"),
+            "{refused}"
+        );
+    });
+}

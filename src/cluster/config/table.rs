@@ -1,6 +1,6 @@
 //! The topic configs that Kafka 4 knows, as Corelane treats them.
 
-use super::key::Rule::{Fixed, MaxMessageBytes, OneOf, Range};
+use super::key::Rule::{Fixed, Flush, MaxMessageBytes, OneOf, Range};
 use super::key::{ConfigKey, Rule};
 use super::kind::ConfigKind::{self, Boolean, Double, Int, List, Long, Text};
 use crate::base::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -81,16 +81,10 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("flush.messages", "log.flush.interval.messages"),
         Long,
         NEVER,
-        Range(1, i64::MAX),
+        Flush(1),
         "Records between two syncs.",
     ),
-    key(
-        ("flush.ms", "log.flush.interval.ms"),
-        Long,
-        NEVER,
-        Range(0, i64::MAX),
-        "Time between two syncs, in ms.",
-    ),
+    key(("flush.ms", "log.flush.interval.ms"), Long, NEVER, Flush(0), "Time between two syncs, in ms."),
     key(
         ("follower.replication.throttled.replicas", ""),
         List,

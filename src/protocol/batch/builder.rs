@@ -1,4 +1,4 @@
-//! Makes valid uncompressed batches, for tests, benches and tools. Brokers pass producers' batches through.
+//! Makes valid uncompressed batches, for tests, benches and tools.
 
 use super::header::{
     Attributes, BatchHeader, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP,

@@ -76,7 +76,7 @@ pub enum HeaderError {
     Magic(i8),
 }
 
-/// How a batch's records are compressed. The broker passes them through as they are.
+/// How a batch's records are compressed. The broker passes them through, unless their topic has a codec of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Compression {

@@ -35,7 +35,7 @@ fn encode(records: &[Record], compression: TheirCompression) -> Bytes {
         &mut bytes,
         records,
         &RecordEncodeOptions { version: 2, compression },
-        // The attribute bits are what matters here: the broker never decompresses.
+        // The attribute bits are what matters here: validation does not decompress.
         Some(|records: &mut BytesMut, out: &mut BytesMut, _| {
             out.extend_from_slice(records);
             Ok(())

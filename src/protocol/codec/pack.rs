@@ -15,7 +15,7 @@ pub struct Packer(Encoder);
 enum Encoder {
     None(Output),
     Gzip(flate2::write::GzEncoder<Output>),
-    Snappy(SnappyEncoder),
+    Snappy(Box<SnappyEncoder>),
     Lz4(Box<FrameEncoder<Output>>),
     Zstd(zstd::stream::write::Encoder<'static, Output>),
 }
@@ -37,7 +37,7 @@ impl Packer {
             }
             Compression::Snappy => {
                 output.write_all(&xerial::header())?;
-                Encoder::Snappy(SnappyEncoder { output, snappy: snap::raw::Encoder::new() })
+                Encoder::Snappy(Box::new(SnappyEncoder { output, snappy: snap::raw::Encoder::new() }))
             }
             Compression::Lz4 => {
                 // Java's clients read independent blocks only.
