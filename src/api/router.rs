@@ -6,9 +6,10 @@ use bytes::Bytes;
 
 use crate::protocol::messages::{
     api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest, fetch::FetchRequest,
-    init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
-    produce::ProduceRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
+    fetch::FetchRequest, init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest,
+    metadata::MetadataRequest, offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
@@ -16,8 +17,9 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    init_producer_id, list_offsets, metadata, produce,
+    PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs,
+    describe_log_dirs, describe_producers, fetch, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -61,6 +63,9 @@ enum Body {
     InitProducerId(InitProducerIdRequest),
     DescribeConfigs(DescribeConfigsRequest),
     DescribeCluster(DescribeClusterRequest),
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
+    DescribeLogDirs(DescribeLogDirsRequest),
+    DescribeProducers(DescribeProducersRequest),
 }
 
 /// Whether a request's frame claims to be a produce request.
@@ -94,6 +99,9 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::InitProducerId => Body::InitProducerId(Message::decode(reader, version)?),
         ApiKey::DescribeConfigs => Body::DescribeConfigs(Message::decode(reader, version)?),
         ApiKey::DescribeCluster => Body::DescribeCluster(Message::decode(reader, version)?),
+        ApiKey::OffsetForLeaderEpoch => Body::OffsetForLeaderEpoch(Message::decode(reader, version)?),
+        ApiKey::DescribeLogDirs => Body::DescribeLogDirs(Message::decode(reader, version)?),
+        ApiKey::DescribeProducers => Body::DescribeProducers(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
     Ok(Call::Other(OtherCall { header, body }))
@@ -124,6 +132,15 @@ impl Caller {
             }
             Body::DescribeConfigs(request) => describe_configs::handle(caller, header, &request),
             Body::DescribeCluster(request) => describe_cluster::handle(caller, header, &request),
+            Body::OffsetForLeaderEpoch(request) => {
+                Box::pin(offset_for_leader_epoch::handle(caller, header, request)).await
+            }
+            Body::DescribeLogDirs(request) => {
+                Box::pin(describe_log_dirs::handle(caller, header, request)).await
+            }
+            Body::DescribeProducers(request) => {
+                Box::pin(describe_producers::handle(caller, header, request)).await
+            }
         }
     }
 }

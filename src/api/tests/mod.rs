@@ -4,6 +4,7 @@ mod admin;
 mod describe;
 mod fetch;
 mod fetch_sessions;
+mod inspect;
 mod list_offsets;
 mod produce;
 

@@ -8,10 +8,13 @@ pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_log_dirs;
+pub mod describe_producers;
 pub mod fetch;
 pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 #[cfg(test)]
 mod tests;
@@ -28,8 +31,11 @@ pub const SERVED: &[Api] = &[
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,
     init_producer_id::InitProducerIdRequest::API,
+    offset_for_leader_epoch::OffsetForLeaderEpochRequest::API,
     describe_configs::DescribeConfigsRequest::API,
+    describe_log_dirs::DescribeLogDirsRequest::API,
     describe_cluster::DescribeClusterRequest::API,
+    describe_producers::DescribeProducersRequest::API,
 ];
 
 /// The served API that has `key` on the wire.

@@ -35,10 +35,13 @@ messages! {
     delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
+    describe_log_dirs: DescribeLogDirsRequest DescribeLogDirsResponse,
+    describe_producers: DescribeProducersRequest DescribeProducersResponse,
     fetch: FetchRequest FetchResponse,
     init_producer_id: InitProducerIdRequest InitProducerIdResponse,
     list_offsets: ListOffsetsRequest ListOffsetsResponse,
     metadata: MetadataRequest MetadataResponse,
+    offset_for_leader_epoch: OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse,
     produce: ProduceRequest ProduceResponse,
 }
 
