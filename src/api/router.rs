@@ -8,10 +8,12 @@ use crate::protocol::messages::{
     alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
     create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
     delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    describe_configs::DescribeConfigsRequest, describe_log_dirs::DescribeLogDirsRequest,
+    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
     fetch::FetchRequest, find_coordinator::FindCoordinatorRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, produce::ProduceRequest,
+    list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
+    offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
@@ -20,8 +22,8 @@ use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
     PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
-    describe_cluster, describe_configs, describe_topic_partitions, fetch, find_coordinator, init_producer_id,
-    list_offsets, metadata, produce,
+    describe_cluster, describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions,
+    fetch, find_coordinator, init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -69,7 +71,10 @@ enum Body {
     CreatePartitions(CreatePartitionsRequest),
     IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
     DescribeCluster(DescribeClusterRequest),
+    DescribeLogDirs(DescribeLogDirsRequest),
+    DescribeProducers(DescribeProducersRequest),
     DescribeTopicPartitions(DescribeTopicPartitionsRequest),
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
 }
 
 /// Whether a request's frame claims to be a produce request.
@@ -108,6 +113,9 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::IncrementalAlterConfigs => Body::IncrementalAlterConfigs(Message::decode(reader, version)?),
         ApiKey::DescribeTopicPartitions => Body::DescribeTopicPartitions(Message::decode(reader, version)?),
         ApiKey::DescribeCluster => Body::DescribeCluster(Message::decode(reader, version)?),
+        ApiKey::OffsetForLeaderEpoch => Body::OffsetForLeaderEpoch(Message::decode(reader, version)?),
+        ApiKey::DescribeLogDirs => Body::DescribeLogDirs(Message::decode(reader, version)?),
+        ApiKey::DescribeProducers => Body::DescribeProducers(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
     Ok(Call::Other(OtherCall { header, body }))
@@ -151,6 +159,15 @@ impl Caller {
                 describe_topic_partitions::handle(caller, header, &request)
             }
             Body::DescribeCluster(request) => describe_cluster::handle(caller, header, &request),
+            Body::OffsetForLeaderEpoch(request) => {
+                Box::pin(offset_for_leader_epoch::handle(caller, header, request)).await
+            }
+            Body::DescribeLogDirs(request) => {
+                Box::pin(describe_log_dirs::handle(caller, header, request)).await
+            }
+            Body::DescribeProducers(request) => {
+                Box::pin(describe_producers::handle(caller, header, request)).await
+            }
         }
     }
 }

@@ -392,6 +392,10 @@ pub const FETCH_SESSION_PARTITION_BYTES: u64 = 400;
 /// After this time without a request a fetch session may go for a new one, and after this time since its beginning
 /// for a larger one. Kafka's.
 pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
+/// Producers that one DescribeProducers is told of at most. Reached: the remaining partitions are answered with
+/// POLICY_VIOLATION; they may be asked for in another request.
+pub const DESCRIBED_PRODUCERS_MAX: usize = 100_000;
+const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= DESCRIBED_PRODUCERS_MAX);
 /// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
 /// the answer.
 pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;

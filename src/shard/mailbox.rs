@@ -10,6 +10,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::fetch::{Watch, Watched};
+use super::inspect::{LogSizes, Look};
 use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, PartitionId};
@@ -50,6 +51,10 @@ pub(super) enum Query {
         what: LookUp,
         reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
     },
+    /// Looks at a partition's state.
+    Inspect { id: PartitionId, look: Look },
+    /// Measures the logs of all partitions.
+    LogSizes { reply: oneshot::Sender<LogSizes> },
     /// Marks partitions for a watch when they change. Nobody waits for a reply.
     Watch { watch: Weak<Watch>, partitions: Vec<Watched> },
 }

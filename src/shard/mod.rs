@@ -10,6 +10,7 @@ mod file_cache;
 mod follow;
 mod hand_off;
 mod index_cache;
+mod inspect;
 mod mailbox;
 mod metadata;
 mod open;
@@ -42,6 +43,7 @@ pub use fetch::{
 };
 pub use follow::{configured_defaults, partition_specs};
 pub use hand_off::HandOffError;
+pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use open::PartitionSpec;

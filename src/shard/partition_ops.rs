@@ -96,7 +96,7 @@ pub enum LookUpOutcome {
 }
 
 /// Where a partition is.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Here(Rc<Replica>),
     There(&'a MailboxSender),
 }
@@ -151,7 +151,7 @@ impl Shard {
         Err(self.storage.damage(id).map_or(PartitionError::NotLeader, PartitionError::Storage))
     }
 
-    fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
+    pub(super) fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
         if let Some(replica) = self.storage.replica(id) {
             return Ok(Place::Here(replica));
         }
@@ -180,7 +180,7 @@ impl Shard {
         forwarded.set(forwarded.get() + 1);
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         mailbox: &MailboxSender,
         query: impl FnOnce(oneshot::Sender<T>) -> Query,

@@ -157,6 +157,10 @@ impl Shard {
                 };
                 let _ = reply.send(outcome);
             }
+            Query::Inspect { id, look } => look(self.local(id)),
+            Query::LogSizes { reply } => {
+                let _ = reply.send(self.log_sizes_here().await);
+            }
             Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
     }

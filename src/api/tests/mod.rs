@@ -5,6 +5,7 @@ mod configs;
 mod describe;
 mod fetch;
 mod fetch_sessions;
+mod inspect;
 mod list_offsets;
 mod partitions;
 mod produce;

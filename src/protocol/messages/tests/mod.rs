@@ -37,6 +37,8 @@ messages! {
     delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
+    describe_log_dirs: DescribeLogDirsRequest DescribeLogDirsResponse,
+    describe_producers: DescribeProducersRequest DescribeProducersResponse,
     describe_topic_partitions: DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse,
     fetch: FetchRequest FetchResponse,
     find_coordinator: FindCoordinatorRequest FindCoordinatorResponse,
@@ -44,6 +46,7 @@ messages! {
     init_producer_id: InitProducerIdRequest InitProducerIdResponse,
     list_offsets: ListOffsetsRequest ListOffsetsResponse,
     metadata: MetadataRequest MetadataResponse,
+    offset_for_leader_epoch: OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse,
     produce: ProduceRequest ProduceResponse,
 }
 
