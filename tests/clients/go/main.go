@@ -19,6 +19,7 @@ const requestTimeout = 40 * time.Second
 var operations = map[string]func(context.Context, *request) (any, error){
 	"produce":          produce,
 	"consume":          consume,
+	"consume_all":      consumeAll,
 	"offsets":          offsets,
 	"create_topic":     createTopic,
 	"delete_topic":     deleteTopic,
