@@ -3,7 +3,6 @@
 import base64
 import concurrent.futures
 import contextlib
-import os
 import random
 import time
 
@@ -11,8 +10,7 @@ import pytest
 from confluent_kafka import TopicPartition
 
 from conftest import TEST_DATA
-from harness import confluent
-from harness.go import GoDriver
+from harness import clients, confluent
 from harness.records import Record, unique_topic
 
 PARTITIONS, PER_PARTITION = 1000, 3
@@ -83,8 +81,7 @@ def read(request, broker, topic, tools_dir):
         if request.param == "java":
             driver = request.getfixturevalue("java")
         else:
-            driver = GoDriver(tools_dir, os.path.join(TEST_DATA, "franz-go-thousand.log"))
-            stack.callback(driver.close)
+            driver = stack.enter_context(clients.opened(request.param, tools_dir, TEST_DATA))
         options = {"topic": topic.name, "partitions": PARTITIONS}
 
         def read(offset, count):
