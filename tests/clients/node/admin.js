@@ -74,6 +74,8 @@ async function create_partitions(request) {
 async function delete_records(request) {
   const partitions = [{ partition: request.partition, offset: String(request.offset) }]
   return asAdmin(request, async admin => {
+    // deleteTopicRecords looks for the leader before it has any metadata, unless another call came first.
+    await admin.fetchTopicOffsets(request.topic)
     await admin.deleteTopicRecords({ topic: request.topic, partitions })
     return {}
   })
