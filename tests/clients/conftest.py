@@ -126,6 +126,12 @@ def java(tools_dir):
     driver.close()
 
 
+@pytest.fixture
+def tool(broker, java):
+    """Runs one of Kafka's tools against the module's broker and returns what it printed."""
+    return lambda name, *arguments: java.tool(name, "--bootstrap-server", broker.bootstrap, *arguments)
+
+
 @contextlib.contextmanager
 def fresh_directory(node):
     path = os.path.join(TEST_DATA, re.sub(r"[^A-Za-z0-9_.=-]+", "-", node.nodeid.split("/")[-1]))

@@ -1,37 +1,27 @@
 """aiokafka, franz-go and kafkajs: clients with codecs, connections and retries of their own, by the same tests."""
 
-import contextlib
 import dataclasses
-import os
 
 import pytest
 
 from conftest import TEST_DATA
-from harness import confluent
-from harness.aio import AioKafka
+from harness import clients, confluent
 from harness.driver import DriverError
-from harness.go import GoDriver
-from harness.node import NodeDriver
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
 from harness.wire import stored
 
-CLIENTS = ["aiokafka", "franz-go", "kafkajs"]
 MESSAGE_MAX_BYTES = 1_048_588  # Kafka's default
 
 
-@pytest.fixture(scope="module", params=CLIENTS)
+@pytest.fixture(scope="module", params=clients.NAMES)
 def name(request):
     return request.param
 
 
 @pytest.fixture(scope="module")
 def client(name, tools_dir):
-    if name == "aiokafka":
-        yield AioKafka()
-        return
-    kind = {"franz-go": GoDriver, "kafkajs": NodeDriver}[name]
-    with contextlib.closing(kind(tools_dir, os.path.join(TEST_DATA, f"{name}-driver.log"))) as driver:
-        yield driver
+    with clients.opened(name, tools_dir, TEST_DATA) as client:
+        yield client
 
 
 @pytest.fixture
@@ -62,8 +52,7 @@ def without_null(headers):
 
 def try_produce(client, broker, topic, records, partition=0, compression="none", idempotent=False):
     """Results of the records in order: {"offset", "timestamp_ms"} or {"error", "message"}."""
-    config = {"compression": compression, "idempotence": "true" if idempotent else "false"}
-    return client.produce(broker.bootstrap, topic, partition, records, config)
+    return client.produce(broker.bootstrap, topic, partition, records, clients.config(compression, idempotent))
 
 
 def produce(client, broker, topic, records, **options):

@@ -20,12 +20,6 @@ DUMP = "org.apache.kafka.tools.DumpLogSegments"
 
 
 @pytest.fixture
-def tool(broker, java):
-    """Runs a tool against the broker and returns what it printed."""
-    return lambda name, *arguments: java.tool(name, "--bootstrap-server", broker.bootstrap, *arguments)
-
-
-@pytest.fixture
 def topic(broker):
     name = unique_topic("tools")
     confluent.create_topic(broker.bootstrap, name, partitions=2)

@@ -17,14 +17,18 @@ import (
 const requestTimeout = 40 * time.Second
 
 var operations = map[string]func(context.Context, *request) (any, error){
-	"produce":          produce,
-	"consume":          consume,
-	"offsets":          offsets,
-	"create_topic":     createTopic,
-	"delete_topic":     deleteTopic,
-	"describe_topic":   describeTopic,
-	"describe_cluster": describeCluster,
-	"describe_configs": describeConfigs,
+	"produce":           produce,
+	"consume":           consume,
+	"consume_all":       consumeAll,
+	"offsets":           offsets,
+	"create_topic":      createTopic,
+	"delete_topic":      deleteTopic,
+	"describe_topic":    describeTopic,
+	"describe_cluster":  describeCluster,
+	"describe_configs":  describeConfigs,
+	"alter_configs":     alterConfigs,
+	"create_partitions": createPartitions,
+	"delete_records":    deleteRecords,
 }
 
 func main() {

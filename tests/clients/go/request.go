@@ -15,6 +15,7 @@ type request struct {
 	Broker      string            `json:"broker"`
 	Partition   int32             `json:"partition"`
 	Partitions  int32             `json:"partitions"`
+	Count       int               `json:"count"`
 	TopicConfig map[string]string `json:"topic_config"`
 	Records     []record          `json:"records"`
 	Offset      *int64            `json:"offset"`

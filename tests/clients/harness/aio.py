@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
@@ -110,6 +110,23 @@ class AioKafka:
             [resource] = [row for answer in answers for row in answer.resources]
             raise_errors([resource[0]])
             return {"configs": {entry[0]: entry[1] for entry in resource[4]}}
+
+    async def _alter_configs(self, bootstrap, topic, topic_config):
+        """Leaves the topic with these configs only: the library has no incremental way."""
+        async with open_admin(bootstrap) as admin:
+            [answer] = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, topic_config)])
+            raise_errors(row[0] for row in answer.resources)
+            return {}
+
+    async def _create_partitions(self, bootstrap, topic, partitions):
+        async with open_admin(bootstrap) as admin:
+            await admin.create_partitions({topic: NewPartitions(partitions)})
+            return {}
+
+    async def _delete_records(self, bootstrap, topic, partition, offset):
+        async with open_admin(bootstrap) as admin:
+            await admin.delete_records({TopicPartition(topic, partition): RecordsToDelete(offset)})
+            return {}
 
 
 def open_consumer(bootstrap, options):

@@ -52,8 +52,46 @@ async function describe_configs(request) {
   })
 }
 
+// Leaves a topic with the configs of "topic_config" only: kafkajs has no incremental way.
+async function alter_configs(request) {
+  const configEntries = Object.entries(request.topic_config).map(([name, value]) => ({ name, value }))
+  const resource = { type: ConfigResourceTypes.TOPIC, name: request.topic, configEntries }
+  return asAdmin(request, async admin => {
+    await admin.alterConfigs({ validateOnly: false, resources: [resource] })
+    return {}
+  })
+}
+
+// Raises the number of a topic's partitions to "partitions".
+async function create_partitions(request) {
+  return asAdmin(request, async admin => {
+    await admin.createPartitions({ topicPartitions: [{ topic: request.topic, count: request.partitions }] })
+    return {}
+  })
+}
+
+// Removes what is before "offset" in one partition.
+async function delete_records(request) {
+  const partitions = [{ partition: request.partition, offset: String(request.offset) }]
+  return asAdmin(request, async admin => {
+    // deleteTopicRecords looks for the leader before it has any metadata, unless another call came first.
+    await admin.fetchTopicOffsets(request.topic)
+    await admin.deleteTopicRecords({ topic: request.topic, partitions })
+    return {}
+  })
+}
+
 function asAdmin(request, use) {
   return connected(client(request).admin(), use)
 }
 
-module.exports = { create_topic, delete_topic, describe_topic, describe_cluster, describe_configs }
+module.exports = {
+  create_topic,
+  delete_topic,
+  describe_topic,
+  describe_cluster,
+  describe_configs,
+  alter_configs,
+  create_partitions,
+  delete_records,
+}
