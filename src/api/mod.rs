@@ -7,6 +7,7 @@ mod api_versions;
 mod broker_configs;
 mod brokers;
 mod commands;
+mod cost;
 mod create_partitions;
 mod create_topics;
 mod delete_topics;
@@ -36,6 +37,7 @@ mod tests;
 mod timestamps;
 mod topics;
 
+pub use cost::request_cost;
 pub use guard::is_guarded;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};
