@@ -56,6 +56,11 @@ pub const CACHED_INDEXES_MAX: usize = 64;
 /// to be freed: ten thousand small writes would cost more than one long one.
 pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 
+/// Partitions that are written back together, of which the files are synced side by side. Further ones wait; a
+/// truncation waits for all of them.
+pub const WRITE_BACKS_AT_ONCE: usize = 32;
+const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MAX);
+
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
 
