@@ -9,6 +9,7 @@ use std::rc::Rc;
 
 use corelane::base::buffer::AlignedBuf;
 use corelane::base::ids::{PartitionId, TopicId};
+use corelane::cluster::TopicSettings;
 use corelane::log::journal::entry::{Entry, EntryKind};
 use corelane::log::journal::group::{GroupBuilder, GroupHeader};
 use corelane::log::journal::ring::RingShape;
@@ -86,7 +87,7 @@ fn shard() -> Shard {
         id: partition(0),
         topic_name: "bench".to_owned(),
         leader_epoch: 1,
-        segment_bytes: config.segment_bytes,
+        settings: TopicSettings { segment_bytes: 256 << 20, ..TopicSettings::default() },
     };
     let storage = runtime.run(async {
         recovery::create(&dynamic, &paths, [0; 16], shape).await.expect("created");

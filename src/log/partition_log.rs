@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::segment::memory::BatchPlace;
 use super::segment::{SealPlan, Segment};
 use crate::base::ids::Offset;
 use crate::base::limits::BLOCK_BYTES;
@@ -82,8 +83,8 @@ pub enum ReadPlan {
 pub struct ColdRead {
     /// The segment.
     pub segment_base: Offset,
-    /// A position at or before the batch that holds the offset; `None` if the index has to be loaded.
-    pub position: Option<u64>,
+    /// A batch at or before the one that holds the offset; `None` if the index has to be loaded.
+    pub from: Option<BatchPlace>,
     /// The offset.
     pub offset: Offset,
     /// Bytes before this position are on disk.
@@ -311,7 +312,7 @@ impl PartitionLog {
         let end = first_in_memory.map_or(segment.end_position, |batch| batch.position).min(limit);
         ColdRead {
             segment_base: segment.base_offset,
-            position: segment.index.as_ref().map(|index| index.position_for_offset(offset)),
+            from: segment.index.as_ref().map(|index| index.batch_for_offset(segment.base_offset, offset)),
             offset,
             disk_end,
             behind: if end > disk_end { segment.memory.slice(disk_end..end) } else { Vec::new() },
@@ -350,6 +351,9 @@ impl PartitionLog {
     /// Where the log would be cut so that `offset` is its end, if the cut is at a batch boundary in memory
     /// or at a segment's end: segment and position.
     pub fn cut_at(&self, offset: Offset) -> Option<AppendPlace> {
+        if let Some(first) = self.segments.front().filter(|first| first.base_offset == offset) {
+            return Some(AppendPlace { segment_base: first.base_offset, position: 0 });
+        }
         let behind = self.segments.partition_point(|segment| segment.base_offset < offset);
         let segment = &self.segments[behind.checked_sub(1)?];
         if offset == segment.next_offset {

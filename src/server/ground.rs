@@ -2,10 +2,10 @@
 
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES};
-use crate::cluster::{DiskId, Image, Owner};
+use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
-use crate::shard::{StorageConfig, partition_specs, topic_defaults};
+use crate::shard::{StorageConfig, partition_specs};
 
 /// What layouts are made of under this configuration.
 pub fn ground(config: &Config, disk: DiskId) -> Ground {
@@ -41,9 +41,8 @@ pub fn batch_bytes_max(shape: RingShape) -> u64 {
 
 /// The node's partitions, each with its shard.
 pub fn assigned(config: &Config, image: &Image) -> Vec<Assigned> {
-    let defaults = topic_defaults(config);
     let of_shard = |shard| {
-        let specs = partition_specs(image, Owner { node: config.node_id, shard }, &defaults);
+        let specs = partition_specs(image, config, shard);
         specs.into_iter().map(move |spec| Assigned { shard, spec })
     };
     config.shard_ids().flat_map(of_shard).collect()

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::layout::{Assigned, Ground};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
+use crate::cluster::TopicSettings;
 use crate::control::Layout;
 use crate::log::journal::ring::RingShape;
 use crate::protocol::batch::{BatchBuilder, BatchHeader, Batches, HEADER_BYTES};
@@ -91,7 +92,7 @@ impl Scene {
             id: PartitionId { topic: TopicId::from_bytes([9; 16]), index },
             topic_name: "t".into(),
             leader_epoch: self.epoch.get(),
-            segment_bytes: 24 << 10,
+            settings: TopicSettings { segment_bytes: 24 << 10, ..TopicSettings::default() },
         }
     }
 

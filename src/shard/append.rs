@@ -10,7 +10,7 @@ use crate::base::ids::Offset;
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::partition_log::{NewBatch, SpaceNeed};
 use crate::partition::{AppendDecision, AppendError};
-use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
+use crate::protocol::batch::{BatchHeader, HEADER_BYTES, NO_TIMESTAMP, TimestampType};
 
 /// A batch that was accepted. It is durable and committed once the partition's high watermark is beyond
 /// `last_offset`; for a duplicate too.
@@ -20,6 +20,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// Offset of the batch's last record.
     pub last_offset: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else [`NO_TIMESTAMP`].
+    pub log_append_time_ms: i64,
 }
 
 /// What stands in the way of an append.
@@ -31,7 +33,8 @@ enum Obstacle {
 }
 
 impl Storage {
-    /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. Waits
+    /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. `header` is the one
+    /// to be stored, which need not be the one that is in `batch`. Waits
     /// while journal, memory or segment have no room, in order of arrival per caller; never after the batch
     /// was accepted. Dropping the future before it completes means that nothing was appended.
     pub async fn append(
@@ -72,6 +75,11 @@ impl Storage {
         if replica.state.borrow().leader_epoch().is_none() {
             return Some(Err(AppendError::NotLeader.into()));
         }
+        let now_ms = self.runtime.wall_clock_ms();
+        let header = &match replica.settings().timestamp_type {
+            TimestampType::CreateTime => *header,
+            TimestampType::LogAppendTime => header.stamped_at(now_ms),
+        };
         let new_batch = self.new_batch(replica, header);
         if new_batch.length > self.journal.payload_bytes_max() {
             return Some(Err(StorageError::TooLarge(new_batch.length)));
@@ -82,7 +90,7 @@ impl Storage {
         if self.obstacle(replica, &new_batch).is_some() {
             return None;
         }
-        Some(self.append_now(replica, header, batch, new_batch))
+        Some(self.append_now(replica, header, batch, new_batch, now_ms))
     }
 
     /// A journal that is kept for a damaged partition is never freed: who waits for room would wait for ever.
@@ -125,20 +133,24 @@ impl Storage {
         header: &BatchHeader,
         batch: &[u8],
         new_batch: NewBatch,
+        now_ms: i64,
     ) -> Result<Appended, StorageError> {
-        let now_ms = self.runtime.wall_clock_ms();
+        let is_stamped = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
         let (base_offset, last_offset, leader_epoch) =
             match replica.state.borrow_mut().append(header, now_ms)? {
-                AppendDecision::Duplicate { base_offset, last_offset } => {
-                    return Ok(Appended { base_offset, last_offset });
+                AppendDecision::Duplicate { base_offset, last_offset, max_timestamp } => {
+                    let log_append_time_ms = if is_stamped { max_timestamp } else { NO_TIMESTAMP };
+                    return Ok(Appended { base_offset, last_offset, log_append_time_ms });
                 }
                 AppendDecision::Append { base_offset, last_offset, leader_epoch } => {
                     (base_offset, last_offset, leader_epoch)
                 }
             };
         assert_eq!((base_offset, last_offset), (new_batch.base_offset, new_batch.last_offset));
+        let records = &batch[HEADER_BYTES..];
+        let header = if is_stamped { header.with_crc_over(records) } else { *header };
         let stored = header.placed_at(base_offset, leader_epoch).encode();
-        let parts = [&stored[..], &batch[HEADER_BYTES..]];
+        let parts = [&stored[..], records];
         let place = replica.log.borrow().place_for(&new_batch);
         let journal_file = self.journal.current_file();
         let entry = Entry {
@@ -155,7 +167,8 @@ impl Storage {
         self.append_to_log(replica, &new_batch, &parts, journal_file);
         self.expect_durable(sequence, replica, last_offset + 1);
         self.evict();
-        Ok(Appended { base_offset, last_offset })
+        let log_append_time_ms = if is_stamped { header.max_timestamp } else { NO_TIMESTAMP };
+        Ok(Appended { base_offset, last_offset, log_append_time_ms })
     }
 
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.

@@ -7,6 +7,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, PartitionId};
+use crate::cluster::TopicSettings;
 use crate::log::LogError;
 use crate::log::journal::writer::Journal;
 use crate::log::partition_log::PartitionLog;
@@ -28,8 +29,8 @@ pub struct PartitionSpec {
     pub topic_name: String,
     /// The term in which this shard leads it.
     pub leader_epoch: LeaderEpoch,
-    /// Size at which segments are rolled, in bytes.
-    pub segment_bytes: u64,
+    /// What its topic's configs come to.
+    pub settings: TopicSettings,
 }
 
 impl Storage {
@@ -112,16 +113,17 @@ impl Storage {
         })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
-        let log = PartitionLog::new(directory, spec.segment_bytes, recovered.segments, next_offset);
-        Ok(Replica::new(spec.id, state, log))
+        let segment_bytes = spec.settings.segment_bytes.into();
+        let log = PartitionLog::new(directory, segment_bytes, recovered.segments, next_offset);
+        Ok(Replica::new(spec.id, spec.settings, state, log))
     }
 
     fn new_replica(&self, spec: &PartitionSpec) -> Rc<Replica> {
         let mut state = Partition::new();
         state.become_leader(spec.leader_epoch).expect("the first term follows none");
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
-        let log = PartitionLog::new(directory, spec.segment_bytes, VecDeque::new(), 0);
-        Replica::new(spec.id, state, log)
+        let log = PartitionLog::new(directory, spec.settings.segment_bytes.into(), VecDeque::new(), 0);
+        Replica::new(spec.id, spec.settings, state, log)
     }
 
     pub(super) fn insert(&self, replica: &Rc<Replica>) {
@@ -166,11 +168,12 @@ impl Storage {
         Ok(())
     }
 
-    /// Leads a partition in a new term, or with another segment size.
+    /// Leads a partition in a new term, or with other settings.
     pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
-        replica.log.borrow_mut().set_segment_bytes(spec.segment_bytes);
+        replica.set_settings(spec.settings);
         let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
+        replica.tell_watchers();
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }
 

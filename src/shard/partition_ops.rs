@@ -22,6 +22,8 @@ pub struct Accepted {
     pub base_offset: Offset,
     /// The first offset in the log.
     pub log_start: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else -1.
+    pub log_append_time_ms: i64,
 }
 
 /// What is to be read of a partition.
@@ -94,7 +96,7 @@ pub enum LookUpOutcome {
 }
 
 /// Where a partition is.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Here(Rc<Replica>),
     There(&'a MailboxSender),
 }
@@ -149,7 +151,7 @@ impl Shard {
         Err(self.storage.damage(id).map_or(PartitionError::NotLeader, PartitionError::Storage))
     }
 
-    fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
+    pub(super) fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
         if let Some(replica) = self.storage.replica(id) {
             return Ok(Place::Here(replica));
         }
@@ -178,7 +180,7 @@ impl Shard {
         forwarded.set(forwarded.get() + 1);
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         mailbox: &MailboxSender,
         query: impl FnOnce(oneshot::Sender<T>) -> Query,

@@ -15,6 +15,7 @@ use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PartitionSpec, Storage, StorageConfig};
 
 use super::model::PartitionModel;
+use super::node::topic_settings;
 use super::workload::{Actor, Producer, SharedModel, check_read};
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
@@ -95,7 +96,7 @@ impl Cluster {
             id: model.borrow().id,
             topic_name: "t".to_owned(),
             leader_epoch: self.leader_epoch,
-            segment_bytes: config().segment_bytes,
+            settings: topic_settings(config().segment_bytes),
         };
         self.models.iter().map(spec).collect()
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use corelane::base::ids::{Offset, PartitionId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
+use corelane::cluster::TopicSettings;
 use corelane::log::LogError;
 use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
@@ -12,6 +13,12 @@ use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+
+/// Kafka's settings of a topic, but for the length of segments.
+pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
+    let segment_bytes = u32::try_from(segment_bytes).expect("a segment's length");
+    TopicSettings { segment_bytes, ..TopicSettings::default() }
+}
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
 
@@ -80,7 +87,7 @@ impl Node {
             id: id(index),
             topic_name: "t".to_owned(),
             leader_epoch: self.boots.get(),
-            segment_bytes: self.config.segment_bytes,
+            settings: topic_settings(self.config.segment_bytes),
         };
         let specs: Vec<_> = (0..self.partitions).map(spec).collect();
         Storage::open(Rc::clone(&self.runtime), self.config.clone(), &paths(), DISK_ID, &specs).await

@@ -257,8 +257,12 @@ impl Actor {
             self.replica.state.borrow_mut().resign();
             let batch_start = self.batch_start(offset);
             self.model.borrow_mut().begin_cut(batch_start);
-            if self.storage.truncate(&self.replica, offset).await.is_err() {
-                return;
+            match self.storage.truncate(&self.replica, offset).await {
+                Ok(()) => {}
+                Err(StorageError::Deleted | StorageError::OutOfService(_)) => return,
+                // The log start moved meanwhile.
+                Err(StorageError::OutsideLog(_)) if batch_start < self.log_start() => return,
+                Err(error) => panic!("partition {}: cut at {offset}: {error}", self.model.borrow().name),
             }
             let end = self.replica.state.borrow().progress().log_end();
             let mut model = self.model.borrow_mut();
@@ -268,6 +272,10 @@ impl Actor {
             let led = self.replica.state.borrow_mut().become_leader(leader_epoch);
             led.expect("a later term");
         }
+    }
+
+    fn log_start(&self) -> Offset {
+        self.replica.state.borrow().progress().log_start()
     }
 
     fn batch_start(&self, offset: Offset) -> Offset {

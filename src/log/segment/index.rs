@@ -7,6 +7,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::memory::BatchPlace;
 use crate::base::ids::Offset;
 use crate::base::limits::INDEX_INTERVAL_BYTES;
 
@@ -47,10 +48,13 @@ impl SparseIndex {
         }
     }
 
-    /// Position at or before the batch that holds `offset`.
-    pub fn position_for_offset(&self, offset: Offset) -> u64 {
+    /// The indexed batch at or before the one that holds `offset`.
+    pub fn batch_for_offset(&self, segment_base: Offset, offset: Offset) -> BatchPlace {
         let behind = self.entries.partition_point(|entry| entry.offset <= offset);
-        behind.checked_sub(1).map_or(0, |at| self.entries[at].position)
+        behind.checked_sub(1).map_or(BatchPlace { base_offset: segment_base, position: 0 }, |at| {
+            let IndexEntry { offset, position, .. } = self.entries[at];
+            BatchPlace { base_offset: offset, position }
+        })
     }
 
     /// Offset of a batch at or before the first one that may hold a record of `timestamp` or later.
@@ -148,8 +152,9 @@ mod tests {
                 position += u64::from(bytes % 50_000) + 61;
                 time = time.max(0) + i64::from(later);
             }
-            prop_assert!(index.position_for_offset(offset) <= position);
-            prop_assert!(position - index.position_for_offset(offset) < INDEX_INTERVAL_BYTES + 50_061);
+            let before = index.batch_for_offset(1000, offset);
+            prop_assert!(before.position <= position && before.base_offset <= offset);
+            prop_assert!(position - before.position < INDEX_INTERVAL_BYTES + 50_061);
             // The batch at `position` may be the first that is later than everything before it.
             prop_assert!(index.offset_for_time(1000, time.saturating_add(1)) <= offset);
         }
