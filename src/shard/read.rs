@@ -10,7 +10,7 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
-use crate::log::read::{ReadError, read_cold};
+use crate::log::read::read_cold;
 use crate::log::segment::index::{IndexEntry, SparseIndex};
 use crate::log::segment::{Segment, path};
 use crate::protocol::batch::Batches;
@@ -42,37 +42,14 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let found = self.find_cold(replica, &cold, bound, max_bytes).await;
+        let (offset, segment) = (cold.offset, cold.segment_base);
+        let found = self.find_cold(replica, cold, bound, max_bytes).await;
         // A partition that was deleted or cut meanwhile has other bytes there, or no file any more.
         replica.check_online()?;
-        replica.state.borrow().fetch_bound(cold.offset)?;
+        replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
-            let (partition, segment) = (replica.id, cold.segment_base);
-            tracing::error!(%partition, segment, %error, "a segment cannot be read");
+            tracing::error!(partition = %replica.id, segment, offset, %error, "a segment cannot be read");
         })
-    }
-
-    async fn find_cold(
-        &self,
-        replica: &Rc<Replica>,
-        cold: &ColdRead,
-        bound: Offset,
-        max_bytes: usize,
-    ) -> Result<Vec<Bytes>, StorageError> {
-        let file = self.segment_reader(replica, cold.segment_base).await?;
-        let position = match cold.position {
-            Some(position) => position,
-            None => {
-                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-                index.position_for_offset(cold.offset)
-            }
-        };
-        let found = read_cold(&*file, cold, position, bound, max_bytes).await;
-        let found = found.map_err(|error| match error {
-            ReadError::Io { .. } => StorageError::disk(&error),
-            ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
-        })?;
-        Ok(found.into_iter().map(|found| found.batches).collect())
     }
 
     /// A segment's file for reading; it must exist.

@@ -14,6 +14,7 @@ impl Storage {
     pub async fn stop(&self) -> Result<(), StorageError> {
         self.is_stopping.set(true);
         self.work.notify_one();
+        self.cold.ahead.finished().await;
         self.wait_all_durable().await?;
         for replica in self.all_replicas() {
             self.write_back(&replica).await?;
