@@ -6,6 +6,7 @@ pub mod journal;
 pub mod partition_log;
 pub mod read;
 pub mod recovery;
+pub mod run;
 pub mod segment;
 pub mod snapshot;
 

@@ -42,6 +42,7 @@ impl Storage {
         let removed = self.change_log(replica, |log| log.truncate(offset, place, &kept_block, journal_file));
         self.files.forget((replica.id, place.segment_base));
         self.indexes.forget_partition(replica.id);
+        self.cold.forget_partition(replica.id);
         self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
         self.remove_segments(replica, &removed).await
     }
@@ -167,6 +168,7 @@ impl Storage {
     async fn remove_segments(&self, replica: &Rc<Replica>, bases: &[Offset]) -> Result<(), StorageError> {
         for &base in bases {
             self.files.forget((replica.id, base));
+            self.cold.forget((replica.id, base));
             let segment = path::log_file(replica.log.borrow().directory(), base);
             self.remove_files(&[segment]).await?;
             self.remove_files(&self.index_files(replica, base)).await?;

@@ -45,6 +45,7 @@ fn config() -> StorageConfig {
         segment_bytes: 24 * BLOCK_BYTES as u64,
         dirty_bytes_max: 48 * BLOCK_BYTES as u64,
         tail_bytes_max: 24 * BLOCK_BYTES,
+        cold_bytes_max: 64 * BLOCK_BYTES,
     }
 }
 
