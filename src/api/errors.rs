@@ -80,6 +80,7 @@ pub(super) fn cluster_error(error: &ClusterError) -> ErrorCode {
         ClusterError::InvalidConfig(_) => ErrorCode::InvalidConfig,
         ClusterError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         ClusterError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        ClusterError::UnknownBroker(_) => ErrorCode::BrokerIdNotRegistered,
         ClusterError::PolicyViolation(_) => ErrorCode::PolicyViolation,
     }
 }

@@ -2,12 +2,17 @@
 //! file; `errors` says which Kafka error each refusal is.
 
 mod accept;
+mod alter_configs;
 mod api_versions;
+mod broker_configs;
 mod brokers;
+mod commands;
+mod create_partitions;
 mod create_topics;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_topic_partitions;
 mod errors;
 mod fetch;
 mod guard;

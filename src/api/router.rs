@@ -5,8 +5,11 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::protocol::messages::{
-    api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest, fetch::FetchRequest,
+    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
+    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    fetch::FetchRequest, incremental_alter_configs::IncrementalAlterConfigsRequest,
     init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
     produce::ProduceRequest,
 };
@@ -16,8 +19,9 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    init_producer_id, list_offsets, metadata, produce,
+    PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
+    describe_cluster, describe_configs, describe_topic_partitions, fetch, init_producer_id, list_offsets,
+    metadata, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -60,7 +64,11 @@ enum Body {
     DeleteTopics(DeleteTopicsRequest),
     InitProducerId(InitProducerIdRequest),
     DescribeConfigs(DescribeConfigsRequest),
+    AlterConfigs(AlterConfigsRequest),
+    CreatePartitions(CreatePartitionsRequest),
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
     DescribeCluster(DescribeClusterRequest),
+    DescribeTopicPartitions(DescribeTopicPartitionsRequest),
 }
 
 /// Whether a request's frame claims to be a produce request.
@@ -93,6 +101,10 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::DeleteTopics => Body::DeleteTopics(Message::decode(reader, version)?),
         ApiKey::InitProducerId => Body::InitProducerId(Message::decode(reader, version)?),
         ApiKey::DescribeConfigs => Body::DescribeConfigs(Message::decode(reader, version)?),
+        ApiKey::AlterConfigs => Body::AlterConfigs(Message::decode(reader, version)?),
+        ApiKey::CreatePartitions => Body::CreatePartitions(Message::decode(reader, version)?),
+        ApiKey::IncrementalAlterConfigs => Body::IncrementalAlterConfigs(Message::decode(reader, version)?),
+        ApiKey::DescribeTopicPartitions => Body::DescribeTopicPartitions(Message::decode(reader, version)?),
         ApiKey::DescribeCluster => Body::DescribeCluster(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
@@ -122,7 +134,19 @@ impl Caller {
             Body::InitProducerId(request) => {
                 Box::pin(init_producer_id::handle(caller, header, request)).await
             }
-            Body::DescribeConfigs(request) => describe_configs::handle(caller, header, &request),
+            Body::DescribeConfigs(request) => {
+                Box::pin(describe_configs::handle(caller, header, &request)).await
+            }
+            Body::AlterConfigs(request) => Box::pin(alter_configs::handle(caller, header, request)).await,
+            Body::CreatePartitions(request) => {
+                Box::pin(create_partitions::handle(caller, header, request)).await
+            }
+            Body::IncrementalAlterConfigs(request) => {
+                Box::pin(alter_configs::handle_incremental(caller, header, request)).await
+            }
+            Body::DescribeTopicPartitions(request) => {
+                describe_topic_partitions::handle(caller, header, &request)
+            }
             Body::DescribeCluster(request) => describe_cluster::handle(caller, header, &request),
         }
     }

@@ -328,6 +328,17 @@ pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
 /// DATA_DIR/node.json at most; a longer one counts as corruption.
 pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
 
+// Administrative responses.
+
+/// Partitions in one DescribeTopicPartitions response at most, Kafka's `max.request.partition.size.limit`. Reached:
+/// the response says where the next one starts.
+pub const DESCRIBED_PARTITIONS_MAX: usize = 2000;
+/// Length from which a response of Metadata or DescribeConfigs is counted before it is put together. Then it waits
+/// for the memory of fetch responses, which is where all responses are counted once they are sent.
+pub const LARGE_RESPONSE_BYTES: u64 = 64 * KIB;
+/// Topics or resources that one request describes before other tasks get a turn.
+pub const DESCRIBED_PER_TURN: usize = 64;
+
 // Between shards.
 
 /// Appends that wait in a shard's mailbox. Reached: the sending shard's connection waits, and stops reading.

@@ -1,9 +1,11 @@
 //! Requests against a node of simulated shards: whole frames in, whole frames out.
 
 mod admin;
+mod configs;
 mod describe;
 mod fetch;
 mod list_offsets;
+mod partitions;
 mod produce;
 mod topic_configs;
 

@@ -278,3 +278,8 @@ pub fn topic_config_keys() -> &'static [ConfigKey] {
 pub(super) fn topic_key(name: &str) -> Option<&'static ConfigKey> {
     TOPIC_CONFIGS.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &TOPIC_CONFIGS[at])
 }
+
+/// The topic config whose default brokers call by that name.
+pub(super) fn broker_key(name: &str) -> Option<&'static ConfigKey> {
+    TOPIC_CONFIGS.iter().find(|key| key.broker_name == Some(name))
+}

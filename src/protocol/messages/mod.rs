@@ -3,12 +3,16 @@
 //! Fields carry Kafka's names; their versions were checked against Kafka's schemas of 4.1 (and of 4.2 for
 //! ListOffsets 11).
 
+pub mod alter_configs;
 pub mod api_versions;
+pub mod create_partitions;
 pub mod create_topics;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_topic_partitions;
 pub mod fetch;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
@@ -29,7 +33,11 @@ pub const SERVED: &[Api] = &[
     delete_topics::DeleteTopicsRequest::API,
     init_producer_id::InitProducerIdRequest::API,
     describe_configs::DescribeConfigsRequest::API,
+    alter_configs::AlterConfigsRequest::API,
+    create_partitions::CreatePartitionsRequest::API,
+    incremental_alter_configs::IncrementalAlterConfigsRequest::API,
     describe_cluster::DescribeClusterRequest::API,
+    describe_topic_partitions::DescribeTopicPartitionsRequest::API,
 ];
 
 /// The served API that has `key` on the wire.

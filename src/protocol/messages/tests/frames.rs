@@ -12,12 +12,16 @@ use super::super::super::{
     RequestHeader, ResponseHeader, decode_response, encode_request, encode_response, frame_length,
 };
 use super::super::{
+    alter_configs::AlterConfigsRequest,
     api_versions::{ApiVersionsRequest, ApiVersionsResponse},
+    create_partitions::CreatePartitionsRequest,
     create_topics::CreateTopicsRequest,
     delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest,
     describe_configs::DescribeConfigsRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest,
     fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData},
+    incremental_alter_configs::IncrementalAlterConfigsRequest,
     init_producer_id::InitProducerIdRequest,
     list_offsets::ListOffsetsRequest,
     metadata::MetadataRequest,
@@ -53,6 +57,10 @@ fn route(frame: Bytes) -> Result<RequestHeader, DecodeError> {
         ApiKey::InitProducerId => body::<InitProducerIdRequest>,
         ApiKey::DescribeConfigs => body::<DescribeConfigsRequest>,
         ApiKey::DescribeCluster => body::<DescribeClusterRequest>,
+        ApiKey::AlterConfigs => body::<AlterConfigsRequest>,
+        ApiKey::CreatePartitions => body::<CreatePartitionsRequest>,
+        ApiKey::IncrementalAlterConfigs => body::<IncrementalAlterConfigsRequest>,
+        ApiKey::DescribeTopicPartitions => body::<DescribeTopicPartitionsRequest>,
         unknown => panic!("{unknown:?} is served, and not routed here"),
     };
     decode(&mut reader, header.version).map(|()| header)
@@ -83,6 +91,10 @@ fn arbitrary_request(random: &mut Random) -> Bytes {
         frame::<InitProducerIdRequest>,
         frame::<DescribeConfigsRequest>,
         frame::<DescribeClusterRequest>,
+        frame::<AlterConfigsRequest>,
+        frame::<CreatePartitionsRequest>,
+        frame::<IncrementalAlterConfigsRequest>,
+        frame::<DescribeTopicPartitionsRequest>,
     ];
     frames[random.below(frames.len())](random)
 }

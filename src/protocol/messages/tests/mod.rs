@@ -30,12 +30,16 @@ macro_rules! messages {
 }
 
 messages! {
+    alter_configs: AlterConfigsRequest AlterConfigsResponse,
     api_versions: ApiVersionsRequest ApiVersionsResponse,
+    create_partitions: CreatePartitionsRequest CreatePartitionsResponse,
     create_topics: CreateTopicsRequest CreateTopicsResponse,
     delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
+    describe_topic_partitions: DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse,
     fetch: FetchRequest FetchResponse,
+    incremental_alter_configs: IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse,
     init_producer_id: InitProducerIdRequest InitProducerIdResponse,
     list_offsets: ListOffsetsRequest ListOffsetsResponse,
     metadata: MetadataRequest MetadataResponse,
