@@ -3,6 +3,7 @@
 
 mod api_versions;
 mod brokers;
+mod cost;
 mod create_topics;
 mod decompress;
 mod delete_topics;
@@ -25,6 +26,7 @@ mod router;
 mod tests;
 mod topics;
 
+pub use cost::request_cost;
 pub use guard::is_guarded;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};

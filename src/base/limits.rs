@@ -116,8 +116,8 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Request frames that were read and not yet taken apart. Reached: the shard stops reading its sockets, and
-/// TCP slows the clients.
+/// Requests from when they are read until they are executed, with what executing them takes. Reached: the shard stops
+/// reading its sockets, and TCP slows the clients.
 pub const REQUEST_MEMORY_PERCENT: u64 = 20;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
@@ -340,6 +340,14 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
 /// In this time a step of a request, or its rest, must arrive. Reached: the connection closes, since others wait for
 /// the memory that was set aside for the request.
 pub const REQUEST_STALL_MS: u64 = 30_000;
+/// The same while others wait for the memory.
+pub const REQUEST_STALL_WANTED_MS: u64 = 5_000;
+/// Memory that a request takes while it is executed and answered, at most, in bytes for each byte of it: a partition
+/// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
+/// its own bytes. A request that would take more than all of the requests' memory closes the connection.
+pub const REQUEST_COST_PER_BYTE: u64 = 20;
+/// The same for DescribeConfigs, where a name of a few bytes is answered with every config that there is.
+pub const DESCRIBE_CONFIGS_COST_PER_BYTE: u64 = 512;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 2_000;

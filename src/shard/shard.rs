@@ -56,7 +56,7 @@ pub struct Counters {
 
 /// Bounds on memory that connections share.
 pub struct ShardBudgets {
-    /// Request frames that were read and not yet taken apart.
+    /// Requests that were not executed yet, with what executing them takes.
     pub requests: Budget,
     /// Records accepted and not yet durable.
     pub undurable: Budget,
