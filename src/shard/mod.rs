@@ -26,8 +26,8 @@ mod shard;
 mod stop;
 mod storage;
 mod tasks;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
 mod truncate;
 mod write_back;
 
