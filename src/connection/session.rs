@@ -61,8 +61,8 @@ struct Session {
 
 /// Serves a connection until it ends, and says why it did.
 pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIndex) -> Closed {
-    // Responses are sent whole. An error here shows at the first read.
-    let _ = stream.set_nodelay(true);
+    // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
+    let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
         caller: Caller { shard: Rc::clone(&shard), listener },
         stream,
