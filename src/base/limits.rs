@@ -375,11 +375,16 @@ pub const REQUEST_STALL_WANTED_MS: u64 = 5_000;
 /// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
 /// its own bytes. A request that would take more than all of the requests' memory closes the connection.
 pub const REQUEST_COST_PER_BYTE: u64 = 20;
-/// The same for DescribeConfigs, where a name of a few bytes is answered with every config that there is.
-pub const DESCRIBE_CONFIGS_COST_PER_BYTE: u64 = 512;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 2_000;
+/// Silence after which the kernel asks a client whether it is still there. A client that vanished without closing
+/// would hold its connection for ever.
+pub const KEEPALIVE_IDLE_S: u64 = 60;
+/// Time between two such questions.
+pub const KEEPALIVE_INTERVAL_S: u64 = 10;
+/// Such questions without an answer. Reached: the connection closes.
+pub const KEEPALIVE_PROBES: u32 = 6;
 /// Requests that one connection reads or executes before others get a turn, in bytes.
 pub const CONNECTION_BYTES_PER_TURN: usize = 256 << 10;
 /// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.

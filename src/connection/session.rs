@@ -61,8 +61,8 @@ struct Session {
 
 /// Serves a connection until it ends, and says why it did.
 pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIndex) -> Closed {
-    // Responses are sent whole. An error here shows at the first read.
-    let _ = stream.set_nodelay(true);
+    // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
+    let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
         caller: Caller { shard: Rc::clone(&shard), listener },
         stream,
@@ -180,7 +180,8 @@ impl Session {
                 Call::Produce(produce) => Response::Produce(self.caller.produce(produce).await),
                 Call::Other(other) => {
                     self.responses.emptied().await;
-                    let executed = std::pin::pin!(async {
+                    // Boxed, so that a connection that does nothing has no room for it.
+                    let executed = Box::pin(async {
                         // Responses are counted when they are sent: no more of them while those before take
                         // more than there is.
                         drop(self.shard.budgets.fetches.take(1).await);

@@ -125,7 +125,7 @@ macro_rules! wire_struct {
             }
         }
 
-        #[cfg(test)]
+        #[cfg(any(test, feature = "test-support"))]
         impl $crate::protocol::sample::Sample for $name {
             fn sample(_dice: &mut $crate::protocol::sample::Dice) -> Self {
                 Self { $( $field: $crate::protocol::sample::Sample::sample(_dice), )* }

@@ -19,8 +19,8 @@ mod message;
 pub mod messages;
 mod pieces;
 mod reader;
-#[cfg(test)]
-mod sample;
+#[cfg(any(test, feature = "test-support"))]
+pub mod sample;
 mod wire;
 mod writer;
 

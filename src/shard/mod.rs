@@ -29,8 +29,8 @@ mod shard;
 mod stop;
 mod storage;
 mod tasks;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
 mod truncate;
 mod watching;
 mod write_back;

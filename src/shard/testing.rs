@@ -22,12 +22,12 @@ use crate::runtime::Runtime;
 const DISK_ID: [u8; 16] = [7; 16];
 
 /// Shards that know each other.
-pub(crate) struct TestNode {
-    pub(crate) shards: Vec<Rc<Shard>>,
+pub struct TestNode {
+    pub shards: Vec<Rc<Shard>>,
 }
 
 /// A configuration for this many shards, with what is `set` on top.
-pub(crate) fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
+pub fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
     let assign = |(key, value): &(&str, &str)| Assignment {
         key: (*key).to_owned(),
         value: (*value).to_owned(),
@@ -40,13 +40,13 @@ pub(crate) fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
 
 impl TestNode {
     /// Makes and starts a node whose files are in `directory`.
-    pub(crate) async fn start(runtime: &Rc<dyn Runtime>, directory: PathBuf, config: Config) -> TestNode {
+    pub async fn start(runtime: &Rc<dyn Runtime>, directory: PathBuf, config: Config) -> TestNode {
         let config = Arc::new(config);
         let image = Arc::new(Image::new(ClusterRecord {
             format_version: cluster::METADATA_FORMAT_VERSION,
             cluster_id: KafkaUuid(uuid::Uuid::from_bytes([3; 16])),
         }));
-        let metadata = Rc::new(TestMetadata::new(&config, Arc::clone(&image)));
+        let metadata = Rc::new(TestMetadata::new(runtime, &config, Arc::clone(&image)));
         let (mailboxes, receivers): (Vec<_>, Vec<_>) = config.shard_ids().map(|_| mailbox()).unzip();
         let listeners = vec![advertised(&config, "default", 9092), advertised(&config, "outside", 19092)];
         let endpoints = Arc::new(Endpoints { listeners });
@@ -70,7 +70,7 @@ impl TestNode {
     }
 
     /// A topic with a partition for each shard, partition by partition.
-    pub(crate) async fn create_topic(&self, name: &str) -> TopicId {
+    pub async fn create_topic(&self, name: &str) -> TopicId {
         let metadata = &self.shards[0].metadata;
         let topics = vec![NewTopic::with_defaults(name)];
         let mut created = metadata.create_topics(topics, false).await.expect("metadata works");
@@ -78,7 +78,7 @@ impl TestNode {
     }
 
     /// Stops all shards.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         self.shards.iter().for_each(|shard| shard.phases.enter(Phase::Draining));
         for shard in &self.shards {
             shard.stop().await.expect("stopped cleanly");
@@ -111,6 +111,7 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
 
 /// Metadata that nobody stores.
 struct TestMetadata {
+    runtime: Rc<dyn Runtime>,
     placing: Placing,
     images: watch::Sender<Arc<Image>>,
     /// The version that each shard has applied.
@@ -119,7 +120,7 @@ struct TestMetadata {
 }
 
 impl TestMetadata {
-    fn new(config: &Config, image: Arc<Image>) -> Self {
+    fn new(runtime: &Rc<dyn Runtime>, config: &Config, image: Arc<Image>) -> Self {
         let placing = Placing {
             node: config.node_id,
             disk: DiskId(uuid::Uuid::from_bytes(DISK_ID)),
@@ -129,7 +130,13 @@ impl TestMetadata {
             defaults: configured_defaults(config),
         };
         let applied = RefCell::new(vec![0; config.shards().into()]);
-        TestMetadata { placing, images: watch::Sender::new(image), applied, progressed: Notify::new() }
+        let (runtime, images) = (Rc::clone(runtime), watch::Sender::new(image));
+        TestMetadata { runtime, placing, images, applied, progressed: Notify::new() }
+    }
+
+    fn new_topic_id(&self) -> TopicId {
+        let (high, low) = (self.runtime.random_u64(), self.runtime.random_u64());
+        TopicId(uuid::Builder::from_u128(u128::from(high) << 64 | u128::from(low)).into_uuid())
     }
 
     async fn publish(&self, draft: Draft) {
@@ -162,7 +169,7 @@ impl Metadata for Rc<TestMetadata> {
         let this = Rc::clone(self);
         Box::pin(async move {
             let mut draft = this.draft();
-            let mut new_id = || TopicId(uuid::Uuid::new_v4());
+            let mut new_id = || this.new_topic_id();
             let outcomes = cluster::create_topics(&mut draft, &topics, &this.placing, 0, &mut new_id);
             if !validate_only {
                 this.publish(draft).await;
@@ -230,7 +237,7 @@ impl Metadata for Rc<TestMetadata> {
 }
 
 /// The shard that owns a partition, and another one.
-pub(crate) fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
+pub fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
     let image = node.shards[0].image();
     let Owner { node: NodeId(_), shard } =
         image.partition(crate::base::ids::PartitionId { topic, index }).expect("exists").owner();
