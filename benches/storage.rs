@@ -81,6 +81,7 @@ fn shard() -> Shard {
         segment_bytes: 256 << 20,
         dirty_bytes_max: 16 << 20,
         tail_bytes_max: 32 << 20,
+        open_segments_max: 64,
     };
     let spec = PartitionSpec {
         id: partition(0),

@@ -1,11 +1,14 @@
 //! From the configuration to what the shards' files are made of.
 
+use rustix::process::Resource;
+
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES};
 use crate::cluster::{DiskId, Image, Owner};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
 use crate::shard::{StorageConfig, partition_specs, topic_defaults};
+use crate::startup::resources;
 
 /// What layouts are made of under this configuration.
 pub fn ground(config: &Config, disk: DiskId) -> Ground {
@@ -23,6 +26,11 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             dirty_bytes_max: budgets.dirty_bytes,
             tail_bytes_max: usize::try_from(budgets.dirty_bytes + budgets.cached_bytes)
                 .expect("memory fits the address space"),
+            open_segments_max: resources::open_segments_that_fit(
+                resources::raise(Resource::Nofile),
+                config.shards(),
+                config.max_connections,
+            ),
         },
     }
 }

@@ -46,6 +46,7 @@ impl Scene {
             segment_bytes: 24 << 10,
             dirty_bytes_max: 64 << 10,
             tail_bytes_max: 128 << 10,
+            open_segments_max: 64,
         };
         let ground = Ground {
             data_directory: "/data".into(),

@@ -39,6 +39,8 @@ pub struct StorageConfig {
     pub dirty_bytes_max: u64,
     /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
     pub tail_bytes_max: usize,
+    /// Segment files to keep open at most; when reached, the one opened first is closed.
+    pub open_segments_max: usize,
 }
 
 /// A partition that could not be recovered; kept as it is.
@@ -97,6 +99,7 @@ pub(super) struct StorageParts {
 
 impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
+        let open_segments_max = parts.config.open_segments_max;
         let storage = Rc::new(Storage {
             runtime: parts.runtime,
             config: parts.config,
@@ -104,7 +107,7 @@ impl Storage {
             journal: parts.journal,
             replicas: RefCell::default(),
             damaged: RefCell::default(),
-            files: FileCache::default(),
+            files: FileCache::new(open_segments_max),
             indexes: IndexCache::default(),
             unclaimed: RefCell::default(),
             generation: Cell::new(parts.generation),

@@ -44,6 +44,7 @@ fn config() -> StorageConfig {
         segment_bytes: 24 * BLOCK_BYTES as u64,
         dirty_bytes_max: 48 * BLOCK_BYTES as u64,
         tail_bytes_max: 24 * BLOCK_BYTES,
+        open_segments_max: 64,
     }
 }
 
