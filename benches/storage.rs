@@ -83,6 +83,7 @@ fn shard() -> Shard {
         dirty_bytes_max: 16 << 20,
         tail_bytes_max: 32 << 20,
         cold_bytes_max: 32 << 20,
+        open_segments_max: 64,
     };
     let spec = PartitionSpec {
         id: partition(0),

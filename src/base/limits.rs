@@ -55,6 +55,13 @@ pub const COLD_CACHE_PERCENT: u64 = 25;
 
 /// Segment files open at once per shard. When reached, the one opened first is closed.
 pub const OPEN_SEGMENTS_MAX: usize = 768;
+/// Segment files that a shard may always keep open. When reached, the one opened first is closed.
+pub const OPEN_SEGMENTS_MIN: usize = 768;
+
+/// The same where the process's limit of open files leaves as many: opening a file again takes a thread's turn and a
+/// sync of its directory, so a shard should keep that of each partition that is written to.
+pub const OPEN_SEGMENTS_MAX: usize = 16 << 10;
+const _: () = assert!(OPEN_SEGMENTS_MIN < OPEN_SEGMENTS_MAX);
 
 /// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
@@ -67,7 +74,7 @@ pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 /// Partitions that are written back together, of which the files are synced side by side. Further ones wait; a
 /// truncation waits for all of them.
 pub const WRITE_BACKS_AT_ONCE: usize = 32;
-const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MAX);
+const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MIN);
 
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
@@ -250,9 +257,9 @@ pub const CONNECTIONS_MAX: u64 = 1_000_000;
 /// `max.in.flight.requests.per.connection` at most.
 pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
 
-/// Files that a shard opens besides its connections: segments, journal, checkpoints, rings, its listeners.
+/// Files that a shard opens at least, besides its connections: segments, journal, checkpoints, rings, its listeners.
 pub const SHARD_OPEN_FILES: u64 = 1024;
-const _: () = assert!(OPEN_SEGMENTS_MAX as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
+const _: () = assert!(OPEN_SEGMENTS_MIN as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.

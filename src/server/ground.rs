@@ -1,5 +1,7 @@
 //! From the configuration to what the shards' files are made of.
 
+use rustix::process::Resource;
+
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{
     COLD_CACHE_PERCENT, JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES,
@@ -8,6 +10,7 @@ use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
 use crate::shard::{StorageConfig, partition_specs};
+use crate::startup::resources;
 
 /// What layouts are made of under this configuration.
 pub fn ground(config: &Config, disk: DiskId) -> Ground {
@@ -27,6 +30,11 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             dirty_bytes_max: budgets.dirty_bytes,
             tail_bytes_max: bytes(budgets.dirty_bytes + budgets.cached_bytes - cold_bytes),
             cold_bytes_max: bytes(cold_bytes),
+            open_segments_max: resources::open_segments_that_fit(
+                resources::raise(Resource::Nofile),
+                config.shards(),
+                config.max_connections,
+            ),
         },
     }
 }

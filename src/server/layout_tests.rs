@@ -48,6 +48,7 @@ impl Scene {
             dirty_bytes_max: 64 << 10,
             tail_bytes_max: 128 << 10,
             cold_bytes_max: 128 << 10,
+            open_segments_max: 64,
         };
         let ground = Ground {
             data_directory: "/data".into(),

@@ -42,6 +42,8 @@ pub struct StorageConfig {
     pub tail_bytes_max: usize,
     /// Memory for batches that were read from disk; when reached, what was not read for longest is dropped.
     pub cold_bytes_max: usize,
+    /// Segment files to keep open at most; when reached, the one opened first is closed.
+    pub open_segments_max: usize,
 }
 
 /// A partition that could not be recovered; kept as it is.
@@ -101,6 +103,7 @@ pub(super) struct StorageParts {
 
 impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
+        let open_segments_max = parts.config.open_segments_max;
         let storage = Rc::new(Storage {
             cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
@@ -109,7 +112,7 @@ impl Storage {
             journal: parts.journal,
             replicas: RefCell::default(),
             damaged: RefCell::default(),
-            files: FileCache::default(),
+            files: FileCache::new(open_segments_max),
             indexes: IndexCache::default(),
             unclaimed: RefCell::default(),
             generation: Cell::new(parts.generation),

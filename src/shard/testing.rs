@@ -105,6 +105,7 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         dirty_bytes_max: 1 << 20,
         tail_bytes_max: 8 << 20,
         cold_bytes_max: 8 << 20,
+        open_segments_max: 64,
     };
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }

@@ -89,6 +89,7 @@ impl Scene {
             segment_bytes: 24 * BLOCK_BYTES as u64,
             dirty_bytes_max: 32 * BLOCK_BYTES as u64,
             tail_bytes_max: 12 * BLOCK_BYTES,
+            open_segments_max: 64,
             cold_bytes_max: 64 * BLOCK_BYTES,
         };
         let (lives, history, acknowledged) = Default::default();

@@ -46,6 +46,7 @@ fn config() -> StorageConfig {
         dirty_bytes_max: 48 * BLOCK_BYTES as u64,
         tail_bytes_max: 24 * BLOCK_BYTES,
         cold_bytes_max: 64 * BLOCK_BYTES,
+        open_segments_max: 64,
     }
 }
 

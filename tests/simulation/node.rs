@@ -67,6 +67,7 @@ impl Node {
             dirty_bytes_max: 48 * BLOCK_BYTES as u64,
             tail_bytes_max: 24 * BLOCK_BYTES,
             cold_bytes_max: 64 * BLOCK_BYTES,
+            open_segments_max: 64,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }
     }
