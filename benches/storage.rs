@@ -82,6 +82,8 @@ fn shard() -> Shard {
         segment_bytes: 256 << 20,
         dirty_bytes_max: 16 << 20,
         tail_bytes_max: 32 << 20,
+        retention_check_interval: std::time::Duration::from_secs(300),
+        reclaim_step_bytes: 64 << 20,
     };
     let spec = PartitionSpec {
         id: partition(0),

@@ -1,7 +1,9 @@
 //! From the configuration to what the shards' files are made of.
 
 use super::layout::{Assigned, Ground};
-use crate::base::limits::{JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES};
+use crate::base::limits::{
+    JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES, RECLAIM_STEP_BYTES,
+};
 use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
@@ -23,6 +25,8 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             dirty_bytes_max: budgets.dirty_bytes,
             tail_bytes_max: usize::try_from(budgets.dirty_bytes + budgets.cached_bytes)
                 .expect("memory fits the address space"),
+            retention_check_interval: config.log_retention_check_interval,
+            reclaim_step_bytes: RECLAIM_STEP_BYTES,
         },
     }
 }

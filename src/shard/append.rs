@@ -8,7 +8,8 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::log::journal::entry::{Entry, EntryKind};
-use crate::log::partition_log::{NewBatch, SpaceNeed};
+use crate::log::partition_log::SpaceNeed;
+use crate::log::segment::{NewBatch, path};
 use crate::partition::{AppendDecision, AppendError};
 use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
 
@@ -105,6 +106,7 @@ impl Storage {
             last_offset: base_offset.saturating_add(i64::from(header.last_offset_delta)),
             max_timestamp: header.max_timestamp,
             length: header.total_bytes(),
+            now_ms: self.runtime.wall_clock_ms(),
         }
     }
 
@@ -126,9 +128,8 @@ impl Storage {
         batch: &[u8],
         new_batch: NewBatch,
     ) -> Result<Appended, StorageError> {
-        let now_ms = self.runtime.wall_clock_ms();
         let (base_offset, last_offset, leader_epoch) =
-            match replica.state.borrow_mut().append(header, now_ms)? {
+            match replica.state.borrow_mut().append(header, new_batch.now_ms)? {
                 AppendDecision::Duplicate { base_offset, last_offset } => {
                     return Ok(Appended { base_offset, last_offset });
                 }
@@ -160,18 +161,33 @@ impl Storage {
 
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
-        replica.is_allocating.set(true);
-        let done = AllocationGuard { storage: self, replica };
-        let file = self.segment_writer(replica, need.segment_base).await?;
-        file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
-        self.change_log(replica, |log| log.note_space(need));
-        drop(done);
-        Ok(())
+        let _allocation = self.begin_allocation(replica);
+        let allocated = async {
+            let file = self.segment_writer(replica, need.segment_base).await?;
+            file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))
+        };
+        let allocated = allocated.await;
+        if allocated.is_ok() {
+            self.change_log(replica, |log| log.note_space(need));
+        }
+        if need.is_new && replica.log.borrow_mut().segment_mut(need.segment_base).is_none() {
+            // There is no space, or a shorter batch came first and still fitted the segment before.
+            self.files.forget((replica.id, need.segment_base));
+            let unused = path::log_file(replica.log.borrow().directory(), need.segment_base);
+            self.remove_files(&[unused]).await?;
+        }
+        allocated
+    }
+
+    /// Until it is dropped, nobody else makes a segment file of the partition or gives it space.
+    pub(super) fn begin_allocation<'a>(&'a self, replica: &'a Replica) -> AllocationGuard<'a> {
+        assert!(!replica.is_allocating.replace(true), "one at a time");
+        AllocationGuard { storage: self, replica }
     }
 }
 
 /// Wakes those who wait for space when the allocation has ended, however it did.
-struct AllocationGuard<'a> {
+pub(super) struct AllocationGuard<'a> {
     storage: &'a Storage,
     replica: &'a Replica,
 }

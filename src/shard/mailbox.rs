@@ -8,7 +8,7 @@ use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::protocol::batch::BatchHeader;
@@ -36,6 +36,11 @@ pub(super) enum Query {
         current_leader_epoch: LeaderEpoch,
         what: LookUp,
         reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
+    },
+    DeleteRecords {
+        id: PartitionId,
+        up_to: DeleteUpTo,
+        reply: oneshot::Sender<Result<Offset, PartitionError>>,
     },
     /// Replies once any of the partitions has a high watermark beyond the one given.
     AwaitProgress { seen: Vec<(PartitionId, Offset)>, reply: oneshot::Sender<()> },
