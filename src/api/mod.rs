@@ -5,6 +5,7 @@ mod api_versions;
 mod brokers;
 mod create_topics;
 mod decompress;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;

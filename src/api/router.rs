@@ -5,7 +5,8 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::protocol::messages::{
-    api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
+    api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest, fetch::FetchRequest,
     init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
     produce::ProduceRequest,
@@ -16,8 +17,8 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    init_producer_id, list_offsets, metadata, produce,
+    PendingProduce, api_versions, create_topics, delete_records, delete_topics, describe_cluster,
+    describe_configs, fetch, init_producer_id, list_offsets, metadata, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -58,6 +59,7 @@ enum Body {
     NewerApiVersions,
     CreateTopics(CreateTopicsRequest),
     DeleteTopics(DeleteTopicsRequest),
+    DeleteRecords(DeleteRecordsRequest),
     InitProducerId(InitProducerIdRequest),
     DescribeConfigs(DescribeConfigsRequest),
     DescribeCluster(DescribeClusterRequest),
@@ -91,6 +93,7 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         }
         ApiKey::CreateTopics => Body::CreateTopics(Message::decode(reader, version)?),
         ApiKey::DeleteTopics => Body::DeleteTopics(Message::decode(reader, version)?),
+        ApiKey::DeleteRecords => Body::DeleteRecords(Message::decode(reader, version)?),
         ApiKey::InitProducerId => Body::InitProducerId(Message::decode(reader, version)?),
         ApiKey::DescribeConfigs => Body::DescribeConfigs(Message::decode(reader, version)?),
         ApiKey::DescribeCluster => Body::DescribeCluster(Message::decode(reader, version)?),
@@ -119,6 +122,7 @@ impl Caller {
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,
             Body::DeleteTopics(request) => Box::pin(delete_topics::handle(caller, header, request)).await,
+            Body::DeleteRecords(request) => Box::pin(delete_records::handle(caller, header, request)).await,
             Body::InitProducerId(request) => {
                 Box::pin(init_producer_id::handle(caller, header, request)).await
             }

@@ -5,6 +5,7 @@
 
 pub mod api_versions;
 pub mod create_topics;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
@@ -27,6 +28,7 @@ pub const SERVED: &[Api] = &[
     api_versions::ApiVersionsRequest::API,
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,
+    delete_records::DeleteRecordsRequest::API,
     init_producer_id::InitProducerIdRequest::API,
     describe_configs::DescribeConfigsRequest::API,
     describe_cluster::DescribeClusterRequest::API,

@@ -32,6 +32,7 @@ macro_rules! messages {
 messages! {
     api_versions: ApiVersionsRequest ApiVersionsResponse,
     create_topics: CreateTopicsRequest CreateTopicsResponse,
+    delete_records: DeleteRecordsRequest DeleteRecordsResponse,
     delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
