@@ -1,9 +1,6 @@
 //! CreateTopics.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-
-use futures_util::future::{Either, select};
 
 use crate::cluster::{CreatedTopic, NewTopic, ReplicaAssignment, effective_configs};
 use crate::protocol::messages::create_topics::{
@@ -12,6 +9,7 @@ use crate::protocol::messages::create_topics::{
 use crate::protocol::{ErrorCode, RequestHeader};
 use crate::shard::Shard;
 
+use super::commands::carried_out;
 use super::describe_configs::config_source;
 use super::errors::cluster_error;
 use super::reply::{Reply, respond};
@@ -28,9 +26,9 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Cre
     let created_names: Vec<_> = once.iter().map(|topic| topic.name.clone()).collect();
     let new = once.into_iter().map(new_topic).collect();
     let command = shard.metadata.create_topics(new, request.validate_only);
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let mut topics: Vec<CreatableTopicResult> = match select(command, shard.runtime.sleep(timeout)).await {
-        Either::Left((Ok(outcomes), _)) => created_names
+    let outcomes = carried_out(shard, command, request.timeout_ms, "The topic was not created").await;
+    let mut topics: Vec<CreatableTopicResult> = match outcomes {
+        Ok(outcomes) => created_names
             .into_iter()
             .zip(outcomes)
             .map(|(name, outcome)| match outcome {
@@ -38,14 +36,8 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Cre
                 Err(error) => refusal(name, cluster_error(&error), error.to_string()),
             })
             .collect(),
-        Either::Left((Err(error), _)) => {
-            let refuse = |name| refusal(name, ErrorCode::KafkaStorageError, error.to_string());
-            created_names.into_iter().map(refuse).collect()
-        }
-        Either::Right(_) => {
-            let reason = "The topic was not created in time; it may yet be.";
-            let refuse = |name| refusal(name, ErrorCode::RequestTimedOut, reason.to_owned());
-            created_names.into_iter().map(refuse).collect()
+        Err((code, reason)) => {
+            created_names.into_iter().map(|name| refusal(name, code, reason.clone())).collect()
         }
     };
     let duplicates: BTreeMap<_, _> = twice.into_iter().map(|topic| (topic.name, ())).collect();

@@ -4,7 +4,7 @@ use crate::cluster::ClusterError;
 use crate::partition::{AppendError, FetchError, LeaderEpochError, ProducerError};
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::InvalidBatch;
-use crate::shard::{PartitionError, StorageError};
+use crate::shard::{PartitionError, SessionError, StorageError};
 
 /// The code of a refused operation on a partition.
 pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
@@ -47,6 +47,15 @@ fn storage_error(error: &StorageError) -> ErrorCode {
     }
 }
 
+/// The code of a fetch session that does not go on.
+pub(super) fn session_error(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::IdNotFound => ErrorCode::FetchSessionIdNotFound,
+        SessionError::InvalidEpoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::TopicId => ErrorCode::FetchSessionTopicIdError,
+    }
+}
+
 /// The code of a batch that may not be appended.
 pub(super) fn invalid_batch(error: &InvalidBatch) -> ErrorCode {
     match error {
@@ -80,6 +89,7 @@ pub(super) fn cluster_error(error: &ClusterError) -> ErrorCode {
         ClusterError::InvalidConfig(_) => ErrorCode::InvalidConfig,
         ClusterError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         ClusterError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        ClusterError::UnknownBroker(_) => ErrorCode::BrokerIdNotRegistered,
         ClusterError::PolicyViolation(_) => ErrorCode::PolicyViolation,
     }
 }

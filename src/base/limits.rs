@@ -56,6 +56,11 @@ pub const CACHED_INDEXES_MAX: usize = 64;
 /// to be freed: ten thousand small writes would cost more than one long one.
 pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 
+/// Partitions that are written back together, of which the files are synced side by side. Further ones wait; a
+/// truncation waits for all of them.
+pub const WRITE_BACKS_AT_ONCE: usize = 32;
+const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MAX);
+
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
 
@@ -116,8 +121,8 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Request frames that were read and not yet taken apart. Reached: the shard stops reading its sockets, and
-/// TCP slows the clients.
+/// Requests from when they are read until they are executed, with what executing them takes. Reached: the shard stops
+/// reading its sockets, and TCP slows the clients.
 pub const REQUEST_MEMORY_PERCENT: u64 = 20;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
@@ -339,6 +344,17 @@ pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
 /// DATA_DIR/node.json at most; a longer one counts as corruption.
 pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
 
+// Administrative responses.
+
+/// Partitions in one DescribeTopicPartitions response at most, Kafka's `max.request.partition.size.limit`. Reached:
+/// the response says where the next one starts.
+pub const DESCRIBED_PARTITIONS_MAX: usize = 2000;
+/// Length from which a response of Metadata or DescribeConfigs is counted before it is put together. Then it waits
+/// for the memory of fetch responses, which is where all responses are counted once they are sent.
+pub const LARGE_RESPONSE_BYTES: u64 = 64 * KIB;
+/// Topics or resources that one request describes before other tasks get a turn.
+pub const DESCRIBED_PER_TURN: usize = 64;
+
 // Between shards.
 
 /// Appends that wait in a shard's mailbox. Reached: the sending shard's connection waits, and stops reading.
@@ -356,6 +372,14 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
 /// In this time a step of a request, or its rest, must arrive. Reached: the connection closes, since others wait for
 /// the memory that was set aside for the request.
 pub const REQUEST_STALL_MS: u64 = 30_000;
+/// The same while others wait for the memory.
+pub const REQUEST_STALL_WANTED_MS: u64 = 5_000;
+/// Memory that a request takes while it is executed and answered, at most, in bytes for each byte of it: a partition
+/// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
+/// its own bytes. A request that would take more than all of the requests' memory closes the connection.
+pub const REQUEST_COST_PER_BYTE: u64 = 20;
+/// The same for DescribeConfigs, where a name of a few bytes is answered with every config that there is.
+pub const DESCRIBE_CONFIGS_COST_PER_BYTE: u64 = 512;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 2_000;
@@ -370,12 +394,47 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Time between two log lines that say that connections are refused.
 pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
 
+// Groups and transactions.
+
+/// Keys of one FindCoordinator request that are answered; clients ask again for those that got no answer.
+pub const COORDINATOR_KEYS_MAX: usize = 10_000;
+
 // Fetch and ListOffsets.
 
 /// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+/// `max.incremental.fetch.session.cache.slots` by default, Kafka's: fetch sessions of each shard. Reached: a session
+/// goes for a new one by Kafka's rules, or the new client goes on without a session.
+pub const FETCH_SESSIONS_DEFAULT: u64 = 1000;
+/// The same at most.
+pub const FETCH_SESSIONS_MAX: u64 = 100_000;
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that partitions in fetch sessions may take. Reached:
+/// as with too many sessions.
+pub const FETCH_SESSION_STATE_PERCENT: u64 = 30;
+/// Memory of one partition in a fetch session.
+pub const FETCH_SESSION_PARTITION_BYTES: u64 = 400;
+/// After this time without a request a fetch session may go for a new one, and after this time since its beginning
+/// for a larger one. Kafka's.
+pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
+/// Producers that one DescribeProducers is told of at most. Reached: the remaining partitions are answered with
+/// POLICY_VIOLATION; they may be asked for in another request.
+pub const DESCRIBED_PRODUCERS_MAX: usize = 100_000;
+const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= DESCRIBED_PRODUCERS_MAX);
 /// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
 /// the answer.
 pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;
 /// The same as a multiple of the compressed length.
 pub const LOOK_UP_RATIO_MAX: usize = 1024;
+
+// Recompression.
+
+/// Bytes of records that are packed or unpacked in one turn of a shard; then its other clients are served. Where a codec
+/// cannot stop inside of a block, a turn is longer: LZ4's blocks are at most 4 MiB, zstd's 128 KiB, and snappy without
+/// framing is one block.
+pub const CODEC_STEP_BYTES: usize = 32 << 10;
+/// What the records of one batch may unpack to where the broker looks into them, because the topic has a codec or a bound
+/// of timestamps of its own. Beyond it: MESSAGE_TOO_LARGE, at which clients that can split the batch do.
+pub const RECOMPRESSED_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(MESSAGE_BYTES_MAX <= RECOMPRESSED_BYTES_MAX as u64, "what may be sent may be unpacked");
+/// Records that are named because of which a batch is refused; further ones are refused without being named.
+pub const RECORD_ERRORS_MAX: usize = 100;

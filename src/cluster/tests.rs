@@ -1,9 +1,8 @@
-//! Commands on an image: what they refuse in whose words, and what no sequence of them may break.
+//! Commands on an image: what they refuse, and in whose words.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
@@ -11,17 +10,17 @@ use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
 use crate::config::Advertise;
 use crate::protocol::batch::Compression;
 
-const NODE: NodeId = NodeId(1);
-const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
+pub(super) const NODE: NodeId = NodeId(1);
+pub(super) const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
 
-fn empty() -> Image {
+pub(super) fn empty() -> Image {
     Image::new(ClusterRecord {
         format_version: METADATA_FORMAT_VERSION,
         cluster_id: KafkaUuid(Uuid::from_u128(1)),
     })
 }
 
-fn placing(shards: u16, advertise: Advertise) -> Placing {
+pub(super) fn placing(shards: u16, advertise: Advertise) -> Placing {
     Placing {
         node: NODE,
         disk: DISK,
@@ -32,7 +31,7 @@ fn placing(shards: u16, advertise: Advertise) -> Placing {
     }
 }
 
-fn topic(name: &str, num_partitions: i32) -> NewTopic {
+pub(super) fn topic(name: &str, num_partitions: i32) -> NewTopic {
     NewTopic { num_partitions, ..NewTopic::with_defaults(name) }
 }
 
@@ -50,7 +49,7 @@ fn assign(places: &[(i32, &[i32])]) -> NewTopic {
 }
 
 /// Ids from a counter, as random ones are: each new.
-fn ids() -> impl FnMut() -> TopicId {
+pub(super) fn ids() -> impl FnMut() -> TopicId {
     let mut last = 0u128;
     move || {
         last += 1;
@@ -293,7 +292,7 @@ fn a_config_comes_from_the_strongest_place_that_sets_it() {
     let settings = topic_settings(&topic, &defaults);
     assert_eq!((settings.max_message_bytes, settings.segment_bytes), (5000, 2_000_000));
     assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(5), None));
-    assert_eq!((settings.compression, settings.flush_ms), (Some(Compression::Zstd), i64::MAX));
+    assert_eq!((settings.compression, settings.unsynced_records_max), (Some(Compression::Zstd), None));
 
     defaults.cluster = Arc::new(set(&[(retention, "6")]));
     assert_eq!(topic_settings(&topic, &defaults).retention_ms, Some(6));
@@ -345,102 +344,4 @@ fn producer_ids_are_given_once_and_run_out_without_a_panic() {
     let last = Record::ProducerIds(ProducerIdsRecord { next_producer_id: i64::MAX - 5 });
     let full = Image::from_records(empty().cluster().clone(), [last].into_iter()).unwrap();
     assert_eq!(Draft::of(&full).allocate_producer_ids(), None);
-}
-
-/// One command of a random history.
-#[derive(Clone, Debug)]
-enum Step {
-    Create(String, i32),
-    Delete(String),
-    Restart(u16),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Few names, so that they are reused and collide.
-    let step = prop_oneof![
-        ("[ab][._][ab]", 1..6i32).prop_map(|(name, count)| Step::Create(name, count)),
-        "[ab][._][ab]".prop_map(Step::Delete),
-        (1u16..5).prop_map(Step::Restart),
-    ];
-    proptest::collection::vec(step, 0..40)
-}
-
-/// What a shard has after it followed every delta.
-fn follow(open: &mut HashMap<PartitionId, PartitionRecord>, delta: &Delta) {
-    for closed in &delta.close {
-        let (Closed::Deleted(id) | Closed::Moved(id)) = closed;
-        assert!(open.remove(id).is_some(), "only what is open is closed");
-    }
-    for owned in &delta.open {
-        assert!(open.insert(owned.id(), owned.partition().clone()).is_none(), "opened once");
-    }
-    for owned in &delta.changed {
-        assert!(open.insert(owned.id(), owned.partition().clone()).is_some(), "changed while open");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_history_breaks_the_invariants(steps in steps(), skip in 1usize..4) {
-        let mut new_id = ids();
-        let mut shards = 2;
-        let mut incarnation = 1;
-        let mut image = Arc::new(empty());
-        let mut epochs: HashMap<PartitionId, i32> = HashMap::new();
-        let mut ever: HashSet<TopicId> = HashSet::new();
-        let owner = Owner { node: NODE, shard: ShardId(0) };
-        let (mut seen, mut open) = (Arc::clone(&image), HashMap::new());
-        for (at, step) in steps.iter().enumerate() {
-            let mut draft = Draft::of(&image);
-            match step {
-                Step::Create(name, count) => {
-                    let new = [topic(name, *count)];
-                    let results = create_topics(&mut draft, &new, &placing(shards, Advertise::Shard), 0, &mut new_id);
-                    if let Ok(created) = &results[0] {
-                        prop_assert!(ever.insert(created.id), "an id is never used again");
-                    }
-                }
-                Step::Delete(name) => {
-                    delete_topics(&mut draft, &[TopicRef::Name(name.clone())]);
-                }
-                Step::Restart(count) => {
-                    incarnation += 1;
-                    shards = *count;
-                    let start = Incarnation { node: NODE, disk: DISK, incarnation, shards };
-                    prop_assert_eq!(begin_incarnation(&mut draft, &start), Ok(()));
-                }
-            }
-            let before = Arc::clone(&image);
-            let changes = draft.changes().to_vec();
-            image = Arc::new(draft.finish());
-            prop_assert_eq!(image.version(), before.version() + 1);
-
-            let names: HashSet<String> = image.topics().map(|topic| topic.record.name.replace('.', "_")).collect();
-            prop_assert_eq!(names.len(), image.topics().len());
-            for partition in image.partitions() {
-                prop_assert!(partition.owner().shard.0 < shards);
-                let last = epochs.insert(partition.id(), partition.leader_epoch);
-                prop_assert!(last.is_none_or(|last| last <= partition.leader_epoch), "epochs never go down");
-                let Some(old) = before.partition(partition.id()) else { continue };
-                if matches!(step, Step::Restart(_)) || old.owner() != partition.owner() {
-                    prop_assert!(old.leader_epoch < partition.leader_epoch);
-                }
-            }
-            // The changes alone, from the store, lead to the same image.
-            let mut replayed = (*before).clone();
-            changes.iter().for_each(|change| replayed.apply(change));
-            replayed.set_version(image.version());
-            prop_assert_eq!(&replayed, &*image);
-
-            // A shard that sees only some images still ends with what it owns.
-            if at % skip == 0 {
-                follow(&mut open, &Delta::between(&seen, &image, owner));
-                seen = Arc::clone(&image);
-                let mine: HashMap<_, _> =
-                    image.partitions_of(owner).map(|(_, partition)| (partition.id(), partition.clone())).collect();
-                prop_assert_eq!(&open, &mine);
-                prop_assert_eq!(Delta::initial(&image, owner).open.len(), mine.len());
-            }
-        }
-    }
 }

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 36] = [
+pub static KEYS: [Key; 38] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -194,6 +194,12 @@ pub static KEYS: [Key; 36] = [
         "Most record bytes in one fetch response, but for a first batch that is longer.",
     ),
     Key::fixed(
+        "max.incremental.fetch.session.cache.slots",
+        Kind::Integer { min: 0, max: limits::FETCH_SESSIONS_MAX as i64 },
+        "1000",
+        "Incremental fetch sessions of each shard; further clients fetch without one, or take an old one's place.",
+    ),
+    Key::fixed(
         "log.segment.bytes",
         Kind::Bytes { min: limits::SEGMENT_BYTES_MIN, max: limits::SEGMENT_BYTES_MAX },
         "1073741824",
@@ -243,15 +249,23 @@ pub static KEYS: [Key; 36] = [
     ),
     Key::fixed(
         "log.flush.interval.messages",
-        Kind::Integer { min: 1, max: i64::MAX },
+        Kind::Choice(&["9223372036854775807", "1"]),
         "9223372036854775807",
-        "Records between two syncs of a partition; the default is no wish.",
+        "Records between two syncs of a partition. Both values mean what is done: records are synced before they \
+         are acknowledged. Topics can ask for less, see `memory.acknowledgement.enable`.",
     ),
     Key::fixed(
         "log.flush.interval.ms",
-        Kind::Integer { min: 0, max: i64::MAX },
+        Kind::Choice(&["9223372036854775807", "0", "1"]),
         "9223372036854775807",
-        "Time between two syncs of a partition, in ms; the default is no wish.",
+        "Time between two syncs of a partition, in ms; as above.",
+    ),
+    Key::fixed(
+        "memory.acknowledgement.enable",
+        Kind::Boolean,
+        "false",
+        "Whether topics may be set to acknowledge records from memory, by `flush.messages` or `flush.ms`. A crash \
+         or power loss loses such records although they were acknowledged.",
     ),
     Key::fixed(
         "compression.type",
@@ -331,6 +345,7 @@ mod tests {
         assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
         assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }
 

@@ -271,9 +271,11 @@ fn typed(
         log_message_timestamp_type: settings.text("log.message.timestamp.type"),
         log_message_timestamp_before_max_ms: settings.number("log.message.timestamp.before.max.ms"),
         log_message_timestamp_after_max_ms: settings.number("log.message.timestamp.after.max.ms"),
-        log_flush_interval_messages: settings.number("log.flush.interval.messages"),
-        log_flush_interval_ms: settings.number("log.flush.interval.ms"),
+        log_flush_interval_messages: settings.text("log.flush.interval.messages"),
+        log_flush_interval_ms: settings.text("log.flush.interval.ms"),
+        memory_acknowledgement_enable: settings.boolean("memory.acknowledgement.enable"),
         compression_type: settings.text("compression.type"),
+        fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
         max_connections: settings.number("max.connections"),
         max_in_flight_requests_per_connection: settings.number("max.in.flight.requests.per.connection"),
         max_in_flight_bytes_per_connection: usize::try_from(in_flight_bytes)

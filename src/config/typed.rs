@@ -72,6 +72,8 @@ pub struct Config {
     pub socket_request_max_bytes: usize,
     /// `fetch.max.bytes`
     pub fetch_max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`, of one shard.
+    pub fetch_sessions_max: usize,
     /// `log.segment.bytes`
     pub log_segment_bytes: u64,
     /// `log.roll.ms`
@@ -88,10 +90,12 @@ pub struct Config {
     pub log_message_timestamp_before_max_ms: i64,
     /// `log.message.timestamp.after.max.ms`
     pub log_message_timestamp_after_max_ms: i64,
-    /// `log.flush.interval.messages`
-    pub log_flush_interval_messages: i64,
-    /// `log.flush.interval.ms`
-    pub log_flush_interval_ms: i64,
+    /// `log.flush.interval.messages`; all values mean the same
+    pub log_flush_interval_messages: String,
+    /// `log.flush.interval.ms`; all values mean the same
+    pub log_flush_interval_ms: String,
+    /// `memory.acknowledgement.enable`
+    pub memory_acknowledgement_enable: bool,
     /// `compression.type`: Kafka's word
     pub compression_type: String,
     /// `max.connections`, of one shard.

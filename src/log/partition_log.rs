@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use super::segment::index::ReadStart;
 use super::segment::{NewBatch, SealPlan, Segment, SegmentLease};
 use crate::base::ids::Offset;
 use crate::base::limits::BLOCK_BYTES;
@@ -78,8 +79,8 @@ pub enum ReadPlan {
 pub struct ColdRead {
     /// The segment.
     pub segment_base: Offset,
-    /// A position at or before the batch that holds the offset; `None` if the index has to be loaded.
-    pub position: Option<u64>,
+    /// A batch at or before the one that holds the offset; `None` if the index has to be loaded.
+    pub from: Option<ReadStart>,
     /// The offset.
     pub offset: Offset,
     /// Bytes before this position are on disk.
@@ -313,7 +314,7 @@ impl PartitionLog {
         let end = first_in_memory.map_or(segment.end_position, |batch| batch.position).min(limit);
         ColdRead {
             segment_base: segment.base_offset,
-            position: segment.index.as_ref().map(|index| index.position_for_offset(offset)),
+            from: segment.index.as_ref().map(|index| index.start_for_offset(segment.base_offset, offset)),
             offset,
             disk_end,
             behind: if end > disk_end { segment.memory.slice(disk_end..end) } else { Vec::new() },

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::partition_log::ColdRead;
+use super::segment::index::{ReadStart, StartOffset};
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN, INDEX_INTERVAL_BYTES};
@@ -38,70 +39,78 @@ pub struct Found {
     pub batches: Bytes,
 }
 
-/// Whole batches from the one that holds the read's offset on, below `bound`; but for the first, up to
-/// `max_bytes`. Checks each batch's CRC. `position` is that of a batch at or before the wanted one.
+/// Whole batches from the one that holds the read's offset on, below `bound`, which is beyond that offset; but for
+/// the first, up to `max_bytes`. `from` is a batch at or before the wanted one. Each batch's CRC is checked, and as
+/// that does not cover offsets, also that each begins where the one before it ends.
 pub async fn read_cold(
     file: &dyn File,
     read: &ColdRead,
-    position: u64,
+    mut from: ReadStart,
     bound: Offset,
     max_bytes: usize,
-) -> Result<Option<Found>, ReadError> {
-    let mut position = position;
+) -> Result<Found, ReadError> {
     let window = (max_bytes + INDEX_INTERVAL_BYTES as usize).max(COLD_READ_BYTES_MIN);
     loop {
-        let bytes = stretch(file, read, position, window).await?;
-        let (skipped, found) = select(&bytes, position, read.offset, bound, max_bytes)?;
+        let bytes = stretch(file, read, from.position, window).await?;
+        let (reached, found) = select(&bytes, from, read.offset, bound, max_bytes)?;
         match found {
-            Some(batches) if batches.is_empty() => return Ok(None),
-            Some(batches) => return Ok(Some(Found { position: position + skipped as u64, batches })),
-            None if skipped > 0 => position += skipped as u64,
+            Some(batches) => return Ok(Found { position: reached.position, batches }),
+            None if reached.position > from.position => from = reached,
             // Not even one whole batch in the window: it is longer than that.
-            None => return read_long(file, read, position, &bytes, bound).await,
+            None => return read_long(file, read, from, &bytes, bound).await,
         }
     }
 }
 
-/// What was found in a stretch that begins with a batch: how many bytes of batches lie before the offset, and
-/// the wanted batches; `None` if the one that holds the offset is not whole in the stretch.
+/// What was found in a stretch that begins with the batch `from`: the batch that holds the offset, and its bytes with
+/// those of the wanted ones behind it; without bytes if it is not whole in the stretch.
 fn select(
     bytes: &Bytes,
-    position: u64,
+    from: ReadStart,
     offset: Offset,
     bound: Offset,
     max_bytes: usize,
-) -> Result<(usize, Option<Bytes>), ReadError> {
-    let mut start = None;
-    let (mut end, mut skipped) = (0, 0);
+) -> Result<(ReadStart, Option<Bytes>), ReadError> {
+    let (mut first, mut found) = (from, None);
+    let mut expected = from.offset;
     for batch in Batches::new(bytes) {
-        let batch = batch.map_err(|error| corrupt(position + error.position as u64, error.reason))?;
-        let header = batch.batch.header();
+        let batch = batch.map_err(|error| corrupt(from.position + error.position as u64, error.reason))?;
+        let (header, position) = (batch.batch.header(), from.position + batch.position as u64);
+        let is_expected = match expected {
+            StartOffset::First(offset) => header.base_offset == offset,
+            StartOffset::Last(offset) => header.last_offset() == offset,
+        };
+        if !is_expected {
+            let what = format!("a batch of offset {} instead of {expected:?}", header.base_offset);
+            return Err(corrupt(position, what));
+        }
+        expected = StartOffset::First(header.last_offset() + 1);
         let stop = batch.position + batch.batch.bytes().len();
         if header.last_offset() < offset {
-            (end, skipped) = (stop, stop);
+            first = ReadStart { position: from.position + stop as u64, offset: expected };
             continue;
         }
-        if header.base_offset >= bound || start.is_some_and(|start| stop - start > max_bytes) {
-            start = start.or(Some(batch.position));
+        let start = (first.position - from.position) as usize;
+        if found.is_some() && (header.base_offset >= bound || stop - start > max_bytes) {
             break;
         }
         if batch.batch.computed_crc() != header.crc {
-            return Err(corrupt(position + batch.position as u64, "CRC-32C does not match"));
+            return Err(corrupt(position, "CRC-32C does not match"));
         }
-        start = start.or(Some(batch.position));
-        end = stop;
+        found = Some(start..stop);
     }
-    Ok((skipped, start.map(|start| bytes.slice(start..end.max(start)))))
+    Ok((first, found.map(|range| bytes.slice(range))))
 }
 
 /// A batch that is longer than the window: read whole.
 async fn read_long(
     file: &dyn File,
     read: &ColdRead,
-    position: u64,
+    from: ReadStart,
     head: &Bytes,
     bound: Offset,
-) -> Result<Option<Found>, ReadError> {
+) -> Result<Found, ReadError> {
+    let position = from.position;
     if head.len() < HEADER_BYTES {
         return Err(corrupt(position, "the segment ends inside a batch"));
     }
@@ -110,9 +119,10 @@ async fn read_long(
         return Err(corrupt(position, "a batch's length does not fit its segment"));
     }
     let bytes = stretch(file, read, position, header.total_bytes()).await?;
-    let (_, found) = select(&bytes, position, read.offset, bound, 0)?;
-    let found = found.ok_or_else(|| corrupt(position, "the segment ends inside a batch"))?;
-    Ok((!found.is_empty()).then_some(Found { position, batches: found }))
+    match select(&bytes, from, read.offset, bound, 0)? {
+        (_, Some(batches)) => Ok(Found { position, batches }),
+        (_, None) => Err(corrupt(position, "the segment does not hold the offset")),
+    }
 }
 
 /// `length` bytes from `position` on, or what there is: from disk, and behind it from memory.

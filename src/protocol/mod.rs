@@ -10,6 +10,7 @@ mod define;
 mod api_key;
 pub mod batch;
 mod chain;
+pub mod codec;
 mod error;
 mod error_code;
 mod frame;

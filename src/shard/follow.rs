@@ -10,15 +10,15 @@ use super::phase::Phase;
 use super::shard::Shard;
 use crate::base::ids::ShardId;
 use crate::base::limits::PARTITIONS_PER_TURN;
-use crate::cluster::{Closed, Delta, Image, Owned, Owner, TopicDefaults, topic_settings};
+use crate::cluster::{Closed, Delta, Image, Owned, Owner, TopicDefaults, settings_of};
 use crate::config::Config;
 
 /// The defaults of topic configs that the broker's configuration makes.
 pub fn configured_defaults(config: &Config) -> TopicDefaults {
     let values = [
         ("compression.type", config.compression_type.clone()),
-        ("log.flush.interval.messages", config.log_flush_interval_messages.to_string()),
-        ("log.flush.interval.ms", config.log_flush_interval_ms.to_string()),
+        ("log.flush.interval.messages", config.log_flush_interval_messages.clone()),
+        ("log.flush.interval.ms", config.log_flush_interval_ms.clone()),
         ("log.message.timestamp.after.max.ms", config.log_message_timestamp_after_max_ms.to_string()),
         ("log.message.timestamp.before.max.ms", config.log_message_timestamp_before_max_ms.to_string()),
         ("log.message.timestamp.type", config.log_message_timestamp_type.clone()),
@@ -28,7 +28,11 @@ pub fn configured_defaults(config: &Config) -> TopicDefaults {
         ("log.segment.bytes", config.log_segment_bytes.to_string()),
         ("message.max.bytes", config.message_max_bytes.to_string()),
     ];
-    TopicDefaults::of_configuration(values, u32::try_from(config.batch_bytes_max()).unwrap_or(u32::MAX))
+    let batch_bytes_max = u32::try_from(config.batch_bytes_max()).unwrap_or(u32::MAX);
+    TopicDefaults {
+        memory_acknowledgement: config.memory_acknowledgement_enable,
+        ..TopicDefaults::of_configuration(values, batch_bytes_max)
+    }
 }
 
 /// The same with what was set while the brokers ran, for the topics of one shard.
@@ -45,11 +49,19 @@ pub fn partition_specs(image: &Image, config: &Config, shard: ShardId) -> Vec<Pa
 
 fn spec(owned: &Owned, defaults: &TopicDefaults) -> PartitionSpec {
     let topic = &owned.topic.record;
+    let settings = settings_of(topic, defaults);
+    if let (Some(unsynced_records_max), 0) = (settings.unsynced_records_max, owned.partition().index) {
+        tracing::warn!(
+            topic = topic.name,
+            unsynced_records_max,
+            "the topic's records are acknowledged from memory: a crash loses those that are not synced"
+        );
+    }
     PartitionSpec {
         id: owned.id(),
         topic_name: topic.name.clone(),
         leader_epoch: owned.partition().leader_epoch,
-        settings: topic_settings(&topic.configs, defaults),
+        settings,
     }
 }
 

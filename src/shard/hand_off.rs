@@ -115,7 +115,7 @@ impl Storage {
                 if !storage.carry(replica) {
                     // More remainders than the journal takes: a segment that is complete has none.
                     replica.log.borrow_mut().close_last();
-                    storage.write_back(replica).await?;
+                    storage.write_back(std::slice::from_ref(replica)).await?;
                 }
             }
             storage.wait_all_durable().await?;

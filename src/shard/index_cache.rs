@@ -22,9 +22,10 @@ impl IndexCache {
         Some(Rc::clone(&found.2))
     }
 
-    /// Keeps an index.
+    /// Keeps an index, in place of another one of the segment.
     pub fn put(&self, id: PartitionId, segment_base: Offset, index: Rc<SparseIndex>) {
         let mut indexes = self.indexes.borrow_mut();
+        indexes.retain(|(of, base, _)| (*of, *base) != (id, segment_base));
         if indexes.len() >= CACHED_INDEXES_MAX {
             indexes.pop_front();
         }

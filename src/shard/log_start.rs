@@ -28,6 +28,7 @@ impl Storage {
             let sequence =
                 self.journal.append(&journal_entry(replica, EntryKind::LogStart, offset, place), &[]);
             replica.log_start_sequence.set(sequence);
+            replica.tell_watchers();
             if offset >= replica.log.borrow().next_offset() {
                 // Nothing in it can be read: with the next batch elsewhere, it can go.
                 replica.log.borrow_mut().close_last();

@@ -5,10 +5,12 @@ mod budget;
 mod checkpointer;
 mod endpoints;
 mod error;
+mod fetch;
 mod file_cache;
 mod follow;
 mod hand_off;
 mod index_cache;
+mod inspect;
 mod log_start;
 mod mailbox;
 mod metadata;
@@ -18,7 +20,6 @@ mod partition_ops;
 mod pending_append;
 mod phase;
 mod producer_ids;
-mod progress_watch;
 mod read;
 mod reclaim;
 mod replica;
@@ -32,14 +33,20 @@ mod tasks;
 #[cfg(test)]
 pub(crate) mod testing;
 mod truncate;
+mod watching;
 mod write_back;
 
 pub use append::Appended;
 pub use budget::{Budget, Charge};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
+pub use fetch::{
+    FetchPartitions, FetchSessions, Finding, Offsets, OpenFetch, SessionError, SessionId, SessionRequest,
+    Slot, TopicKey, Wanted, Watch, Watched,
+};
 pub use follow::{configured_defaults, partition_specs};
 pub use hand_off::HandOffError;
+pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use open::PartitionSpec;

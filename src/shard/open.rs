@@ -170,6 +170,7 @@ impl Storage {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
         replica.set_settings(spec.settings);
         let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
+        replica.tell_watchers();
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }
 

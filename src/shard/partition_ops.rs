@@ -22,6 +22,8 @@ pub struct Accepted {
     pub base_offset: Offset,
     /// The first offset in the log.
     pub log_start: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else -1.
+    pub log_append_time_ms: i64,
 }
 
 /// What is to be read of a partition.
@@ -103,7 +105,7 @@ pub enum DeleteUpTo {
 }
 
 /// Where a partition is.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Here(Rc<Replica>),
     There(&'a MailboxSender),
 }
@@ -168,7 +170,7 @@ impl Shard {
         Err(self.storage.damage(id).map_or(PartitionError::NotLeader, PartitionError::Storage))
     }
 
-    fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
+    pub(super) fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
         if let Some(replica) = self.storage.replica(id) {
             return Ok(Place::Here(replica));
         }
@@ -197,7 +199,7 @@ impl Shard {
         forwarded.set(forwarded.get() + 1);
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         mailbox: &MailboxSender,
         query: impl FnOnce(oneshot::Sender<T>) -> Query,

@@ -10,8 +10,8 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
-use crate::log::read::{ReadError, read_cold};
-use crate::log::segment::index::{SparseIndex, TimeRow};
+use crate::log::read::{Found, ReadError, read_cold};
+use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset, TimeRow};
 use crate::log::segment::{NewBatch, Segment, SegmentLease, path};
 use crate::protocol::batch::Batches;
 use crate::runtime::{File, OpenMode};
@@ -60,19 +60,37 @@ impl Storage {
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
         let file = self.segment_reader(replica, cold.segment_base).await?;
-        let position = match cold.position {
-            Some(position) => position,
-            None => {
-                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-                index.position_for_offset(cold.offset)
-            }
+        let found = match cold.from {
+            Some(from) => read_cold(&*file, cold, from, bound, max_bytes).await,
+            None => self.read_sealed(replica, &*file, cold, bound, max_bytes).await?,
         };
-        let found = read_cold(&*file, cold, position, bound, max_bytes).await;
         let found = found.map_err(|error| match error {
             ReadError::Io { .. } => StorageError::disk(&error),
             ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
         })?;
-        Ok(found.into_iter().map(|found| found.batches).collect())
+        Ok(vec![found.batches])
+    }
+
+    /// A read that needs the index from its files, which have no checksum: where it leads to other batches than it
+    /// says, it is built anew.
+    async fn read_sealed(
+        &self,
+        replica: &Rc<Replica>,
+        file: &dyn File,
+        cold: &ColdRead,
+        bound: Offset,
+        max_bytes: usize,
+    ) -> Result<Result<Found, ReadError>, StorageError> {
+        let (base, end) = (cold.segment_base, cold.end_position);
+        let index = self.index(replica, base, end).await?;
+        let found = read_cold(file, cold, index.start_for_offset(base, cold.offset), bound, max_bytes).await;
+        if !matches!(found, Err(ReadError::Corrupt { .. })) {
+            return Ok(found);
+        }
+        let index = Rc::new(self.rebuild_index(file, base, end).await?.0);
+        let from = index.start_for_offset(base, cold.offset);
+        self.keep_index(replica, base, end, &index);
+        Ok(read_cold(file, cold, from, bound, max_bytes).await)
     }
 
     /// A segment's file for reading; it must exist.
@@ -131,12 +149,16 @@ impl Storage {
             }
         };
         let index = Rc::new(index);
-        // Not that of a segment that was cut meanwhile.
+        self.keep_index(replica, base, end_position, &index);
+        Ok(index)
+    }
+
+    /// Keeps an index in memory, but not that of a segment that was cut meanwhile.
+    fn keep_index(&self, replica: &Replica, base: Offset, end_position: u64, index: &Rc<SparseIndex>) {
         let is_same = |segment: &Segment| segment.base_offset == base && segment.end_position == end_position;
         if replica.log.borrow().segments().any(|segment| segment.sealed && is_same(segment)) {
-            self.indexes.put(replica.id, base, Rc::clone(&index));
+            self.indexes.put(replica.id, base, Rc::clone(index));
         }
-        Ok(index)
     }
 
     async fn load_index(&self, replica: &Replica, base: Offset, end_position: u64) -> Option<SparseIndex> {
@@ -161,7 +183,7 @@ impl Storage {
         let mut rebuilt = Segment::new(base);
         let mut cold = ColdRead {
             segment_base: base,
-            position: None,
+            from: None,
             offset: base,
             disk_end: end_position,
             behind: Vec::new(),
@@ -170,10 +192,10 @@ impl Storage {
         };
         while rebuilt.end_position < end_position {
             cold.offset = rebuilt.next_offset;
-            let position = rebuilt.end_position;
-            let found = read_cold(file, &cold, position, Offset::MAX, COLD_READ_BYTES_MIN).await;
-            let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
-            let Some(bytes) = found.map(|found| found.batches) else { break };
+            let offset = StartOffset::First(rebuilt.next_offset);
+            let from = ReadStart { position: rebuilt.end_position, offset };
+            let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
+            let bytes = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?.batches;
             for batch in Batches::new(&bytes).flatten() {
                 let header = batch.batch.header();
                 if header.base_offset != rebuilt.next_offset {
@@ -187,19 +209,21 @@ impl Storage {
 
     /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
     async fn offset_for_time(&self, replica: &Rc<Replica>, timestamp: i64) -> Option<Offset> {
-        let (base, end_position, offset) = {
+        let (base, end_position, last_offset, offset) = {
             let log = replica.log.borrow();
             let segment = log.segment_for_time(timestamp)?;
             let in_memory = segment.index.as_ref();
             let offset = in_memory.map(|index| index.offset_for_time(segment.base_offset, timestamp));
-            (segment.base_offset, segment.end_position, offset)
+            (segment.base_offset, segment.end_position, segment.next_offset - 1, offset)
         };
         if offset.is_some() {
             return offset;
         }
         // Without an index the search only takes longer; whatever is wrong will show there.
         let index = self.index(replica, base, end_position).await;
-        Some(index.map_or(base, |index| index.offset_for_time(base, timestamp)))
+        let offset = index.map_or(base, |index| index.offset_for_time(base, timestamp));
+        // Its files are not trusted.
+        Some(offset.min(last_offset))
     }
 
     /// The first committed batch that may hold a record as late as `timestamp` (ms since 1970): the first

@@ -4,9 +4,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::error::StorageError;
+use super::fetch::Watchers;
 use crate::base::ids::{Offset, PartitionId};
 use crate::cluster::TopicSettings;
 use crate::log::partition_log::{PartitionLog, Roll};
@@ -33,8 +34,8 @@ pub struct Replica {
     commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
     /// Whether nothing more will be committed.
     is_out_of_service: Cell<bool>,
-    /// Those who wait for anything new to read. Each is woken once.
-    fetch_waiters: RefCell<Vec<Rc<Notify>>>,
+    /// Those who fetch from it and are told of every change that they would see.
+    pub(super) watchers: RefCell<Watchers>,
     /// Whether the partition is among those whose memory can be evicted.
     pub(super) is_evictable: Cell<bool>,
     /// Whether a task is giving the partition space on disk.
@@ -65,7 +66,7 @@ impl Replica {
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),
-            fetch_waiters: RefCell::default(),
+            watchers: RefCell::default(),
             is_evictable: Cell::new(false),
             is_allocating: Cell::new(false),
             durable_log_start: Cell::new(log_start),
@@ -95,7 +96,7 @@ impl Replica {
     pub(super) fn set_offline(&self, reason: StorageError) {
         *self.offline.borrow_mut() = Some(reason);
         self.refuse_commit_waiters();
-        self.wake_fetches();
+        self.tell_watchers();
     }
 
     /// Drops all who wait for a commit, now or later: it will not come.
@@ -109,7 +110,7 @@ impl Replica {
         let advanced = self.state.borrow_mut().on_durable(end);
         if let Some(high_watermark) = advanced {
             self.wake_commits(high_watermark);
-            self.wake_fetches();
+            self.tell_watchers();
         }
     }
 
@@ -141,17 +142,8 @@ impl Replica {
         }
     }
 
-    /// Has `waiter` woken when there is more to read than now, or the partition goes offline.
-    pub fn wake_on_progress(&self, waiter: &Rc<Notify>) {
-        let mut waiters = self.fetch_waiters.borrow_mut();
-        // Waiters of requests that have ended are only held here.
-        waiters.retain(|waiter| Rc::strong_count(waiter) > 1);
-        waiters.push(Rc::clone(waiter));
-    }
-
-    fn wake_fetches(&self) {
-        for waiter in self.fetch_waiters.borrow_mut().drain(..) {
-            waiter.notify_one();
-        }
+    /// A fetch would see something else than before.
+    pub(super) fn tell_watchers(&self) {
+        self.watchers.borrow_mut().tell();
     }
 }

@@ -53,7 +53,7 @@ impl Storage {
         let is_overdue = replica.log.borrow().is_overdue(now_ms);
         if is_overdue && !replica.is_allocating.get() {
             replica.log.borrow_mut().close_last();
-            self.write_back(replica).await?;
+            self.write_back(std::slice::from_ref(replica)).await?;
         }
         Ok(replica.durable_log_start.get())
     }

@@ -6,7 +6,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::error::StorageError;
-use super::mailbox::{AcceptedReply, AppendOperation, Query};
+use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use super::phase::Phase;
@@ -24,9 +24,22 @@ impl Shard {
         batch: &[u8],
     ) -> AcceptedReply {
         let appended = self.storage.append(replica, header, batch).await?;
-        let log_start = replica.state.borrow().progress().log_start();
-        let accepted = Accepted { base_offset: appended.base_offset, log_start };
-        Ok((accepted, replica.commit_waiter(appended.last_offset)))
+        let (log_start, unsynced_records) = {
+            let state = replica.state.borrow();
+            let progress = state.progress();
+            (progress.log_start(), progress.log_end() - progress.durable_end())
+        };
+        let accepted = Accepted {
+            base_offset: appended.base_offset,
+            log_start,
+            log_append_time_ms: appended.log_append_time_ms,
+        };
+        let unsynced_records_max = replica.settings().unsynced_records_max;
+        Ok(AcceptedAppend {
+            accepted,
+            committed: replica.commit_waiter(appended.last_offset),
+            is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
+        })
     }
 
     pub(super) async fn read_here(
@@ -165,17 +178,11 @@ impl Shard {
                 };
                 let _ = reply.send(outcome);
             }
-            Query::AwaitProgress { seen, mut reply } => {
-                let arrived = {
-                    let progress = std::pin::pin!(self.local_progress(&seen));
-                    let gone = std::pin::pin!(reply.closed());
-                    let stopped = std::pin::pin!(self.phases.reached(Phase::Draining));
-                    matches!(select(progress, select(gone, stopped)).await, Either::Left(_))
-                };
-                if arrived {
-                    let _ = reply.send(());
-                }
+            Query::Inspect { id, look } => look(self.local(id)),
+            Query::LogSizes { reply } => {
+                let _ = reply.send(self.log_sizes_here().await);
             }
+            Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
     }
 }

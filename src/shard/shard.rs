@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use super::budget::Budget;
 use super::endpoints::Endpoints;
 use super::error::StorageError;
+use super::fetch::FetchSessions;
 use super::follow::topic_defaults;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
@@ -19,7 +20,7 @@ use super::producer_ids::ProducerIds;
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
-use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, topic_settings};
+use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, settings_of};
 use crate::config::Config;
 use crate::runtime::Runtime;
 
@@ -56,7 +57,7 @@ pub struct Counters {
 
 /// Bounds on memory that connections share.
 pub struct ShardBudgets {
-    /// Request frames that were read and not yet taken apart.
+    /// Requests that were not executed yet, with what executing them takes.
     pub requests: Budget,
     /// Records accepted and not yet durable.
     pub undurable: Budget,
@@ -80,10 +81,14 @@ pub struct Shard {
     pub metadata: Rc<dyn Metadata>,
     /// Bounds on memory.
     pub budgets: ShardBudgets,
+    /// The sessions of clients that fetch from it.
+    pub fetch_sessions: FetchSessions,
     /// What it counts.
     pub counters: Counters,
     /// How far its stop has come.
     pub phases: Phases,
+    /// Held by whoever unpacks or packs the records of a produced batch: one at a time, which bounds the memory.
+    pub recompression_turn: tokio::sync::Mutex<()>,
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
     settings: RefCell<HashMap<TopicId, TopicSettings>>,
@@ -96,6 +101,8 @@ impl Shard {
     /// A shard; nothing runs yet.
     pub fn new(parts: ShardParts) -> Rc<Self> {
         let budgets = &parts.config.budgets;
+        let fetch_sessions =
+            FetchSessions::new(parts.config.fetch_sessions_max, budgets.fetch_session_partitions());
         let budgets = ShardBudgets {
             requests: Budget::new(budgets.request_bytes),
             undurable: Budget::new(budgets.undurable_bytes),
@@ -109,8 +116,10 @@ impl Shard {
             endpoints: parts.endpoints,
             metadata: parts.metadata,
             budgets,
+            fetch_sessions,
             counters: Counters::default(),
             phases: Phases::default(),
+            recompression_turn: tokio::sync::Mutex::new(()),
             mailboxes: parts.mailboxes,
             image: RefCell::new(parts.image),
             settings: RefCell::default(),
@@ -170,7 +179,7 @@ impl Shard {
 
     /// What a topic's configs come to.
     pub fn topic_settings(&self, topic: &Topic) -> TopicSettings {
-        let compute = || topic_settings(&topic.record.configs, &self.topic_defaults());
+        let compute = || settings_of(&topic.record, &self.topic_defaults());
         *self.settings.borrow_mut().entry(topic.record.id).or_insert_with(compute)
     }
 

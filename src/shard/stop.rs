@@ -6,6 +6,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
+use crate::base::limits::WRITE_BACKS_AT_ONCE;
 
 impl Storage {
     /// Writes everything back and a last checkpoint. Nothing may be appended any more; the storage's tasks
@@ -15,8 +16,8 @@ impl Storage {
         self.is_stopping.set(true);
         self.wake_tasks();
         self.wait_all_durable().await?;
-        for replica in self.all_replicas() {
-            self.write_back(&replica).await?;
+        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+            self.write_back(some).await?;
         }
         self.checkpoint().await?;
         for replica in self.all_replicas() {

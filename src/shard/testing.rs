@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use super::*;
 use crate::base::ids::{NodeId, ShardId, TopicId};
 use crate::cluster::{
-    self, ClusterError, ClusterRecord, CreatedTopic, DeletedTopic, DiskId, Draft, Image, KafkaUuid, NewTopic,
-    Owner, Placing, ProducerIdBlock, TopicRef,
+    self, ClusterError, ClusterRecord, ConfigAlteration, CreatedTopic, DeletedTopic, DiskId, Draft, Image,
+    KafkaUuid, NewPartitions, NewTopic, Owner, Placing, ProducerIdBlock, TopicRef,
 };
 use crate::config::address::HostPort;
 use crate::config::{self, Assignment, Config, Inputs, Machine, Origin};
@@ -178,6 +178,38 @@ impl Metadata for Rc<TestMetadata> {
             let mut draft = this.draft();
             let outcomes = cluster::delete_topics(&mut draft, &topics);
             this.publish(draft).await;
+            Ok(outcomes)
+        })
+    }
+
+    fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::create_partitions(&mut draft, &topics, &this.placing);
+            if !validate_only {
+                this.publish(draft).await;
+            }
+            Ok(outcomes)
+        })
+    }
+
+    fn alter_configs(
+        &self,
+        alterations: Vec<ConfigAlteration>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::alter_configs(&mut draft, &alterations, &this.placing);
+            if !validate_only {
+                this.publish(draft).await;
+            }
             Ok(outcomes)
         })
     }

@@ -30,7 +30,10 @@ impl Storage {
         if offset >= replica.state.borrow().progress().log_end() {
             return Ok(());
         }
-        let (offset, place) = self.find_cut(replica, offset).await?;
+        let cut = self.find_cut(replica, offset).await;
+        // A partition that was deleted meanwhile has no such place.
+        replica.check_online()?;
+        let (offset, place) = cut?;
         let kept_block = self.kept_block(replica, place).await?;
         // From here on in one step; the partition may have been deleted since.
         replica.check_online()?;
@@ -81,17 +84,21 @@ impl Storage {
             }
             ReadPlan::Cold(cold) => {
                 let file = self.segment_reader(replica, cold.segment_base).await?;
-                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-                let from = index.position_for_offset(offset);
+                let from = match cold.from {
+                    Some(from) => from,
+                    // Sealed. It becomes the segment that is filled, which needs its index in memory.
+                    None => {
+                        let index = self.index(replica, cold.segment_base, cold.end_position).await?;
+                        self.change_log(replica, |log| {
+                            if let Some(segment) = log.segment_mut(cold.segment_base) {
+                                segment.index.get_or_insert_with(|| (*index).clone());
+                            }
+                        });
+                        index.start_for_offset(cold.segment_base, offset)
+                    }
+                };
                 let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
                 let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
-                let found = found.ok_or(StorageError::OutsideLog(offset))?;
-                // The segment becomes the one that is filled: it needs its index in memory again.
-                self.change_log(replica, |log| {
-                    if let Some(segment) = log.segment_mut(cold.segment_base) {
-                        segment.index.get_or_insert_with(|| (*index).clone());
-                    }
-                });
                 (found.position, cold.segment_base, found.batches)
             }
         };

@@ -1,8 +1,10 @@
 //! Write-back: moves bytes that are durable in the journal to their segments, in stretches short enough not to
-//! hold up the journal's own writes, one at a time.
+//! hold up the journal's own writes, one at a time. Only the syncs that follow run side by side.
 
 use std::path::PathBuf;
 use std::rc::Rc;
+
+use futures_util::future::try_join_all;
 
 use super::error::StorageError;
 use super::replica::Replica;
@@ -14,20 +16,32 @@ use crate::log::segment::path;
 use crate::runtime::{File, OpenMode};
 
 impl Storage {
-    /// Writes all whole blocks of a partition that are durable in the journal, completes segments that were
+    /// Writes all whole blocks of some partitions that are durable in the journal, completes segments that were
     /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
     /// of service.
-    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
+    ///
+    /// The files are synced side by side: the file system makes many durable at the price of one. The caller keeps
+    /// to [`WRITE_BACKS_AT_ONCE`](crate::base::limits::WRITE_BACKS_AT_ONCE).
+    pub(super) async fn write_back(&self, replicas: &[Rc<Replica>]) -> Result<bool, StorageError> {
         let _turn = self.segment_turn.lock().await;
         // After a failed sync the next one would succeed, whatever became of the bytes.
         self.check_in_service()?;
+        let mut any = false;
+        for replica in replicas {
+            any |= self.write_blocks(replica).await?;
+        }
+        try_join_all(replicas.iter().map(|replica| self.sync_segments(replica))).await?;
+        Ok(any)
+    }
+
+    /// Everything but the sync of segments that are not complete.
+    async fn write_blocks(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
         // A partition that is being deleted has an empty log from one step to the next: then this ends.
         let bound = replica.state.borrow().progress().durable_end();
         let mut any = false;
         while self.write_one(replica, bound).await? || self.seal_one(replica, bound).await? {
             any = true;
         }
-        self.sync_segments(replica).await?;
         Ok(any)
     }
 

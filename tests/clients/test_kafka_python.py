@@ -5,6 +5,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from harness import confluent
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, unique_topic
+from harness.wire import stored
 
 
 @pytest.mark.parametrize("idempotence", [False, True], ids=["plain", "idempotent"])
@@ -14,7 +15,8 @@ def test_produce_and_consume(broker, compression, idempotence):
     confluent.create_topic(broker.bootstrap, topic)
     kind = None if compression == "none" else compression
     producer = KafkaProducer(
-        bootstrap_servers=broker.bootstrap, compression_type=kind, acks="all", enable_idempotence=idempotence)
+        bootstrap_servers=broker.bootstrap, compression_type=kind, acks="all", linger_ms=20,
+        enable_idempotence=idempotence)
     headers = [("h", b"1"), ("h", b"2")]
     sent = [
         producer.send(topic, b"value %d" % i, b"key", headers, 0, BASE_TIMESTAMP_MS + i) for i in range(200)
@@ -31,6 +33,8 @@ def test_produce_and_consume(broker, compression, idempotence):
         (i, b"key", b"value %d" % i, BASE_TIMESTAMP_MS + i) for i in range(200)
     ]
     assert all(list(record.headers) == headers for record in found)
+    # A batch that compression would make longer is sent as it is.
+    assert compression in stored.compressions(broker.bootstrap, topic, 0)
     by_time = consumer.offsets_for_times({partition: BASE_TIMESTAMP_MS + 150})
     assert by_time[partition].offset == 150
     consumer.close()

@@ -323,14 +323,19 @@ impl Actor {
                     assert!(end <= offset.max(model.acknowledged_end), "cut at {offset}, ends at {end}");
                     model.cut(end);
                 }
+                Err(StorageError::Deleted | StorageError::OutOfService(_)) => return,
                 // The log start lies behind the cut, or inside of its batch: it is not cut away.
-                Err(StorageError::OutsideLog(_)) => {}
-                Err(_) => return,
+                Err(StorageError::OutsideLog(_)) if batch_start < self.log_start() => {}
+                Err(error) => panic!("partition {}: cut at {offset}: {error}", self.model.borrow().name),
             }
             leader_epoch += 1;
             let led = self.replica.state.borrow_mut().become_leader(leader_epoch);
             led.expect("a later term");
         }
+    }
+
+    fn log_start(&self) -> Offset {
+        self.replica.state.borrow().progress().log_start()
     }
 
     fn batch_start(&self, offset: Offset) -> Offset {

@@ -53,6 +53,16 @@ pub fn effective_configs(configs: &Configs, defaults: &TopicDefaults) -> Vec<Eff
     topic_config_keys().iter().map(|key| effective(key, configs, defaults)).collect()
 }
 
+/// What holds for a broker of the configs that can be set while it runs, under its names for them.
+pub fn broker_configs(defaults: &TopicDefaults) -> Vec<EffectiveConfig> {
+    let described = topic_config_keys().iter().filter_map(|key| {
+        let synonyms = broker_synonyms(key, defaults);
+        let Synonym { name, value, source } = synonyms.first()?.clone();
+        Some(EffectiveConfig { name, kind: key.kind, value, source, synonyms, doc: key.doc })
+    });
+    described.collect()
+}
+
 fn effective(key: &ConfigKey, configs: &Configs, defaults: &TopicDefaults) -> EffectiveConfig {
     let set = configs.get(key.name).map(|value| Synonym {
         name: key.name,
@@ -68,7 +78,7 @@ fn effective(key: &ConfigKey, configs: &Configs, defaults: &TopicDefaults) -> Ef
 }
 
 /// The places on the broker that give the config a value, and its default, under the broker's name for it.
-pub(super) fn broker_synonyms(key: &ConfigKey, defaults: &TopicDefaults) -> Vec<Synonym> {
+fn broker_synonyms(key: &ConfigKey, defaults: &TopicDefaults) -> Vec<Synonym> {
     let Some(name) = key.broker_name else { return Vec::new() };
     let layers = [
         (&defaults.broker, ConfigSource::Broker),

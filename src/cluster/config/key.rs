@@ -3,6 +3,9 @@
 use super::kind::ConfigKind;
 use super::layers::TopicDefaults;
 
+/// Values of `flush.messages` and `flush.ms` up to this mean that records are synced before they are acknowledged.
+pub(super) const SYNCED_AT_ONCE: i64 = 1;
+
 /// Which values a config takes.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::cluster) enum Rule {
@@ -14,6 +17,9 @@ pub(in crate::cluster) enum Rule {
     OneOf(&'static [&'static str]),
     /// Lengths up to the longest batch that the broker takes.
     MaxMessageBytes,
+    /// How often records are synced: Kafka's default and what is no longer than this mean what is done anyway. Other
+    /// numbers are for topics, if the broker allows that they acknowledge from memory.
+    Flush(i64),
 }
 
 /// A config that the broker knows.
@@ -59,6 +65,22 @@ impl ConfigKey {
                     "; longer batches need more memory for each shard, and may need a larger journal.bytes";
                 check_range(value, 0, defaults.batch_bytes_max.into(), remedy)
                     .map_err(|reason| invalid(&reason))
+            }
+            Rule::Flush(least) => {
+                check_range(value, least, i64::MAX, "").map_err(|reason| invalid(&reason))?;
+                let is_synced = self.kind.same(value, self.default)
+                    || value.parse::<i64>().is_ok_and(|number| number <= SYNCED_AT_ONCE);
+                match (is_synced, name == self.name, defaults.memory_acknowledgement) {
+                    (true, ..) | (false, true, true) => Ok(()),
+                    (false, true, false) => Err(invalid(
+                        "every record is synced before it is acknowledged, and the broker's \
+                         memory.acknowledgement.enable allows no topic otherwise; leave it unset or set it to 1",
+                    )),
+                    (false, false, _) => Err(invalid(
+                        "topics acknowledge from memory only where it is set on the topic itself; leave it unset \
+                         or set it to 1",
+                    )),
+                }
             }
         }
     }

@@ -23,12 +23,15 @@ pub struct TopicDefaults {
     pub fixed: Arc<Configs>,
     /// The longest batch that the broker's memory and journals take; no config may ask for more.
     pub batch_bytes_max: u32,
+    /// `memory.acknowledgement.enable`: whether topics may be set to acknowledge records before they are synced.
+    pub memory_acknowledgement: bool,
 }
 
 impl Default for TopicDefaults {
     fn default() -> Self {
         let (broker, cluster, fixed) = Default::default();
-        TopicDefaults { broker, cluster, fixed, batch_bytes_max: MESSAGE_BYTES_MAX as u32 }
+        let batch_bytes_max = MESSAGE_BYTES_MAX as u32;
+        TopicDefaults { broker, cluster, fixed, batch_bytes_max, memory_acknowledgement: false }
     }
 }
 

@@ -10,12 +10,14 @@ mod kind;
 mod layers;
 mod settings;
 mod table;
+#[cfg(test)]
+mod tests;
 mod validate;
 
-pub use effective::{ConfigSource, EffectiveConfig, Synonym, effective_configs};
+pub use effective::{ConfigSource, EffectiveConfig, Synonym, broker_configs, effective_configs};
 pub use key::ConfigKey;
 pub use kind::ConfigKind;
 pub use layers::{Configs, TopicDefaults};
-pub use settings::{TopicSettings, topic_settings};
+pub use settings::{TopicSettings, settings_of, topic_settings};
 pub use table::topic_config_keys;
-pub(super) use validate::validate_configs;
+pub(super) use validate::{broker_config, check_value, topic_config, validate_configs};

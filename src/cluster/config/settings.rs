@@ -1,7 +1,9 @@
 //! What configs come to: numbers and words that the layers above act on.
 
+use super::key::SYNCED_AT_ONCE;
 use super::layers::{Configs, TopicDefaults};
 use super::table::topic_key;
+use crate::cluster::TopicRecord;
 use crate::protocol::batch::{Compression, TimestampType};
 
 /// The configs that change what a shard does with a topic, each from the strongest place that sets it: the topic,
@@ -27,10 +29,10 @@ pub struct TopicSettings {
     pub timestamp_after_max_ms: i64,
     /// `compression.type`: the codec of stored batches; `None` for `producer`, the one that they came with.
     pub compression: Option<Compression>,
-    /// `flush.messages`: records between two syncs; at least 1. `i64::MAX`, Kafka's default, is no wish.
-    pub flush_messages: i64,
-    /// `flush.ms`: time between two syncs, in ms; at least 0. `i64::MAX`, Kafka's default, is no wish.
-    pub flush_ms: i64,
+    /// `flush.messages` and `flush.ms`, where a topic sets one of them to ask for less than the default promise and
+    /// the broker allows it: records are acknowledged from memory while fewer than this many of the partition's are
+    /// not synced. `None`: records are synced before they are acknowledged.
+    pub unsynced_records_max: Option<i64>,
 }
 
 impl Default for TopicSettings {
@@ -63,9 +65,14 @@ pub fn topic_settings(configs: &Configs, defaults: &TopicDefaults) -> TopicSetti
             "zstd" => Some(Compression::Zstd),
             _ => None,
         },
-        flush_messages: values.number("flush.messages"),
-        flush_ms: values.number("flush.ms"),
+        unsynced_records_max: values.unsynced_records_max(),
     }
+}
+
+/// What a topic asks of its shards. Those that the broker keeps state of its own in never acknowledge from memory.
+pub fn settings_of(topic: &TopicRecord, defaults: &TopicDefaults) -> TopicSettings {
+    let settings = topic_settings(&topic.configs, defaults);
+    if topic.internal { TopicSettings { unsynced_records_max: None, ..settings } } else { settings }
 }
 
 struct Values<'a> {
@@ -84,5 +91,12 @@ impl<'a> Values<'a> {
     fn number<T: std::str::FromStr>(&self, name: &str) -> T {
         let parsed = self.text(name).parse().ok();
         parsed.or_else(|| topic_key(name)?.default.parse().ok()).expect("defaults are numbers of their type")
+    }
+    /// A topic's own wish counts only; Kafka's default counts as one where a topic sets it. The stricter holds.
+    fn unsynced_records_max(&self) -> Option<i64> {
+        let is_set = self.configs.contains_key("flush.messages") || self.configs.contains_key("flush.ms");
+        let (messages, ms) = (self.number::<i64>("flush.messages"), self.number::<i64>("flush.ms"));
+        let is_wished = is_set && messages > SYNCED_AT_ONCE && ms > SYNCED_AT_ONCE;
+        (is_wished && self.defaults.memory_acknowledgement).then_some(messages)
     }
 }

@@ -1,6 +1,6 @@
 //! The topic configs that Kafka 4 knows, as Corelane treats them.
 
-use super::key::Rule::{Fixed, MaxMessageBytes, OneOf, Range};
+use super::key::Rule::{Fixed, Flush, MaxMessageBytes, OneOf, Range};
 use super::key::{ConfigKey, Rule};
 use super::kind::ConfigKind::{self, Boolean, Double, Int, List, Long, Text};
 use crate::base::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -81,16 +81,10 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("flush.messages", "log.flush.interval.messages"),
         Long,
         NEVER,
-        Range(1, i64::MAX),
+        Flush(1),
         "Records between two syncs.",
     ),
-    key(
-        ("flush.ms", "log.flush.interval.ms"),
-        Long,
-        NEVER,
-        Range(0, i64::MAX),
-        "Time between two syncs, in ms.",
-    ),
+    key(("flush.ms", "log.flush.interval.ms"), Long, NEVER, Flush(0), "Time between two syncs, in ms."),
     key(
         ("follower.replication.throttled.replicas", ""),
         List,
@@ -283,4 +277,9 @@ pub fn topic_config_keys() -> &'static [ConfigKey] {
 /// The topic config of that name.
 pub(super) fn topic_key(name: &str) -> Option<&'static ConfigKey> {
     TOPIC_CONFIGS.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &TOPIC_CONFIGS[at])
+}
+
+/// The topic config whose default brokers call by that name.
+pub(super) fn broker_key(name: &str) -> Option<&'static ConfigKey> {
+    TOPIC_CONFIGS.iter().find(|key| key.broker_name == Some(name))
 }

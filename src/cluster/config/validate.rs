@@ -2,9 +2,10 @@
 
 use super::key::ConfigKey;
 use super::layers::{Configs, TopicDefaults};
-use super::table::{topic_config_keys, topic_key};
+use super::table::{broker_key, topic_config_keys, topic_key};
 use crate::base::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::cluster::ClusterError;
+use crate::config::keys::KEYS;
 
 /// Checks the configs of a new topic and returns them as they are stored. Of two values for one name the later
 /// holds, as in Kafka.
@@ -14,29 +15,56 @@ pub(in crate::cluster) fn validate_configs(
 ) -> Result<Configs, ClusterError> {
     let mut valid = Configs::new();
     for (name, value) in configs {
-        let refused = |reason: String| Err(ClusterError::InvalidConfig(reason));
-        let Some(key) = topic_key(name) else { return refused(unknown(name)) };
+        let key = topic_config(name)?;
         let Some(value) = value else {
-            return refused(format!("Null value not supported for topic configs: {name}"));
+            let reason = format!("Null value not supported for topic configs: {name}");
+            return Err(ClusterError::InvalidConfig(reason));
         };
-        if value.len() > CONFIG_VALUE_BYTES_MAX {
-            return refused(format!("A value of {name} is longer than {CONFIG_VALUE_BYTES_MAX} bytes"));
-        }
-        if let Err(reason) = key.check(name, value.trim(), defaults) {
-            return refused(reason);
-        }
+        check_value(key, name, value.trim(), defaults)?;
         valid.insert(name.clone(), value.trim().to_owned());
     }
     Ok(valid)
 }
 
-fn unknown(name: &str) -> String {
-    let names = topic_config_keys().iter().map(|key: &ConfigKey| key.name);
-    unknown_name("topic", name, names)
+/// Checks a value for the config called `name`, which is the key's name or the broker's name for it.
+pub(in crate::cluster) fn check_value(
+    key: &ConfigKey,
+    name: &str,
+    value: &str,
+    defaults: &TopicDefaults,
+) -> Result<(), ClusterError> {
+    if value.len() > CONFIG_VALUE_BYTES_MAX {
+        let reason = format!("A value of {name} is longer than {CONFIG_VALUE_BYTES_MAX} bytes");
+        return Err(ClusterError::InvalidConfig(reason));
+    }
+    key.check(name, value, defaults).map_err(ClusterError::InvalidConfig)
+}
+
+/// The config of topics that is called so.
+pub(in crate::cluster) fn topic_config(name: &str) -> Result<&'static ConfigKey, ClusterError> {
+    topic_key(name).ok_or_else(|| {
+        let names = topic_config_keys().iter().map(|key| key.name);
+        ClusterError::InvalidConfig(unknown("topic", name, names))
+    })
+}
+
+/// The config that brokers can be given by that name while they run: a default for their topics.
+pub(in crate::cluster) fn broker_config(name: &str) -> Result<&'static ConfigKey, ClusterError> {
+    if let Some(key) = broker_key(name) {
+        return Ok(key);
+    }
+    if KEYS.iter().any(|key| key.name == name) {
+        return Err(ClusterError::InvalidRequest(format!(
+            "Cannot update these configs dynamically: {name}; set it in the broker's configuration and start the \
+             broker again"
+        )));
+    }
+    let names = topic_config_keys().iter().filter_map(|key| key.broker_name);
+    Err(ClusterError::InvalidConfig(unknown("broker", name, names)))
 }
 
 /// What the unknown name may have meant. The name is a client's: only so much of it is compared and shown.
-fn unknown_name(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
+fn unknown(what: &str, name: &str, known: impl Iterator<Item = &'static str>) -> String {
     let shown: String = name.chars().take(64).collect();
     let nearest = known
         .map(|known| (strsim::normalized_damerau_levenshtein(&shown, known), known))

@@ -34,6 +34,31 @@ pub struct TimeRow {
     pub offset: i64,
 }
 
+/// Where a batch begins that is at or before what is looked for, and what is known of its offsets: a reader checks it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadStart {
+    /// Position of the batch in the segment, in bytes.
+    pub position: u64,
+    /// An offset of the batch.
+    pub offset: StartOffset,
+}
+
+/// What is known of a batch's offsets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartOffset {
+    /// That of its first record.
+    First(Offset),
+    /// That of its last record.
+    Last(Offset),
+}
+
+impl ReadStart {
+    /// A segment's first batch.
+    pub fn of_segment(segment_base: Offset) -> Self {
+        ReadStart { position: 0, offset: StartOffset::First(segment_base) }
+    }
+}
+
 /// The index of one segment, ordered by offset.
 #[derive(Archive, Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
 pub struct SparseIndex {
@@ -57,10 +82,13 @@ impl SparseIndex {
         row.timestamp > self.times.last().map_or(-1, |last| last.timestamp)
     }
 
-    /// Position at or before the batch that holds `offset`.
-    pub fn position_for_offset(&self, offset: Offset) -> u64 {
+    /// The indexed batch at or before the one that holds `offset`, or the segment's first.
+    pub fn start_for_offset(&self, segment_base: Offset, offset: Offset) -> ReadStart {
         let behind = self.offsets.partition_point(|row| row.last_offset <= offset);
-        behind.checked_sub(1).map_or(0, |at| self.offsets[at].position)
+        behind.checked_sub(1).map_or(ReadStart::of_segment(segment_base), |at| {
+            let OffsetRow { last_offset, position } = self.offsets[at];
+            ReadStart { position, offset: StartOffset::Last(last_offset) }
+        })
     }
 
     /// An offset at or before the first record that may be of `timestamp` or later.
@@ -194,7 +222,7 @@ mod tests {
                 prop_assert_eq!(batch.timestamp, row.timestamp);
             }
             for batch in &batches {
-                let position = index.position_for_offset(batch.base_offset);
+                let position = index.start_for_offset(BASE, batch.base_offset).position;
                 prop_assert!(position <= batch.position);
                 prop_assert!(batch.position - position < 2 * (INDEX_INTERVAL_BYTES + 50_061));
                 let first = batches.iter().find(|it| it.timestamp >= batch.timestamp).expect("itself");

@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use super::disk::{self, Answer, blocking};
 use super::ring::Ring;
 use super::timers::Timers;
-use crate::runtime::{File, OpenMode, Runtime};
+use crate::runtime::{DiskSpace, File, OpenMode, Runtime};
 
 pub(super) struct GlommioRuntime {
     ring: Rc<Ring>,
@@ -70,6 +70,14 @@ impl Runtime for GlommioRuntime {
 
     fn list_dir(&self, path: &Path) -> Answer<Vec<PathBuf>> {
         blocking("list", path, disk::list_dir)
+    }
+
+    fn disk_space(&self, path: &Path) -> Answer<DiskSpace> {
+        blocking("statvfs", path, |path| {
+            let stat = rustix::fs::statvfs(path)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+            Ok(DiskSpace { total_bytes: bytes(stat.f_blocks), usable_bytes: bytes(stat.f_bavail) })
+        })
     }
 
     fn now(&self) -> Duration {

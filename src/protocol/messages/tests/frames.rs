@@ -12,12 +12,17 @@ use super::super::super::{
     RequestHeader, ResponseHeader, decode_response, encode_request, encode_response, frame_length,
 };
 use super::super::{
+    alter_configs::AlterConfigsRequest,
     api_versions::{ApiVersionsRequest, ApiVersionsResponse},
+    create_partitions::CreatePartitionsRequest,
     create_topics::CreateTopicsRequest,
     delete_topics::DeleteTopicsRequest,
     describe_cluster::DescribeClusterRequest,
     describe_configs::DescribeConfigsRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest,
     fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData},
+    find_coordinator::FindCoordinatorRequest,
+    incremental_alter_configs::IncrementalAlterConfigsRequest,
     init_producer_id::InitProducerIdRequest,
     list_offsets::ListOffsetsRequest,
     metadata::MetadataRequest,
@@ -47,12 +52,17 @@ fn route(frame: Bytes) -> Result<RequestHeader, DecodeError> {
         ApiKey::Fetch => body::<FetchRequest>,
         ApiKey::ListOffsets => body::<ListOffsetsRequest>,
         ApiKey::Metadata => body::<MetadataRequest>,
+        ApiKey::FindCoordinator => body::<FindCoordinatorRequest>,
         ApiKey::ApiVersions => body::<ApiVersionsRequest>,
         ApiKey::CreateTopics => body::<CreateTopicsRequest>,
         ApiKey::DeleteTopics => body::<DeleteTopicsRequest>,
         ApiKey::InitProducerId => body::<InitProducerIdRequest>,
         ApiKey::DescribeConfigs => body::<DescribeConfigsRequest>,
         ApiKey::DescribeCluster => body::<DescribeClusterRequest>,
+        ApiKey::AlterConfigs => body::<AlterConfigsRequest>,
+        ApiKey::CreatePartitions => body::<CreatePartitionsRequest>,
+        ApiKey::IncrementalAlterConfigs => body::<IncrementalAlterConfigsRequest>,
+        ApiKey::DescribeTopicPartitions => body::<DescribeTopicPartitionsRequest>,
         unknown => panic!("{unknown:?} is served, and not routed here"),
     };
     decode(&mut reader, header.version).map(|()| header)
@@ -77,12 +87,17 @@ fn arbitrary_request(random: &mut Random) -> Bytes {
         frame::<FetchRequest>,
         frame::<ListOffsetsRequest>,
         frame::<MetadataRequest>,
+        frame::<FindCoordinatorRequest>,
         frame::<ApiVersionsRequest>,
         frame::<CreateTopicsRequest>,
         frame::<DeleteTopicsRequest>,
         frame::<InitProducerIdRequest>,
         frame::<DescribeConfigsRequest>,
         frame::<DescribeClusterRequest>,
+        frame::<AlterConfigsRequest>,
+        frame::<CreatePartitionsRequest>,
+        frame::<IncrementalAlterConfigsRequest>,
+        frame::<DescribeTopicPartitionsRequest>,
     ];
     frames[random.below(frames.len())](random)
 }
