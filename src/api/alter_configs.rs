@@ -72,34 +72,40 @@ async fn alter(
     let mut alterations = Vec::new();
     let mut checked = Vec::with_capacity(resources.len());
     for (kind, name, changes) in resources {
-        let alteration = match times[&(kind, name.clone())] {
-            1 => alteration(kind, &name, changes, replaces_all),
+        let resource = (kind, name);
+        let alteration = match times[&resource] {
+            1 => alteration(kind, &resource.1, changes, replaces_all),
             _ => Err((ErrorCode::InvalidRequest, "Each resource must appear at most once.".to_owned())),
         };
-        checked.push((kind, name, alteration.map(|alteration| alterations.push(alteration)).err()));
+        checked.push((resource, alteration.map(|alteration| alterations.push(alteration))));
     }
-    let mut outcomes = match alterations.is_empty() {
-        true => Ok(Vec::new()),
-        false => caller.shard.metadata.alter_configs(alterations, validate_only).await,
-    }
-    .map(Vec::into_iter);
-    let mut next = || match &mut outcomes {
-        Ok(outcomes) => {
-            let outcome = outcomes.next().expect("an outcome for each alteration");
-            outcome.err().map(|error| (cluster_error(&error), error.to_string()))
-        }
-        Err(error) => Some((ErrorCode::KafkaStorageError, error.to_string())),
-    };
-    let respond = |(resource_type, resource_name, refusal): (i8, String, Option<Refusal>)| {
-        let (error_code, error_message) = refusal.or_else(&mut next).unzip();
-        incremental::AlterConfigsResourceResponse {
-            error_code: error_code.unwrap_or_default(),
-            error_message,
-            resource_type,
-            resource_name,
-        }
+    let mut outcomes = carry_out(caller, alterations, validate_only).await.into_iter();
+    let respond = |((resource_type, resource_name), checked): ((i8, String), Result<(), Refusal>)| {
+        let outcome = checked.and_then(|()| outcomes.next().expect("an outcome for each alteration"));
+        let (error_code, error_message) = outcome.err().unzip();
+        let error_code = error_code.unwrap_or_default();
+        incremental::AlterConfigsResourceResponse { error_code, error_message, resource_type, resource_name }
     };
     checked.into_iter().map(respond).collect()
+}
+
+/// What comes of each alteration.
+async fn carry_out(
+    caller: &Caller,
+    alterations: Vec<ConfigAlteration>,
+    validate_only: bool,
+) -> Vec<Result<(), Refusal>> {
+    let count = alterations.len();
+    if count == 0 {
+        return Vec::new();
+    }
+    match caller.shard.metadata.alter_configs(alterations, validate_only).await {
+        Ok(outcomes) => outcomes
+            .into_iter()
+            .map(|outcome| outcome.map_err(|error| (cluster_error(&error), error.to_string())))
+            .collect(),
+        Err(error) => vec![Err((ErrorCode::KafkaStorageError, error.to_string())); count],
+    }
 }
 
 fn alteration(
@@ -116,9 +122,9 @@ fn alteration(
     }
     let needs_value =
         |(_, operation, value): &&Change| value.is_none() && *operation != Operation::Delete as i8;
-    let nulls: Vec<&str> = changes.iter().filter(needs_value).map(|(name, ..)| name.as_str()).collect();
-    if !nulls.is_empty() {
-        return refused(&format!("Null value not supported for : {}", nulls.join(", ")));
+    if let Some((name, ..)) = changes.iter().find(needs_value) {
+        let shown: String = name.chars().take(64).collect();
+        return refused(&format!("Null value not supported for : {shown}"));
     }
     let changes = changes.into_iter().map(change).collect::<Result<_, _>>()?;
     Ok(ConfigAlteration { resource, replaces_all, changes })

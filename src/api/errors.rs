@@ -29,6 +29,7 @@ fn storage_error(error: &StorageError) -> ErrorCode {
         StorageError::OutOfService(_) | StorageError::Damaged(_) | StorageError::Disk(_) => {
             ErrorCode::KafkaStorageError
         }
+        StorageError::Corrupt(_) => ErrorCode::CorruptMessage,
         StorageError::TooLarge(_) => ErrorCode::MessageTooLarge,
         StorageError::Append(error) => match error {
             AppendError::NotLeader => ErrorCode::NotLeaderOrFollower,

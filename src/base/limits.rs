@@ -45,6 +45,14 @@ pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
 /// The shortest read from a segment: shorter ones cost almost as much time.
 pub const COLD_READ_BYTES_MIN: usize = 128 << 10;
 
+/// The longest read from a segment, but for a longer batch: a reader that goes on and on gets longer ones.
+pub const COLD_READ_BYTES_MAX: usize = 512 << 10;
+const _: () = assert!(COLD_READ_BYTES_MIN <= COLD_READ_BYTES_MAX);
+
+/// The share of the memory for clean partition tails that batches read from disk may take instead. Reached: the one
+/// that was not read for longest is dropped, and its next reader goes to the disk.
+pub const COLD_CACHE_PERCENT: u64 = 25;
+
 /// Segment files open at once per shard. When reached, the one opened first is closed.
 pub const OPEN_SEGMENTS_MAX: usize = 768;
 

@@ -7,6 +7,7 @@ pub mod partition_log;
 pub mod read;
 pub mod recovery;
 mod retention;
+pub mod run;
 pub mod segment;
 pub mod snapshot;
 

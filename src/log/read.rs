@@ -76,13 +76,8 @@ fn select(
     for batch in Batches::new(bytes) {
         let batch = batch.map_err(|error| corrupt(from.position + error.position as u64, error.reason))?;
         let (header, position) = (batch.batch.header(), from.position + batch.position as u64);
-        let is_expected = match expected {
-            StartOffset::First(offset) => header.base_offset == offset,
-            StartOffset::Last(offset) => header.last_offset() == offset,
-        };
-        if !is_expected {
-            let what = format!("a batch of offset {} instead of {expected:?}", header.base_offset);
-            return Err(corrupt(position, what));
+        if !expected.is_of(header) {
+            return Err(corrupt(position, misplaced(header.base_offset, expected.value())));
         }
         expected = StartOffset::First(header.last_offset() + 1);
         let stop = batch.position + batch.batch.bytes().len();
@@ -127,19 +122,7 @@ async fn read_long(
 
 /// `length` bytes from `position` on, or what there is: from disk, and behind it from memory.
 async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize) -> Result<Bytes, ReadError> {
-    let block = BLOCK_BYTES as u64;
-    let disk_end = read.disk_end.min(position + length as u64);
-    let mut bytes = Bytes::new();
-    if position < disk_end {
-        let start = position - position % block;
-        let want = (disk_end.next_multiple_of(block) - start) as usize;
-        let got = file.read_at(start, want).await.map_err(|source| ReadError::Io { position, source })?;
-        let available = got.len().min((disk_end - start) as usize);
-        if available < (disk_end - start) as usize {
-            return Err(corrupt(start + available as u64, "the segment file is shorter than its log"));
-        }
-        bytes = got.view((position - start) as usize..available);
-    }
+    let bytes = from_disk(file, position, read.disk_end.min(position + length as u64)).await?;
     let reached = position + bytes.len() as u64;
     let missing = length - bytes.len();
     if missing == 0 || read.behind.is_empty() || reached < read.disk_end {
@@ -158,6 +141,33 @@ async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize)
     Ok(whole.view(0..whole.len()))
 }
 
+/// The bytes from `position` to `end`, all of which must be in the file; none if `end` is not behind `position`.
+pub(super) async fn from_disk(file: &dyn File, position: u64, end: u64) -> Result<Bytes, ReadError> {
+    if position >= end {
+        return Ok(Bytes::new());
+    }
+    let block = BLOCK_BYTES as u64;
+    let start = position - position % block;
+    let want = (end.next_multiple_of(block) - start) as usize;
+    let got = file.read_at(start, want).await.map_err(|source| ReadError::Io { position, source })?;
+    let available = got.len().min((end - start) as usize);
+    if available < (end - start) as usize {
+        return Err(corrupt(start + available as u64, "the segment file is shorter than its log"));
+    }
+    Ok(got.view((position - start) as usize..available))
+}
+
+/// What is wrong with a batch that does not begin where the one before it ends.
+pub(super) fn misplaced(found: Offset, expected: Offset) -> String {
+    format!("a batch of offset {found} instead of {expected}")
+}
+
 fn corrupt(position: u64, what: impl ToString) -> ReadError {
-    ReadError::Corrupt { position, what: what.to_string() }
+    ReadError::corrupt(position, what)
+}
+
+impl ReadError {
+    pub(super) fn corrupt(position: u64, what: impl ToString) -> Self {
+        ReadError::Corrupt { position, what: what.to_string() }
+    }
 }

@@ -2,7 +2,8 @@
 
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{
-    JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES, RECLAIM_STEP_BYTES,
+    COLD_CACHE_PERCENT, JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES,
+    RECLAIM_STEP_BYTES,
 };
 use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
@@ -12,6 +13,8 @@ use crate::shard::{StorageConfig, partition_specs};
 /// What layouts are made of under this configuration.
 pub fn ground(config: &Config, disk: DiskId) -> Ground {
     let budgets = &config.budgets;
+    let cold_bytes = budgets.cached_bytes / 100 * COLD_CACHE_PERCENT;
+    let bytes = |bytes: u64| usize::try_from(bytes).expect("memory fits the address space");
     Ground {
         data_directory: config.data_dir.clone(),
         journal_directory: config.journal_dir.clone(),
@@ -23,8 +26,8 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             group_bytes: JOURNAL_GROUP_BYTES,
             segment_bytes: config.log_segment_bytes,
             dirty_bytes_max: budgets.dirty_bytes,
-            tail_bytes_max: usize::try_from(budgets.dirty_bytes + budgets.cached_bytes)
-                .expect("memory fits the address space"),
+            tail_bytes_max: bytes(budgets.dirty_bytes + budgets.cached_bytes - cold_bytes),
+            cold_bytes_max: bytes(cold_bytes),
             retention_check_interval: config.log_retention_check_interval,
             reclaim_step_bytes: RECLAIM_STEP_BYTES,
         },

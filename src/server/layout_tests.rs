@@ -47,6 +47,7 @@ impl Scene {
             segment_bytes: 24 << 10,
             dirty_bytes_max: 64 << 10,
             tail_bytes_max: 128 << 10,
+            cold_bytes_max: 128 << 10,
             retention_check_interval: std::time::Duration::from_secs(300),
             reclaim_step_bytes: 16 << 10,
         };

@@ -35,14 +35,9 @@ pub fn configured_defaults(config: &Config) -> TopicDefaults {
     }
 }
 
-/// The same with what was set while the brokers ran, for the topics of one shard.
-pub(super) fn topic_defaults(config: &Config, image: &Image, shard: ShardId) -> TopicDefaults {
-    configured_defaults(config).at(image, config.broker_id(shard))
-}
-
 /// The partitions that an image gives a shard, to open its storage by.
 pub fn partition_specs(image: &Image, config: &Config, shard: ShardId) -> Vec<PartitionSpec> {
-    let defaults = topic_defaults(config, image, shard);
+    let defaults = configured_defaults(config).at(image, config.broker_id(shard));
     let owner = Owner { node: config.node_id, shard };
     Delta::initial(image, owner).open.iter().map(|owned| spec(owned, &defaults)).collect()
 }
@@ -86,7 +81,7 @@ impl Shard {
     /// What fails concerns single partitions: it is logged, and they stay out of service.
     async fn apply(&self, next: &Arc<Image>) {
         let delta = Delta::between(&self.image(), next, self.owner());
-        let defaults = topic_defaults(&self.config, next, self.id);
+        let defaults = self.topic_defaults_in(next);
         let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, &defaults)).collect();
         if !opened.is_empty()
             && let Err(error) = self.storage.open_new(&opened).await

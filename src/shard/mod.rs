@@ -3,6 +3,8 @@
 mod append;
 mod budget;
 mod checkpointer;
+mod cold_cache;
+mod cold_read;
 mod endpoints;
 mod error;
 mod fetch;

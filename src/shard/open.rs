@@ -197,6 +197,7 @@ impl Storage {
         }
         self.files.forget_partition(id);
         self.indexes.forget_partition(id);
+        self.cold.forget_partition(id);
         self.runtime.remove_dir_all(&directory).await.map_err(|error| StorageError::disk(&error))
     }
 

@@ -10,7 +10,7 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
-use crate::log::read::{Found, ReadError, read_cold};
+use crate::log::read::read_cold;
 use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset, TimeRow};
 use crate::log::segment::{NewBatch, Segment, SegmentLease, path};
 use crate::protocol::batch::Batches;
@@ -42,55 +42,14 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let found = self.find_cold(replica, &cold, bound, max_bytes).await;
+        let (offset, segment) = (cold.offset, cold.segment_base);
+        let found = self.find_cold(replica, cold, bound, max_bytes).await;
         // A partition that was deleted or cut meanwhile has other bytes there, or no file any more.
         replica.check_online()?;
-        replica.state.borrow().fetch_bound(cold.offset)?;
+        replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
-            let (partition, segment) = (replica.id, cold.segment_base);
-            tracing::error!(%partition, segment, %error, "a segment cannot be read");
+            tracing::error!(partition = %replica.id, segment, offset, %error, "a segment cannot be read");
         })
-    }
-
-    async fn find_cold(
-        &self,
-        replica: &Rc<Replica>,
-        cold: &ColdRead,
-        bound: Offset,
-        max_bytes: usize,
-    ) -> Result<Vec<Bytes>, StorageError> {
-        let file = self.segment_reader(replica, cold.segment_base).await?;
-        let found = match cold.from {
-            Some(from) => read_cold(&*file, cold, from, bound, max_bytes).await,
-            None => self.read_sealed(replica, &*file, cold, bound, max_bytes).await?,
-        };
-        let found = found.map_err(|error| match error {
-            ReadError::Io { .. } => StorageError::disk(&error),
-            ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
-        })?;
-        Ok(vec![found.batches])
-    }
-
-    /// A read that needs the index from its files, which have no checksum: where it leads to other batches than it
-    /// says, it is built anew.
-    async fn read_sealed(
-        &self,
-        replica: &Rc<Replica>,
-        file: &dyn File,
-        cold: &ColdRead,
-        bound: Offset,
-        max_bytes: usize,
-    ) -> Result<Result<Found, ReadError>, StorageError> {
-        let (base, end) = (cold.segment_base, cold.end_position);
-        let index = self.index(replica, base, end).await?;
-        let found = read_cold(file, cold, index.start_for_offset(base, cold.offset), bound, max_bytes).await;
-        if !matches!(found, Err(ReadError::Corrupt { .. })) {
-            return Ok(found);
-        }
-        let index = Rc::new(self.rebuild_index(file, base, end).await?.0);
-        let from = index.start_for_offset(base, cold.offset);
-        self.keep_index(replica, base, end, &index);
-        Ok(read_cold(file, cold, from, bound, max_bytes).await)
     }
 
     /// A segment's file for reading; it must exist.
@@ -154,7 +113,13 @@ impl Storage {
     }
 
     /// Keeps an index in memory, but not that of a segment that was cut meanwhile.
-    fn keep_index(&self, replica: &Replica, base: Offset, end_position: u64, index: &Rc<SparseIndex>) {
+    pub(super) fn keep_index(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        end_position: u64,
+        index: &Rc<SparseIndex>,
+    ) {
         let is_same = |segment: &Segment| segment.base_offset == base && segment.end_position == end_position;
         if replica.log.borrow().segments().any(|segment| segment.sealed && is_same(segment)) {
             self.indexes.put(replica.id, base, Rc::clone(index));

@@ -91,6 +91,7 @@ impl Storage {
         }
         self.files.forget((replica.id, base));
         self.indexes.forget((replica.id, base));
+        self.cold.forget((replica.id, base));
         let log_file = path::log_file(replica.log.borrow().directory(), base);
         self.remove_files(&self.index_files(replica, base)).await?;
         self.shorten(&log_file).await.map_err(|error| StorageError::disk(&error))?;

@@ -12,7 +12,7 @@ use super::budget::Budget;
 use super::endpoints::Endpoints;
 use super::error::StorageError;
 use super::fetch::FetchSessions;
-use super::follow::topic_defaults;
+use super::follow::configured_defaults;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
 use super::phase::{Phase, Phases};
@@ -92,6 +92,7 @@ pub struct Shard {
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
     settings: RefCell<HashMap<TopicId, TopicSettings>>,
+    configured_defaults: TopicDefaults,
     producer_ids: ProducerIds,
     tasks: Tasks,
     maintenance: Tasks,
@@ -108,6 +109,7 @@ impl Shard {
             undurable: Budget::new(budgets.undurable_bytes),
             fetches: Budget::new(budgets.fetch_bytes),
         };
+        let configured_defaults = configured_defaults(&parts.config);
         Rc::new(Shard {
             id: parts.id,
             runtime: parts.runtime,
@@ -123,6 +125,7 @@ impl Shard {
             mailboxes: parts.mailboxes,
             image: RefCell::new(parts.image),
             settings: RefCell::default(),
+            configured_defaults,
             producer_ids: ProducerIds::default(),
             tasks: Tasks::default(),
             maintenance: Tasks::default(),
@@ -174,7 +177,12 @@ impl Shard {
 
     /// What holds for topics that do not say otherwise, as this shard's broker sees it.
     pub fn topic_defaults(&self) -> TopicDefaults {
-        topic_defaults(&self.config, &self.image.borrow(), self.id)
+        self.topic_defaults_in(&self.image.borrow())
+    }
+
+    /// The same by another image.
+    pub(super) fn topic_defaults_in(&self, image: &Image) -> TopicDefaults {
+        self.configured_defaults.at(image, self.config.broker_id(self.id))
     }
 
     /// What a topic's configs come to.

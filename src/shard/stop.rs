@@ -15,6 +15,7 @@ impl Storage {
     pub async fn stop(&self) -> Result<(), StorageError> {
         self.is_stopping.set(true);
         self.wake_tasks();
+        self.cold.ahead.finished().await;
         self.wait_all_durable().await?;
         for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
             self.write_back(some).await?;

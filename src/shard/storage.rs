@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::cold_cache::ColdCache;
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
@@ -40,6 +41,8 @@ pub struct StorageConfig {
     pub dirty_bytes_max: u64,
     /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
     pub tail_bytes_max: usize,
+    /// Memory for batches that were read from disk; when reached, what was not read for longest is dropped.
+    pub cold_bytes_max: usize,
     /// How often retention is applied (`log.retention.check.interval.ms`).
     pub retention_check_interval: Duration,
     /// Bytes by which a segment file is shortened at a time before it is removed.
@@ -69,6 +72,7 @@ pub struct Storage {
     pub(super) damaged: RefCell<HashMap<PartitionId, Damaged>>,
     pub(super) files: FileCache,
     pub(super) indexes: IndexCache,
+    pub(super) cold: Rc<ColdCache>,
     /// Partitions that the shard's files knew when it was opened and the metadata gave to nobody here.
     pub(super) unclaimed: RefCell<Vec<PartitionId>>,
     /// Generation of the last checkpoint.
@@ -111,6 +115,7 @@ pub(super) struct StorageParts {
 impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
         let storage = Rc::new(Storage {
+            cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
             config: parts.config,
             identity: parts.identity,
@@ -175,6 +180,16 @@ impl Storage {
     /// Memory that partitions' tails take, in bytes.
     pub fn resident_bytes(&self) -> usize {
         self.resident_bytes.get()
+    }
+
+    /// Memory that batches read from disk take besides, in bytes.
+    pub fn cold_bytes(&self) -> usize {
+        self.cold.bytes()
+    }
+
+    /// How often batches were read from disk so far.
+    pub fn cold_reads(&self) -> u64 {
+        self.cold.reads()
     }
 
     /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.

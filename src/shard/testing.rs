@@ -104,6 +104,7 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         segment_bytes: 64 << 20,
         dirty_bytes_max: 1 << 20,
         tail_bytes_max: 8 << 20,
+        cold_bytes_max: 8 << 20,
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 1 << 20,
     };

@@ -44,11 +44,13 @@ impl Storage {
         let removed = self.change_log(replica, |log| log.truncate(offset, place, &kept_block, journal_file));
         self.files.forget((replica.id, place.segment_base));
         self.indexes.forget_partition(replica.id);
+        self.cold.forget_partition(replica.id);
         self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
         // If it was complete, they are of what it was then.
         self.remove_files(&self.index_files(replica, place.segment_base)).await?;
         for base in removed {
             self.files.forget((replica.id, base));
+            self.cold.forget((replica.id, base));
             let log_file = path::log_file(replica.log.borrow().directory(), base);
             self.remove_files(&[log_file]).await?;
             self.remove_files(&self.index_files(replica, base)).await?;

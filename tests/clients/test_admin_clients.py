@@ -1,4 +1,4 @@
-"""Changes to topics that exist, asked for by aiokafka, franz-go and kafkajs."""
+"""Changes to topics that exist, asked for by kafka-python, aiokafka, franz-go and kafkajs."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""aiokafka, franz-go and kafkajs: clients with codecs, connections and retries of their own, by the same tests."""
+"""kafka-python, aiokafka, franz-go and kafkajs: clients with codecs, connections and retries of their own, by the same tests."""
 
 import dataclasses
 
@@ -37,9 +37,9 @@ def samples(name):
 
     def make(count):
         records = sample_records(count)
-        if name == "kafkajs":  # it takes the length of every header's value, so it cannot send a null one
+        if name in ("kafkajs", "kafka-python"):  # they send no headers without a value
             records = [dataclasses.replace(r, headers=without_null(r.headers)) for r in records]
-        if name == "aiokafka":  # it wants at least one of key and value
+        if name in ("aiokafka", "kafka-python"):  # they want at least one of key and value
             records = [dataclasses.replace(r, key=b"") if r.key is r.value is None else r for r in records]
         return records
 

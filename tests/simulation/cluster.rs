@@ -46,6 +46,7 @@ fn config() -> StorageConfig {
         segment_bytes: 24 * BLOCK_BYTES as u64,
         dirty_bytes_max: 48 * BLOCK_BYTES as u64,
         tail_bytes_max: 24 * BLOCK_BYTES,
+        cold_bytes_max: 64 * BLOCK_BYTES,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
     }

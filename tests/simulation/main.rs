@@ -4,6 +4,7 @@
 //! with `CORELANE_SIM_TRACE=1`.
 
 mod cluster;
+mod cold;
 mod faults;
 mod files;
 mod model;

@@ -1,7 +1,10 @@
 //! One walk along the partitions that may have something new.
 
+use std::sync::Arc;
+
 use crate::base::ids::PartitionId;
 use crate::base::limits::PARTITIONS_PER_TURN;
+use crate::cluster::{Image, Topic};
 use crate::protocol::messages::fetch::{EpochEndOffset, LeaderIdAndEpoch, PartitionData};
 use crate::protocol::{ErrorCode, Pieces};
 use crate::shard::{
@@ -55,11 +58,12 @@ impl Round {
 pub(super) async fn walk(caller: &Caller, fetch: &mut OpenFetch, limits: &Limits) -> Round {
     let mut round = Round::default();
     let (mut turn, end) = (0, fetch.partitions.line_end());
+    let mut finder = Finder { image: caller.shard.image(), last: None };
     let mut looks = 0;
     while let Some((at, slot)) = fetch.partitions.next_in_line(turn, end) {
         turn = at + 1;
         let (topic, index, wanted) = fetch.partitions.get(slot).expect("only known partitions are in line");
-        let finding = match find(caller, topic, index) {
+        let finding = match finder.find(topic, index) {
             Ok(id) => look(caller, id, wanted, limits, (slot, index), &mut round).await,
             Err(code) => {
                 round.answers.push((slot, refusal(index, code)));
@@ -79,13 +83,24 @@ pub(super) async fn walk(caller: &Caller, fetch: &mut OpenFetch, limits: &Limits
     round
 }
 
-fn find(caller: &Caller, topic: &TopicKey, index: i32) -> Result<PartitionId, ErrorCode> {
-    let image = caller.shard.image();
-    let found = match topic {
-        TopicKey::Name(name) => topics::named(&image, name),
-        TopicKey::Id(id) => topics::identified(&image, *id),
-    };
-    topics::find_partition(&found, index)
+/// Finds partitions; those of one topic mostly stand in line together.
+struct Finder {
+    image: Arc<Image>,
+    last: Option<(TopicKey, Result<Arc<Topic>, ErrorCode>)>,
+}
+
+impl Finder {
+    fn find(&mut self, key: &TopicKey, index: i32) -> Result<PartitionId, ErrorCode> {
+        if self.last.as_ref().is_none_or(|(last, _)| last != key) {
+            let found = match key {
+                TopicKey::Name(name) => topics::named(&self.image, name),
+                TopicKey::Id(id) => topics::identified(&self.image, *id),
+            };
+            self.last = Some((key.clone(), found.cloned()));
+        }
+        let (_, found) = self.last.as_ref().expect("just found");
+        topics::find_partition(&found.as_ref().map_err(|code| *code), index)
+    }
 }
 
 async fn look(

@@ -115,6 +115,24 @@ fn the_strongest_place_that_sets_a_config_holds_and_is_told() {
 }
 
 #[test]
+fn a_node_that_is_one_broker_has_one_brokers_configs() {
+    on_node(&[("advertise", "node")], |node| async move {
+        let caller = caller(&node.shards[1]);
+        let topic = node.create_topic("t").await;
+        set(&caller, BROKER, "1000", "log.roll.ms", "5000").await;
+        let image = node.shards[0].image();
+        for partition in &image.topic(topic).unwrap().partitions {
+            let storage = &node.shards[usize::from(partition.owner().shard.0)].storage;
+            assert_eq!(storage.replica(partition.id()).expect("open").settings().segment_ms, 5000);
+        }
+        assert_eq!(value(&caller, TOPIC, "t", "segment.ms").await.1, 2);
+        let other: &[Change<'_>] = &[("log.roll.ms", SET, Some("1"))];
+        let outcomes = alter(&caller, &[(BROKER, "1001", other), (BROKER, "1", other)], false).await;
+        assert!(outcomes.iter().all(|(code, _)| *code == ErrorCode::BrokerIdNotRegistered));
+    });
+}
+
+#[test]
 fn a_change_of_the_largest_batch_holds_for_the_next_one() {
     on_node(&[], |node| async move {
         let caller = caller(&node.shards[0]);

@@ -103,6 +103,13 @@ fn topics_are_created_by_being_asked_for_if_both_sides_allow_it() {
         );
         assert_eq!(produce(&caller, "new", 1, batch(&[b"x"])).await.error_code, ErrorCode::None);
     });
+    on_node(&[], |node| async move {
+        for version in 0..=3 {
+            let name = format!("of-version-{version}");
+            let response = call(&caller(&node.shards[0]), &named(&[&name]), version).await;
+            assert_eq!(topics(&response), [(Some(name.as_str()), ErrorCode::None, 2)], "the flag is newer");
+        }
+    });
     on_node(&[("auto.create.topics.enable", "false")], |node| async move {
         let response = call(&caller(&node.shards[0]), &named(&["new"]), 9).await;
         assert_eq!(topics(&response), [(Some("new"), ErrorCode::UnknownTopicOrPartition, 0)]);

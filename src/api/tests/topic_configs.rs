@@ -6,8 +6,9 @@ use proptest::test_runner::TestRunner;
 
 use super::list_offsets::list;
 use super::*;
+use crate::api::recompress::Recompression;
 use crate::base::ids::PartitionId;
-use crate::base::limits::RECOMPRESSED_BYTES_MAX;
+use crate::base::limits::{CODEC_STEP_BYTES, RECOMPRESSED_BYTES_MAX};
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::{BatchHeader, Batches, TimestampType};
 use crate::protocol::codec::unpack;
@@ -168,28 +169,31 @@ fn max_message_bytes_holds_before_and_after_recompression() {
 
 #[test]
 fn others_are_served_while_a_batch_is_recompressed() {
-    on_node(&[("message.max.bytes", "4000000"), ("memory", "2GiB")], |node| async move {
-        let caller = caller(&node.shards[0]);
-        create_topic_with(&caller, "t", &[("compression.type", "gzip"), ("max.message.bytes", "4000000")])
-            .await;
-        let value: Vec<u8> = (0..2_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    on_node(&[], |node| async move {
+        let shard = &node.shards[0];
+        let value: Vec<u8> = (0..1_000_000u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+        let batch = packed(Compression::Snappy, builder(&[&value, &value]));
+        let header = BatchHeader::parse(&batch).expect("our own");
+
         let turns = Rc::new(std::cell::Cell::new(0));
-        let counting = Rc::clone(&turns);
-        let runtime = Rc::clone(&caller.shard.runtime);
-        let is_done = Rc::new(std::cell::Cell::new(false));
-        let watched = Rc::clone(&is_done);
-        caller.shard.runtime.spawn(Box::pin(async move {
-            while !watched.get() {
-                counting.set(counting.get() + 1);
+        let (counted, runtime) = (Rc::clone(&turns), Rc::clone(&shard.runtime));
+        shard.runtime.spawn(Box::pin(async move {
+            while Rc::strong_count(&counted) > 1 {
+                counted.set(counted.get() + 1);
                 runtime.yield_now().await;
             }
         }));
-        let batch = packed(Compression::Snappy, builder(&[&value]));
+        let mut recompression = Recompression::begin(shard).await;
+        let steps = 2 * value.len() / CODEC_STEP_BYTES;
         let before = turns.get();
-        assert_eq!(produce(&caller, "t", 0, batch).await.error_code, ErrorCode::None);
-        is_done.set(true);
-        let steps = 2 * value.len() / crate::base::limits::CODEC_STEP_BYTES;
-        assert!(turns.get() - before >= steps / 2, "{} turns in {steps} steps", turns.get() - before);
+        let (records, _) = recompression
+            .unpack(&header, Compression::Snappy, &batch[HEADER_BYTES..])
+            .await
+            .expect("our own records");
+        assert!(turns.get() - before >= steps / 2, "{} turns to unpack", turns.get() - before);
+        let before = turns.get();
+        recompression.pack(Compression::Gzip, &records, 3_000_000).await.expect("there is room");
+        assert!(turns.get() - before >= steps / 2, "{} turns to pack", turns.get() - before);
     });
 }
 

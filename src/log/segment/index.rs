@@ -10,6 +10,7 @@ use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::base::ids::Offset;
 use crate::base::limits::INDEX_INTERVAL_BYTES;
+use crate::protocol::batch::BatchHeader;
 
 /// Length of an `.index` row.
 const OFFSET_ROW_BYTES: usize = 8;
@@ -50,6 +51,22 @@ pub enum StartOffset {
     First(Offset),
     /// That of its last record.
     Last(Offset),
+}
+
+impl StartOffset {
+    /// The offset, whichever it is.
+    pub fn value(self) -> Offset {
+        let (StartOffset::First(offset) | StartOffset::Last(offset)) = self;
+        offset
+    }
+
+    /// Whether a batch with this header is the one.
+    pub fn is_of(self, header: &BatchHeader) -> bool {
+        match self {
+            StartOffset::First(offset) => header.base_offset == offset,
+            StartOffset::Last(offset) => header.last_offset() == offset,
+        }
+    }
 }
 
 impl ReadStart {

@@ -42,12 +42,12 @@ pub const SERVED: &[Api] = &[
     offset_for_leader_epoch::OffsetForLeaderEpochRequest::API,
     describe_configs::DescribeConfigsRequest::API,
     alter_configs::AlterConfigsRequest::API,
-    create_partitions::CreatePartitionsRequest::API,
-    describe_cluster::DescribeClusterRequest::API,
     describe_log_dirs::DescribeLogDirsRequest::API,
+    create_partitions::CreatePartitionsRequest::API,
+    incremental_alter_configs::IncrementalAlterConfigsRequest::API,
+    describe_cluster::DescribeClusterRequest::API,
     describe_producers::DescribeProducersRequest::API,
     describe_topic_partitions::DescribeTopicPartitionsRequest::API,
-    incremental_alter_configs::IncrementalAlterConfigsRequest::API,
 ];
 
 /// The served API that has `key` on the wire.

@@ -19,7 +19,8 @@ enum Step {
     Refuse(i32, bool),
     Add(i32),
     Forget(i32),
-    Fetch(i64),
+    /// With room for so many records; whether the client takes them, or asks for them again.
+    Fetch(i64, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -30,7 +31,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (partition.clone(), any::<bool>()).prop_map(|(index, refuses)| Step::Refuse(index, refuses)),
         2 => partition.clone().prop_map(Step::Add),
         1 => partition.prop_map(Step::Forget),
-        5 => (0i64..8).prop_map(Step::Fetch),
+        5 => (0i64..8, any::<bool>()).prop_map(|(room, takes)| Step::Fetch(room, takes)),
     ]
 }
 
@@ -108,12 +109,12 @@ impl World {
                     self.forgotten.insert(index);
                 }
             }
-            Step::Fetch(room) => drop(self.fetch(room)),
+            Step::Fetch(room, takes) => drop(self.fetch(room, takes)),
         }
     }
 
     /// A fetch with room for so many records, and what became of it at the client.
-    fn fetch(&mut self, room: i64) -> Told {
+    fn fetch(&mut self, room: i64, takes: bool) -> Told {
         let told = self.serve(room);
         for (&index, &(offsets, records)) in &told {
             assert!(self.offsets.contains_key(&index), "{index} was forgotten");
@@ -121,7 +122,7 @@ impl World {
             let is_news = records > 0 || offsets.is_none() || before != Some(offsets);
             assert!(is_news, "{index} has nothing new: {told:?}");
             let offset = self.offsets.get_mut(&index).expect("just seen");
-            let read_to = *offset + records;
+            let read_to = if takes { *offset + records } else { *offset };
             let reset = offsets.is_none() && *offset < self.logs[&index].log_start;
             let next = if reset { self.logs[&index].log_start } else { read_to };
             if std::mem::replace(offset, next) != next {
@@ -190,7 +191,7 @@ impl World {
     /// Fetches until nothing is new, and compares with what a full fetch would say.
     fn settle(&mut self) {
         for _ in 0..1000 {
-            let told = self.fetch(1);
+            let told = self.fetch(1, true);
             if self.changed.is_empty() && told.values().all(|(offsets, _)| offsets.is_none()) {
                 break;
             }
@@ -203,7 +204,7 @@ impl World {
         }
         assert_eq!(self.partitions.len(), self.offsets.len());
         let in_line = (0..PARTITIONS).filter(|index| self.mirror.get(index) == Some(&None)).count();
-        let told = self.fetch(1);
+        let told = self.fetch(1, true);
         assert_eq!(told.len(), in_line, "only errors are told again: {told:?}");
     }
 }
@@ -226,9 +227,10 @@ fn all_get_their_turn_when_there_is_no_room_for_all() {
         world.apply(&Step::Append(index, 100));
         world.apply(&Step::Add(index));
     }
-    world.fetch(0);
+    world.fetch(0, true);
     for _ in 0..5 {
-        let served = (0..PARTITIONS).flat_map(|_| world.fetch(0).into_iter().filter(|told| told.1.1 > 0));
+        let served =
+            (0..PARTITIONS).flat_map(|_| world.fetch(0, true).into_iter().filter(|told| told.1.1 > 0));
         let served: BTreeSet<i32> = served.map(|(index, _)| index).collect();
         assert_eq!(served.len(), PARTITIONS as usize, "{served:?}");
     }
@@ -238,10 +240,10 @@ fn all_get_their_turn_when_there_is_no_room_for_all() {
 fn a_quiet_partition_costs_nothing() {
     let mut world = World::default();
     (0..PARTITIONS).for_each(|index| world.apply(&Step::Add(index)));
-    assert_eq!(world.fetch(9).len(), PARTITIONS as usize, "each is told of once");
+    assert_eq!(world.fetch(9, true).len(), PARTITIONS as usize, "each is told of once");
     assert_eq!(world.partitions.next_in_line(0, u64::MAX), None);
     world.apply(&Step::Append(3, 1));
-    assert_eq!(world.fetch(9).into_keys().collect::<Vec<_>>(), [3]);
+    assert_eq!(world.fetch(9, true).into_keys().collect::<Vec<_>>(), [3]);
 }
 
 #[test]

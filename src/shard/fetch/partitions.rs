@@ -102,11 +102,8 @@ impl FetchPartitions {
 
     /// Adds a partition, or changes what is wanted of it. It gets a turn in either case.
     pub fn put(&mut self, topic: &TopicKey, index: i32, wanted: Wanted) {
-        if !self.slots.contains_key(topic) {
-            self.slots.insert(topic.clone(), HashMap::new());
-        }
         let next = self.numbers;
-        let slot = *self.slots.get_mut(topic).expect("just made").entry(index).or_insert(next);
+        let slot = *self.slots.entry(topic.clone()).or_default().entry(index).or_insert(next);
         if slot == next {
             self.numbers += 1;
             let place = Place {

@@ -1,4 +1,4 @@
-"""The clients that answer the same requests: aiokafka, franz-go and kafkajs."""
+"""The clients that answer the same requests: kafka-python, aiokafka, franz-go and kafkajs."""
 
 import contextlib
 import os
@@ -6,16 +6,18 @@ import os
 from harness.aio import AioKafka
 from harness.broker import plain_environment
 from harness.driver import Driver
+from harness.kafka_python import KafkaPython
 
-NAMES = ["aiokafka", "franz-go", "kafkajs"]
+IN_PYTHON = {"kafka-python": KafkaPython, "aiokafka": AioKafka}
+NAMES = [*IN_PYTHON, "franz-go", "kafkajs"]
 NODE_DRIVER = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "node", "driver.js")
 
 
 @contextlib.contextmanager
 def opened(name, tools_dir, log_directory):
     """The client of this name, in a process of its own where it is not Python's."""
-    if name == "aiokafka":
-        yield AioKafka()
+    if name in IN_PYTHON:
+        yield IN_PYTHON[name]()
         return
     os.makedirs(log_directory, exist_ok=True)
     log_path = os.path.join(log_directory, f"{name}-driver.log")

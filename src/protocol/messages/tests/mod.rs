@@ -17,6 +17,13 @@ macro_rules! messages {
             }
         )*
 
+        /// `[function::<Request>, ..]` for every request.
+        macro_rules! every_request {
+            ($function:ident) => {
+                [$( $function::<crate::protocol::messages::$file::$request>, )*]
+            };
+        }
+
         /// Calls `check::<Message>(arguments)` for every request and response.
         macro_rules! for_every_message {
             ($check:ident $arguments:tt) => {
