@@ -84,6 +84,8 @@ fn shard() -> Shard {
         tail_bytes_max: 32 << 20,
         cold_bytes_max: 32 << 20,
         open_segments_max: 64,
+        retention_check_interval: std::time::Duration::from_secs(300),
+        reclaim_step_bytes: 64 << 20,
     };
     let spec = PartitionSpec {
         id: partition(0),

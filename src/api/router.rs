@@ -7,12 +7,12 @@ use bytes::Bytes;
 use crate::protocol::messages::{
     alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
     create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_log_dirs::DescribeLogDirsRequest,
-    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
-    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest,
-    incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
+    find_coordinator::FindCoordinatorRequest, incremental_alter_configs::IncrementalAlterConfigsRequest,
+    init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
@@ -21,9 +21,10 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_topics,
-    describe_cluster, describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions,
-    fetch, find_coordinator, init_producer_id, list_offsets, metadata, offset_for_leader_epoch, produce,
+    PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
+    describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -65,6 +66,7 @@ enum Body {
     NewerApiVersions,
     CreateTopics(CreateTopicsRequest),
     DeleteTopics(DeleteTopicsRequest),
+    DeleteRecords(DeleteRecordsRequest),
     InitProducerId(InitProducerIdRequest),
     DescribeConfigs(DescribeConfigsRequest),
     AlterConfigs(AlterConfigsRequest),
@@ -106,6 +108,7 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         }
         ApiKey::CreateTopics => Body::CreateTopics(Message::decode(reader, version)?),
         ApiKey::DeleteTopics => Body::DeleteTopics(Message::decode(reader, version)?),
+        ApiKey::DeleteRecords => Body::DeleteRecords(Message::decode(reader, version)?),
         ApiKey::InitProducerId => Body::InitProducerId(Message::decode(reader, version)?),
         ApiKey::DescribeConfigs => Body::DescribeConfigs(Message::decode(reader, version)?),
         ApiKey::AlterConfigs => Body::AlterConfigs(Message::decode(reader, version)?),
@@ -142,6 +145,7 @@ impl Caller {
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,
             Body::DeleteTopics(request) => Box::pin(delete_topics::handle(caller, header, request)).await,
+            Body::DeleteRecords(request) => Box::pin(delete_records::handle(caller, header, request)).await,
             Body::InitProducerId(request) => {
                 Box::pin(init_producer_id::handle(caller, header, request)).await
             }

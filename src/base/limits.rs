@@ -25,7 +25,7 @@ pub const JOURNAL_READ_BYTES: usize = 1 << 20;
 pub const START_GROUPS_BYTES: u64 = 16 * BLOCK_BYTES as u64;
 
 /// Distance between two entries of a segment's sparse index. Smaller finds positions more exactly and takes
-/// more memory: 24 bytes an entry.
+/// more memory: 32 bytes an entry.
 pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 
 /// The largest piece of memory for a partition's tail, and so the longest write-back: longer writes block the
@@ -53,8 +53,6 @@ const _: () = assert!(COLD_READ_BYTES_MIN <= COLD_READ_BYTES_MAX);
 /// that was not read for longest is dropped, and its next reader goes to the disk.
 pub const COLD_CACHE_PERCENT: u64 = 25;
 
-/// Segment files open at once per shard. When reached, the one opened first is closed.
-pub const OPEN_SEGMENTS_MAX: usize = 768;
 /// Segment files that a shard may always keep open. When reached, the one opened first is closed.
 pub const OPEN_SEGMENTS_MIN: usize = 768;
 
@@ -63,7 +61,7 @@ pub const OPEN_SEGMENTS_MIN: usize = 768;
 pub const OPEN_SEGMENTS_MAX: usize = 16 << 10;
 const _: () = assert!(OPEN_SEGMENTS_MIN < OPEN_SEGMENTS_MAX);
 
-/// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
+/// Indexes of sealed segments in memory at once per shard, each at most 32 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
 pub const CACHED_INDEXES_MAX: usize = 64;
 
@@ -275,6 +273,17 @@ pub const SEGMENT_BYTES_MIN: u64 = MIB;
 pub const SEGMENT_BYTES_DEFAULT: u64 = 1024 * MIB;
 /// `log.segment.bytes` at most, Kafka's: positions in the index are signed 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
+
+/// How far ahead of the broker's clock a segment's largest timestamp may be to count for `retention.ms`, in ms. One
+/// beyond counts as the time when the segment was filled: one wrong timestamp must not keep a log for ever.
+/// Kafka's default of `message.timestamp.after.max.ms`.
+pub const RETENTION_AHEAD_MS_MAX: i64 = 60 * 60 * 1000;
+/// Bytes by which a segment file is shortened at a time before it is removed. A file system that frees a long file
+/// at once holds up the writes beside it.
+pub const RECLAIM_STEP_BYTES: u64 = 64 * MIB;
+/// Pause between two such steps, and two removed segments, in ms: a segment of 1 MiB is produced more slowly than
+/// it is removed.
+pub const RECLAIM_PAUSE_MS: u64 = 2;
 
 // Configuration itself.
 

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 37] = [
+pub static KEYS: [Key; 38] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -222,6 +222,12 @@ pub static KEYS: [Key; 37] = [
         Kind::Integer { min: -1, max: i64::MAX },
         "-1",
         "Bytes of each partition that are kept; -1: all.",
+    ),
+    Key::fixed(
+        "log.retention.check.interval.ms",
+        Kind::Integer { min: 1, max: 1_000_000_000_000 },
+        "300000",
+        "How often retention and segments' ages are looked at, in ms.",
     ),
     Key::fixed(
         "log.message.timestamp.type",

@@ -1,6 +1,7 @@
 //! From settings to [`Config`]: defaults that follow from the machine, and checks of values against each other.
 
 use super::budgets::{self, Budgets};
+
 use super::error::ConfigError;
 use super::listener::{Listener, check_ports};
 use super::machine::Machine;
@@ -10,6 +11,7 @@ use super::units::format_size;
 use super::value::Value;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX};
 use crate::base::limits::*;
+use std::time::Duration;
 
 /// Derives what is open in `settings` and in each listener's, and makes the typed configuration.
 /// Without listeners of their own, the top-level keys describe the only one.
@@ -263,6 +265,9 @@ fn typed(
         log_roll_ms: settings.number("log.roll.ms"),
         log_retention_ms: settings.number("log.retention.ms"),
         log_retention_bytes: settings.number("log.retention.bytes"),
+        log_retention_check_interval: Duration::from_millis(
+            settings.number("log.retention.check.interval.ms"),
+        ),
         log_message_timestamp_type: settings.text("log.message.timestamp.type"),
         log_message_timestamp_before_max_ms: settings.number("log.message.timestamp.before.max.ms"),
         log_message_timestamp_after_max_ms: settings.number("log.message.timestamp.after.max.ms"),

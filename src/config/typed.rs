@@ -82,6 +82,8 @@ pub struct Config {
     pub log_retention_ms: i64,
     /// `log.retention.bytes`; -1: all
     pub log_retention_bytes: i64,
+    /// `log.retention.check.interval.ms`
+    pub log_retention_check_interval: Duration,
     /// `log.message.timestamp.type`: Kafka's word
     pub log_message_timestamp_type: String,
     /// `log.message.timestamp.before.max.ms`

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::partition_log::ColdRead;
-use super::segment::memory::BatchPlace;
+use super::segment::index::{ReadStart, StartOffset};
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN, INDEX_INTERVAL_BYTES};
@@ -45,7 +45,7 @@ pub struct Found {
 pub async fn read_cold(
     file: &dyn File,
     read: &ColdRead,
-    mut from: BatchPlace,
+    mut from: ReadStart,
     bound: Offset,
     max_bytes: usize,
 ) -> Result<Found, ReadError> {
@@ -66,23 +66,23 @@ pub async fn read_cold(
 /// those of the wanted ones behind it; without bytes if it is not whole in the stretch.
 fn select(
     bytes: &Bytes,
-    from: BatchPlace,
+    from: ReadStart,
     offset: Offset,
     bound: Offset,
     max_bytes: usize,
-) -> Result<(BatchPlace, Option<Bytes>), ReadError> {
+) -> Result<(ReadStart, Option<Bytes>), ReadError> {
     let (mut first, mut found) = (from, None);
-    let mut next_offset = from.base_offset;
+    let mut expected = from.offset;
     for batch in Batches::new(bytes) {
         let batch = batch.map_err(|error| corrupt(from.position + error.position as u64, error.reason))?;
         let (header, position) = (batch.batch.header(), from.position + batch.position as u64);
-        if header.base_offset != next_offset {
-            return Err(corrupt(position, misplaced(header.base_offset, next_offset)));
+        if !expected.is_of(header) {
+            return Err(corrupt(position, misplaced(header.base_offset, expected.value())));
         }
-        next_offset = header.last_offset() + 1;
+        expected = StartOffset::First(header.last_offset() + 1);
         let stop = batch.position + batch.batch.bytes().len();
         if header.last_offset() < offset {
-            first = BatchPlace { base_offset: next_offset, position: from.position + stop as u64 };
+            first = ReadStart { position: from.position + stop as u64, offset: expected };
             continue;
         }
         let start = (first.position - from.position) as usize;
@@ -101,7 +101,7 @@ fn select(
 async fn read_long(
     file: &dyn File,
     read: &ColdRead,
-    from: BatchPlace,
+    from: ReadStart,
     head: &Bytes,
     bound: Offset,
 ) -> Result<Found, ReadError> {

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 
 use super::read::{ReadError, from_disk, misplaced};
-use super::segment::memory::BatchPlace;
+use super::segment::index::{ReadStart, StartOffset};
 use crate::base::ids::Offset;
 use crate::protocol::batch::{BatchHeader, Batches, HEADER_BYTES};
 use crate::runtime::File;
@@ -66,7 +66,7 @@ impl Run {
 /// batch's offset is outside its CRC: it must be where the one before it ends.
 pub async fn read_run(
     file: &dyn File,
-    from: BatchPlace,
+    from: ReadStart,
     disk_end: u64,
     length: usize,
 ) -> Result<Option<Run>, ReadError> {
@@ -87,18 +87,23 @@ pub async fn read_run(
     whole_batches(&bytes, from)
 }
 
-fn whole_batches(bytes: &Bytes, from: BatchPlace) -> Result<Option<Run>, ReadError> {
-    let mut next_offset = from.base_offset;
+fn whole_batches(bytes: &Bytes, from: ReadStart) -> Result<Option<Run>, ReadError> {
+    let mut expected = from.offset;
+    let mut offsets = None;
     let mut end = 0;
     for batch in Batches::new(bytes).check_crc() {
         let batch = batch.map_err(|error| (error.position, error.reason.to_string())).and_then(|batch| {
-            let found = batch.batch.header().base_offset;
-            let is_next = found == next_offset;
-            is_next.then_some(batch).ok_or_else(|| (end, misplaced(found, next_offset)))
+            let header = batch.batch.header();
+            let what = || (end, misplaced(header.base_offset, expected.value()));
+            expected.is_of(header).then_some(batch).ok_or_else(what)
         });
         match batch {
             Ok(batch) => {
-                next_offset = batch.batch.header().last_offset() + 1;
+                let header = batch.batch.header();
+                let next_offset = header.last_offset() + 1;
+                let (base_offset, _) = offsets.unwrap_or((header.base_offset, next_offset));
+                offsets = Some((base_offset, next_offset));
+                expected = StartOffset::First(next_offset);
                 end = batch.position + batch.batch.bytes().len();
             }
             Err((position, what)) if end == 0 => {
@@ -107,6 +112,11 @@ fn whole_batches(bytes: &Bytes, from: BatchPlace) -> Result<Option<Run>, ReadErr
             Err(_) => break,
         }
     }
-    let BatchPlace { base_offset, position } = from;
-    Ok((end > 0).then(|| Run { base_offset, next_offset, position, batches: bytes.slice(..end) }))
+    let run = |(base_offset, next_offset)| Run {
+        base_offset,
+        next_offset,
+        position: from.position,
+        batches: bytes.slice(..end),
+    };
+    Ok(offsets.map(run))
 }

@@ -5,6 +5,7 @@ use rustix::process::Resource;
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{
     COLD_CACHE_PERCENT, JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES,
+    RECLAIM_STEP_BYTES,
 };
 use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
@@ -35,6 +36,8 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
                 config.shards(),
                 config.max_connections,
             ),
+            retention_check_interval: config.log_retention_check_interval,
+            reclaim_step_bytes: RECLAIM_STEP_BYTES,
         },
     }
 }

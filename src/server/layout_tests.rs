@@ -49,6 +49,8 @@ impl Scene {
             tail_bytes_max: 128 << 10,
             cold_bytes_max: 128 << 10,
             open_segments_max: 64,
+            retention_check_interval: std::time::Duration::from_secs(300),
+            reclaim_step_bytes: 16 << 10,
         };
         let ground = Ground {
             data_directory: "/data".into(),

@@ -35,7 +35,7 @@ impl Storage {
     pub async fn maintain(self: Rc<Self>) {
         loop {
             let work = self.work.notified();
-            if self.is_stopping.get() || self.check_in_service().is_err() {
+            if self.has_ended() {
                 return;
             }
             let progressed = self.journal.progressed();

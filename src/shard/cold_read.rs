@@ -13,7 +13,8 @@ use crate::base::limits::{COLD_READ_BYTES_MAX, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::ColdRead;
 use crate::log::read::{ReadError, read_cold};
 use crate::log::run::{Run, read_run};
-use crate::log::segment::memory::BatchPlace;
+use crate::log::segment::SegmentLease;
+use crate::log::segment::index::{ReadStart, StartOffset};
 use crate::runtime::File;
 
 impl Storage {
@@ -70,7 +71,7 @@ impl Storage {
             let near = self.cold.near(key, cold.offset);
             if let Some(run) = near.run {
                 if near.is_sequential {
-                    self.read_ahead(key, file, &run, cold.disk_end);
+                    self.read_ahead(key, file, &run, cold);
                 }
                 return Ok(Some(run));
             }
@@ -104,7 +105,7 @@ impl Storage {
             drop(reading);
             if run.next_offset > cold.offset {
                 if is_sequential {
-                    self.read_ahead(key, file, &run, cold.disk_end);
+                    self.read_ahead(key, file, &run, cold);
                 }
                 return Ok(Some(run));
             }
@@ -113,12 +114,12 @@ impl Storage {
     }
 
     /// A batch at or before the one that holds the read's offset.
-    async fn place(&self, replica: &Rc<Replica>, cold: &ColdRead) -> Result<BatchPlace, StorageError> {
+    async fn place(&self, replica: &Rc<Replica>, cold: &ColdRead) -> Result<ReadStart, StorageError> {
         if let Some(from) = cold.from {
             return Ok(from);
         }
         let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-        Ok(index.batch_for_offset(cold.segment_base, cold.offset))
+        Ok(index.start_for_offset(cold.segment_base, cold.offset))
     }
 
     /// The same by an index that is built from the segment itself.
@@ -127,18 +128,19 @@ impl Storage {
         replica: &Rc<Replica>,
         file: &Rc<dyn File>,
         cold: &ColdRead,
-    ) -> Result<BatchPlace, StorageError> {
+    ) -> Result<ReadStart, StorageError> {
         let (base, end) = (cold.segment_base, cold.end_position);
-        let index = Rc::new(self.rebuild_index(&**file, base, end).await?);
+        let index = Rc::new(self.rebuild_index(&**file, base, end).await?.0);
         self.keep_index(replica, base, end, &index);
-        Ok(index.batch_for_offset(base, cold.offset))
+        Ok(index.start_for_offset(base, cold.offset))
     }
 
     /// Has the run behind this one read, unless it is there or being read. A short rest is not worth it, and may be
     /// the beginning of a batch that ends in memory.
-    fn read_ahead(&self, key: Key, file: &Rc<dyn File>, run: &Run, disk_end: u64) {
+    fn read_ahead(&self, key: Key, file: &Rc<dyn File>, run: &Run, cold: &ColdRead) {
+        let disk_end = cold.disk_end;
         let (from, length) = (behind(run), longer(run));
-        let BatchPlace { base_offset: offset, position } = from;
+        let (position, offset) = (from.position, run.next_offset);
         if position + COLD_READ_BYTES_MIN as u64 > disk_end || !self.cold.has_room_ahead(length) {
             return;
         }
@@ -149,11 +151,13 @@ impl Storage {
         let end = end_of_read(&near, position, length, disk_end);
         let Some(reading) = self.cold.begin(key, position..end) else { return };
         let file = Rc::clone(file);
+        let lease: SegmentLease = cold.lease.clone();
         self.cold.ahead.spawn(&*self.runtime, async move {
             // What is wrong will be met by whoever reads there.
             if let Ok(Some(run)) = read_run(&*file, from, disk_end, (end - position) as usize).await {
                 reading.keep(&Rc::new(run), true);
             }
+            drop(lease);
         });
     }
 
@@ -179,8 +183,8 @@ fn end_of_read(near: &Near, position: u64, length: usize, disk_end: u64) -> u64 
 }
 
 /// Where the run that follows one begins.
-fn behind(run: &Run) -> BatchPlace {
-    BatchPlace { base_offset: run.next_offset, position: run.end_position() }
+fn behind(run: &Run) -> ReadStart {
+    ReadStart { position: run.end_position(), offset: StartOffset::First(run.next_offset) }
 }
 
 /// The length of the read that follows one.

@@ -108,7 +108,7 @@ impl Storage {
     ) -> Result<(), HandOffError> {
         let (storage, _) = Storage::recover(Rc::clone(&runtime), config, paths, disk_id).await?;
         for (spec, parcel) in partitions {
-            storage.insert(&storage.restore(&spec, parcel.unpack()?, None)?);
+            storage.insert(&storage.restore(&spec, parcel.unpack(runtime.wall_clock_ms())?, None)?);
         }
         for replicas in storage.all_replicas().chunks(PARTITIONS_PER_TURN) {
             for replica in replicas {

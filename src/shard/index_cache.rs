@@ -32,6 +32,11 @@ impl IndexCache {
         indexes.push_back((id, segment_base, index));
     }
 
+    /// Forgets a segment's index: the segment is gone.
+    pub fn forget(&self, (id, segment_base): (PartitionId, Offset)) {
+        self.indexes.borrow_mut().retain(|(of, base, _)| (*of, *base) != (id, segment_base));
+    }
+
     /// Forgets a partition's indexes: it was cut or deleted.
     pub fn forget_partition(&self, id: PartitionId) {
         self.indexes.borrow_mut().retain(|(of, ..)| *of != id);

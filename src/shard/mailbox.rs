@@ -12,8 +12,8 @@ use tokio::sync::{mpsc, oneshot};
 use super::fetch::{Watch, Watched};
 use super::inspect::{LogSizes, Look};
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
-use crate::base::ids::{LeaderEpoch, PartitionId};
+use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::protocol::batch::BatchHeader;
 
@@ -50,6 +50,11 @@ pub(super) enum Query {
         current_leader_epoch: LeaderEpoch,
         what: LookUp,
         reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
+    },
+    DeleteRecords {
+        id: PartitionId,
+        up_to: DeleteUpTo,
+        reply: oneshot::Sender<Result<Offset, PartitionError>>,
     },
     /// Looks at a partition's state.
     Inspect { id: PartitionId, look: Look },

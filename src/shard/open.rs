@@ -4,13 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::error::StorageError;
-use super::replica::Replica;
+use super::replica::{Replica, roll};
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, PartitionId};
 use crate::cluster::TopicSettings;
 use crate::log::LogError;
 use crate::log::journal::writer::Journal;
-use crate::log::partition_log::PartitionLog;
+use crate::log::partition_log::{PartitionLog, Roll};
 use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPaths, StateChange};
 use crate::log::segment::path;
 use crate::log::snapshot::StateSnapshot;
@@ -88,11 +88,9 @@ impl Storage {
         self.unclaimed.replace(recovered.into_keys().collect());
         self.make_directories(partitions).await?;
         for replica in self.all_replicas() {
-            // A crash may have come between a move of the log start and the removal of what lies below.
-            self.remove_below_log_start(&replica).await.map_err(|error| LogError::Io {
-                path: replica.log.borrow().directory().to_owned(),
-                source: std::io::Error::other(error.to_string()),
-            })?;
+            // A crash may have come between a move of the log start and the removal of what lies below. The files
+            // belong to no segment then, and go as such.
+            self.remove_below_log_start(&replica);
         }
         Ok(())
     }
@@ -113,8 +111,7 @@ impl Storage {
         })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
-        let segment_bytes = spec.settings.segment_bytes.into();
-        let log = PartitionLog::new(directory, segment_bytes, recovered.segments, next_offset);
+        let log = PartitionLog::new(directory, roll(&spec.settings), recovered.segments, next_offset);
         Ok(Replica::new(spec.id, spec.settings, state, log))
     }
 
@@ -122,7 +119,7 @@ impl Storage {
         let mut state = Partition::new();
         state.become_leader(spec.leader_epoch).expect("the first term follows none");
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
-        let log = PartitionLog::new(directory, spec.settings.segment_bytes.into(), VecDeque::new(), 0);
+        let log = PartitionLog::new(directory, roll(&spec.settings), VecDeque::new(), 0);
         Replica::new(spec.id, spec.settings, state, log)
     }
 
@@ -204,8 +201,8 @@ impl Storage {
         self.runtime.remove_dir_all(&directory).await.map_err(|error| StorageError::disk(&error))
     }
 
-    /// Waits until no write-back and no allocation is amid the files of a partition that is offline, which they
-    /// would make again.
+    /// Waits until no write-back, allocation or removal is amid the files of a partition that is offline, which
+    /// they would make again.
     async fn wait_unused(&self, replica: &Replica) {
         loop {
             let room = self.room.notified();
@@ -215,12 +212,14 @@ impl Storage {
             room.await;
         }
         drop(self.segment_turn.lock().await);
+        drop(self.reclaim_turn.lock().await);
     }
 
     fn forget_memory(&self, replica: &Rc<Replica>) {
         self.change_log(replica, |log| {
             let directory = log.directory().to_owned();
-            *log = PartitionLog::new(directory, 0, VecDeque::new(), log.next_offset());
+            let roll = Roll { segment_bytes: 0, segment_ms: 0 };
+            *log = PartitionLog::new(directory, roll, VecDeque::new(), log.next_offset());
         });
     }
 }

@@ -95,6 +95,15 @@ pub enum LookUpOutcome {
     Nothing,
 }
 
+/// Up to where records are to be deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeleteUpTo {
+    /// Before this offset.
+    Offset(Offset),
+    /// All that is committed.
+    HighWatermark,
+}
+
 /// Where a partition is.
 pub(super) enum Place<'a> {
     Here(Rc<Replica>),
@@ -139,6 +148,16 @@ impl Shard {
             Place::Here(replica) => self.look_up_here(&replica, current_leader_epoch, what).await,
             Place::There(mailbox) => {
                 self.ask(mailbox, |reply| Query::LookUp { id, current_leader_epoch, what, reply }).await?
+            }
+        }
+    }
+
+    /// Deletes records from the start of the log on. Returns the log's start, which is durable then.
+    pub async fn delete_records(&self, id: PartitionId, up_to: DeleteUpTo) -> Result<Offset, PartitionError> {
+        match self.place(id)? {
+            Place::Here(replica) => self.delete_records_here(&replica, up_to).await,
+            Place::There(mailbox) => {
+                self.ask(mailbox, |reply| Query::DeleteRecords { id, up_to, reply }).await?
             }
         }
     }

@@ -11,9 +11,8 @@ use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
 use crate::log::read::read_cold;
-use crate::log::segment::index::{IndexEntry, SparseIndex};
-use crate::log::segment::memory::BatchPlace;
-use crate::log::segment::{Segment, path};
+use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset, TimeRow};
+use crate::log::segment::{NewBatch, Segment, SegmentLease, path};
 use crate::protocol::batch::Batches;
 use crate::runtime::{File, OpenMode};
 
@@ -105,7 +104,7 @@ impl Storage {
             Some(index) => index,
             None => {
                 let file = self.segment_reader(replica, base).await?;
-                self.rebuild_index(&*file, base, end_position).await?
+                self.rebuild_index(&*file, base, end_position).await?.0
             }
         };
         let index = Rc::new(index);
@@ -139,40 +138,38 @@ impl Storage {
         SparseIndex::decode(base, end_position, contents[0].as_slice(), contents[1].as_slice())
     }
 
+    /// The index of a segment file, and the largest timestamp in it.
     pub(super) async fn rebuild_index(
         &self,
         file: &dyn File,
         base: Offset,
         end_position: u64,
-    ) -> Result<SparseIndex, StorageError> {
-        let mut index = SparseIndex::default();
-        let (mut offset, mut max_timestamp) = (base, i64::MIN);
+    ) -> Result<(SparseIndex, TimeRow), StorageError> {
+        let mut rebuilt = Segment::new(base);
         let mut cold = ColdRead {
             segment_base: base,
             from: None,
-            offset,
+            offset: base,
             disk_end: end_position,
             behind: Vec::new(),
             end_position,
+            lease: SegmentLease::default(),
         };
-        let mut position = 0;
-        while position < end_position {
-            cold.offset = offset;
-            let from = BatchPlace { base_offset: offset, position };
+        while rebuilt.end_position < end_position {
+            cold.offset = rebuilt.next_offset;
+            let offset = StartOffset::First(rebuilt.next_offset);
+            let from = ReadStart { position: rebuilt.end_position, offset };
             let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
             let bytes = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?.batches;
             for batch in Batches::new(&bytes).flatten() {
                 let header = batch.batch.header();
-                let position = position + batch.position as u64;
-                let entry =
-                    IndexEntry { offset: header.base_offset, position, max_timestamp_before: max_timestamp };
-                index.note(entry);
-                max_timestamp = max_timestamp.max(header.max_timestamp);
-                offset = header.last_offset() + 1;
+                if header.base_offset != rebuilt.next_offset {
+                    return Err(StorageError::Damaged("batches are not contiguous".into()));
+                }
+                rebuilt.note_batch(&NewBatch::of(header, 0));
             }
-            position += bytes.len() as u64;
         }
-        Ok(index)
+        Ok((rebuilt.index.unwrap_or_default(), rebuilt.largest))
     }
 
     /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.

@@ -10,8 +10,13 @@ use super::error::StorageError;
 use super::fetch::Watchers;
 use crate::base::ids::{Offset, PartitionId};
 use crate::cluster::TopicSettings;
-use crate::log::partition_log::PartitionLog;
+use crate::log::partition_log::{PartitionLog, Roll};
 use crate::partition::Partition;
+
+/// When segments are rolled under these settings.
+pub(super) fn roll(settings: &TopicSettings) -> Roll {
+    Roll { segment_bytes: settings.segment_bytes.into(), segment_ms: settings.segment_ms }
+}
 
 /// A partition that the shard owns. Borrows of its cells never live across an await.
 pub struct Replica {
@@ -35,6 +40,12 @@ pub struct Replica {
     pub(super) is_evictable: Cell<bool>,
     /// Whether a task is giving the partition space on disk.
     pub(super) is_allocating: Cell<bool>,
+    /// The log's start as far as it is durable: segments below it may be removed.
+    pub(super) durable_log_start: Cell<Offset>,
+    /// The journal group of the log start's newest move.
+    pub(super) log_start_sequence: Cell<u64>,
+    /// Whether the partition is among those of which segments may be removed.
+    pub(super) is_reclaimable: Cell<bool>,
     /// Whether the partition's directory exists and holds all segment files' entries durably.
     pub(super) directory_synced: Cell<bool>,
 }
@@ -46,6 +57,7 @@ impl Replica {
         state: Partition,
         log: PartitionLog,
     ) -> Rc<Self> {
+        let log_start = state.progress().log_start();
         Rc::new(Replica {
             id,
             state: RefCell::new(state),
@@ -57,6 +69,9 @@ impl Replica {
             watchers: RefCell::default(),
             is_evictable: Cell::new(false),
             is_allocating: Cell::new(false),
+            durable_log_start: Cell::new(log_start),
+            log_start_sequence: Cell::new(0),
+            is_reclaimable: Cell::new(false),
             directory_synced: Cell::new(false),
         })
     }
@@ -69,7 +84,7 @@ impl Replica {
     /// The topic's configs, or those of its brokers, have changed.
     pub(super) fn set_settings(&self, settings: TopicSettings) {
         self.settings.set(settings);
-        self.log.borrow_mut().set_segment_bytes(settings.segment_bytes.into());
+        self.log.borrow_mut().set_roll(roll(&settings));
     }
 
     /// Why the partition does not serve, if it does not.

@@ -8,11 +8,11 @@ use tokio::sync::mpsc;
 use super::error::StorageError;
 use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use super::phase::Phase;
 use super::replica::Replica;
 use super::shard::Shard;
-use crate::base::ids::LeaderEpoch;
+use crate::base::ids::{LeaderEpoch, Offset};
 use crate::partition::{EpochEnd, FetchError};
 use crate::protocol::batch::{BatchHeader, NO_LEADER_EPOCH};
 
@@ -101,9 +101,23 @@ impl Shard {
         Ok(batch.map_or(LookUpOutcome::Nothing, |batch| LookUpOutcome::InBatch { batch, log_start }))
     }
 
+    pub(super) async fn delete_records_here(
+        &self,
+        replica: &Rc<Replica>,
+        up_to: DeleteUpTo,
+    ) -> Result<Offset, PartitionError> {
+        replica.check_online()?;
+        replica.state.borrow().check_leader_epoch(NO_LEADER_EPOCH)?;
+        let offset = match up_to {
+            DeleteUpTo::Offset(offset) => offset,
+            DeleteUpTo::HighWatermark => replica.state.borrow().progress().high_watermark(),
+        };
+        Ok(self.storage.advance_log_start(replica, offset).await?)
+    }
+
     /// The largest timestamp in the log. Waits until the record that has it is committed.
     async fn max_timestamp(&self, replica: &Rc<Replica>) -> Result<Option<i64>, PartitionError> {
-        let largest = replica.log.borrow().segments().map(|segment| segment.max_timestamp).max();
+        let largest = replica.log.borrow().segments().map(|segment| segment.largest.timestamp).max();
         let last_offset = replica.state.borrow().progress().log_end() - 1;
         if let Some(committed) = replica.commit_waiter(last_offset) {
             committed.await.map_err(|_| PartitionError::NotCommitted)?;
@@ -153,6 +167,13 @@ impl Shard {
             Query::LookUp { id, current_leader_epoch, what, reply } => {
                 let outcome = match self.local(id) {
                     Ok(replica) => self.look_up_here(&replica, current_leader_epoch, what).await,
+                    Err(error) => Err(error),
+                };
+                let _ = reply.send(outcome);
+            }
+            Query::DeleteRecords { id, up_to, reply } => {
+                let outcome = match self.local(id) {
+                    Ok(replica) => self.delete_records_here(&replica, up_to).await,
                     Err(error) => Err(error),
                 };
                 let _ = reply.send(outcome);

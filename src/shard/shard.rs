@@ -139,6 +139,8 @@ impl Shard {
         self.spawn(Rc::clone(self).serve_appends(appends));
         self.spawn(Rc::clone(self).serve_queries(queries));
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).maintain());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must

@@ -9,12 +9,12 @@ use crate::base::ids::Offset;
 use crate::base::limits::WRITE_BACKS_AT_ONCE;
 
 impl Storage {
-    /// Writes everything back and a last checkpoint. Nothing may be appended any more; the maintenance task
-    /// ends by itself. The last bytes of a partition, less than a block, stay in the journal as well: the next
+    /// Writes everything back and a last checkpoint. Nothing may be appended any more; the storage's tasks
+    /// end by themselves. The last bytes of a partition, less than a block, stay in the journal as well: the next
     /// start goes on writing in that block, and no block that holds a sole copy is ever written again.
     pub async fn stop(&self) -> Result<(), StorageError> {
         self.is_stopping.set(true);
-        self.work.notify_one();
+        self.wake_tasks();
         self.cold.ahead.finished().await;
         self.wait_all_durable().await?;
         for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {

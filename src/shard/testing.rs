@@ -106,6 +106,8 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         tail_bytes_max: 8 << 20,
         cold_bytes_max: 8 << 20,
         open_segments_max: 64,
+        retention_check_interval: std::time::Duration::from_secs(300),
+        reclaim_step_bytes: 1 << 20,
     };
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }

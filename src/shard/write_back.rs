@@ -11,10 +11,9 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
-use crate::log::LogError;
 use crate::log::partition_log::WriteBack;
 use crate::log::segment::path;
-use crate::runtime::OpenMode;
+use crate::runtime::{File, OpenMode};
 
 impl Storage {
     /// Writes all whole blocks of some partitions that are durable in the journal, completes segments that were
@@ -72,7 +71,7 @@ impl Storage {
             }
             file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))?;
             file.sync().await.map_err(|error| StorageError::disk(&error))?;
-            if let Err(error) = self.write_indexes(replica, base).await {
+            if let Err(error) = self.write_indexes(replica, base, &*file).await {
                 // They can be made again from the segment; only half-made ones must not stay.
                 tracing::warn!(%error, "a segment is left without its indexes");
                 self.remove_files(&self.index_files(replica, base)).await?;
@@ -88,22 +87,37 @@ impl Storage {
         Ok(true)
     }
 
-    async fn write_indexes(&self, replica: &Replica, base: Offset) -> Result<(), LogError> {
-        let encoded = {
+    async fn write_indexes(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        log_file: &dyn File,
+    ) -> Result<(), StorageError> {
+        let (encoded, end_position) = {
             let mut log = replica.log.borrow_mut();
-            let index = log.segment_mut(base).and_then(|segment| segment.index.as_ref());
-            index.map(|index| index.encode(base))
+            let Some(segment) = log.segment_mut(base) else { return Ok(()) };
+            let index = segment.index.as_ref().filter(|_| !segment.was_cut);
+            (index.map(|index| index.encode(base, segment.largest)), segment.end_position)
         };
-        let Some((offsets, times)) = encoded else { return Ok(()) };
+        let (offsets, times) = match encoded {
+            Some(encoded) => encoded,
+            None => {
+                let (index, largest) = self.rebuild_index(log_file, base, end_position).await?;
+                index.encode(base, largest)
+            }
+        };
         for (path, contents) in self.index_files(replica, base).iter().zip([offsets, times]) {
-            let file = self.runtime.open(path, OpenMode::Write).await.map_err(LogError::io(path))?;
+            let file =
+                self.runtime.open(path, OpenMode::Write).await.map_err(|error| StorageError::disk(&error))?;
             if !contents.is_empty() {
                 let mut buffer = AlignedBuf::copy_of(&contents);
                 buffer.pad_to_block();
-                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(path))?;
+                file.write_at(0, buffer.view(0..buffer.len()))
+                    .await
+                    .map_err(|error| StorageError::disk(&error))?;
             }
-            file.set_length(contents.len() as u64).await.map_err(LogError::io(path))?;
-            file.sync().await.map_err(LogError::io(path))?;
+            file.set_length(contents.len() as u64).await.map_err(|error| StorageError::disk(&error))?;
+            file.sync().await.map_err(|error| StorageError::disk(&error))?;
         }
         Ok(())
     }

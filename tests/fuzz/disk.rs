@@ -90,6 +90,8 @@ impl Scene {
             dirty_bytes_max: 32 * BLOCK_BYTES as u64,
             tail_bytes_max: 12 * BLOCK_BYTES,
             open_segments_max: 64,
+            retention_check_interval: Duration::from_secs(300),
+            reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             cold_bytes_max: 64 * BLOCK_BYTES,
         };
         let (lives, history, acknowledged) = Default::default();

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use corelane::base::ids::{Offset, PartitionId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
@@ -68,6 +69,8 @@ impl Node {
             tail_bytes_max: 24 * BLOCK_BYTES,
             cold_bytes_max: 64 * BLOCK_BYTES,
             open_segments_max: 64,
+            retention_check_interval: Duration::from_secs(300),
+            reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }
     }
@@ -98,6 +101,8 @@ impl Node {
     pub async fn boot(&self) -> Rc<Storage> {
         let storage = self.open().await.unwrap_or_else(|error| panic!("recovery failed: {error}"));
         self.runtime.spawn(Box::pin(Rc::clone(&storage).maintain()));
+        self.runtime.spawn(Box::pin(Rc::clone(&storage).reclaim()));
+        self.runtime.spawn(Box::pin(Rc::clone(&storage).keep_retention()));
         storage
     }
 

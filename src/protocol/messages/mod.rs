@@ -7,6 +7,7 @@ pub mod alter_configs;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
@@ -36,6 +37,7 @@ pub const SERVED: &[Api] = &[
     api_versions::ApiVersionsRequest::API,
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,
+    delete_records::DeleteRecordsRequest::API,
     init_producer_id::InitProducerIdRequest::API,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest::API,
     describe_configs::DescribeConfigsRequest::API,
