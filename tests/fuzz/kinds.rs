@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    SERVED, alter_configs, api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
-    describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions, fetch,
-    find_coordinator, incremental_alter_configs, init_producer_id, list_offsets, metadata,
+    SERVED, alter_configs, api_versions, create_partitions, create_topics, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions,
+    fetch, find_coordinator, incremental_alter_configs, init_producer_id, list_offsets, metadata,
     offset_for_leader_epoch, produce,
 };
 use corelane::protocol::sample::{Dice, Sample, Vocabulary};
@@ -54,6 +54,7 @@ const KINDS: &[Kind] = &[
     Kind::of::<api_versions::ApiVersionsRequest>(),
     Kind::of::<create_partitions::CreatePartitionsRequest>(),
     Kind::of::<create_topics::CreateTopicsRequest>(),
+    Kind::of::<delete_records::DeleteRecordsRequest>(),
     Kind::of::<delete_topics::DeleteTopicsRequest>(),
     Kind::of::<describe_cluster::DescribeClusterRequest>(),
     Kind::of::<describe_configs::DescribeConfigsRequest>(),

@@ -118,9 +118,11 @@ fn write() {
 }
 
 fn create(client: &mut Client, records: &mut Records) {
-    client.create_topic_with("sealed", 2, &[("segment.bytes", "1048576")]);
+    // The records of an old version are old.
+    let for_ever = ("retention.ms", "-1");
+    client.create_topic_with("sealed", 2, &[("segment.bytes", "1048576"), for_ever]);
     for (topic, partitions) in [("numbers", 3), (IDEMPOTENT, 1), (GONE, 1)] {
-        client.create_topic(topic, partitions);
+        client.create_topic_with(topic, partitions, &[for_ever]);
     }
     for (topic, partitions) in [("sealed", 2), ("numbers", 3), (IDEMPOTENT, 1)] {
         records.topics.insert(topic.to_owned(), vec![Vec::new(); partitions]);
