@@ -59,7 +59,7 @@ const EXCEPTIONS: [(&str, &str, &str); 1] =
 
 /// Folders that know that the runtime is glommio's: who starts executors, and who uses sockets. All others hold an
 /// `Rc<dyn Runtime>` and run in the simulation too.
-const KNOW_THE_RUNTIME: [&str; 3] = ["runtime/", "server/", "connection/"];
+const KNOW_THE_RUNTIME: [&str; 4] = ["runtime/", "startup/", "server/", "connection/"];
 
 /// Lines of a file at most. Longer ones have more than one job.
 const LINES_MAX: usize = 500;

@@ -299,6 +299,11 @@ pub const SHARD_PORT_OFFSET: u16 = 100;
 /// Orders of the main thread that wait for a shard: one for each step of start and stop, so it never waits.
 pub const SHARD_ORDERS_MAX: usize = 4;
 
+/// How often a start looks again at ports that are in use. Reached: it is refused.
+pub const PORT_RELEASE_TRIES: u32 = 100;
+/// Pause between two looks.
+pub const PORT_RELEASE_PAUSE_MS: u64 = 50;
+
 /// Shards whose files are made at the same time at the first start: enough to keep a fast disk busy with zeros.
 /// Further ones wait.
 pub const SHARDS_BUILT_AT_ONCE: usize = 8;

@@ -32,6 +32,11 @@ pub fn wall_clock_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
 }
 
+/// Suspends the calling thread, which is no shard's.
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
+}
+
 /// [`Runtime::random_u64`] for threads that are no shards.
 pub fn random_u64() -> u64 {
     // SipHash of nothing under keys that the standard library takes from the operating system and changes each

@@ -12,7 +12,8 @@ COMPRESSION_MASK = 0x07
 
 
 def compressions(bootstrap, topic, partition):
-    """The names of the codecs of a partition's batches."""
+    """The names of the codecs of a partition's batches; `none` only where nothing is compressed, for clients send a
+    batch as it is if compression would make it longer."""
     with Connection(bootstrap) as connection:
         found = messages.metadata(connection, topic)
     names = set()
@@ -25,7 +26,7 @@ def compressions(bootstrap, topic, partition):
                 names.add(COMPRESSIONS[attributes & COMPRESSION_MASK])  # the order of the list is Kafka's
                 offset = end
             if offset >= high_watermark:
-                return names
+                return names - {"none"} or names
 
 
 def batches(data):
