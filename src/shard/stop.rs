@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use futures_util::future::try_join_all;
+
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
@@ -21,8 +23,8 @@ impl Storage {
             self.write_back(some).await?;
         }
         self.checkpoint().await?;
-        for replica in self.all_replicas() {
-            self.park(&replica).await?;
+        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+            try_join_all(some.iter().map(|replica| self.park(replica))).await?;
         }
         Ok(())
     }
