@@ -9,11 +9,12 @@ use std::rc::Rc;
 
 use corelane::base::buffer::AlignedBuf;
 use corelane::base::ids::{PartitionId, TopicId};
+use corelane::cluster::TopicSettings;
 use corelane::log::journal::entry::{Entry, EntryKind};
 use corelane::log::journal::group::{GroupBuilder, GroupHeader};
 use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
-use corelane::protocol::batch::{BatchBuilder, BatchHeader};
+use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
 use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -81,12 +82,16 @@ fn shard() -> Shard {
         segment_bytes: 256 << 20,
         dirty_bytes_max: 16 << 20,
         tail_bytes_max: 32 << 20,
+        cold_bytes_max: 32 << 20,
+        open_segments_max: 64,
+        retention_check_interval: std::time::Duration::from_secs(300),
+        reclaim_step_bytes: 64 << 20,
     };
     let spec = PartitionSpec {
         id: partition(0),
         topic_name: "bench".to_owned(),
         leader_epoch: 1,
-        segment_bytes: config.segment_bytes,
+        settings: TopicSettings { segment_bytes: 256 << 20, ..TopicSettings::default() },
     };
     let storage = runtime.run(async {
         recovery::create(&dynamic, &paths, [0; 16], shape).await.expect("created");
@@ -135,5 +140,22 @@ fn fetch_slices(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, group_assembly, append_to_acknowledgement, fetch_slices);
+/// What it costs to look at batches that were read from disk, and to check their CRCs, which is done once for each
+/// read.
+fn run_check(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("run_check");
+    for (name, length) in [("1KiB", 1 << 10), ("16KiB", 16 << 10)] {
+        let batch = BatchBuilder::new().record(0, None, Some(&vec![7; length])).build();
+        let run = batch.repeat((512 << 10) / batch.len());
+        group.throughput(Throughput::Bytes(run.len() as u64));
+        let unchecked = || Batches::new(black_box(&run)).flatten().count();
+        group.bench_function(format!("{name}/unchecked"), |bencher| bencher.iter(unchecked));
+        let checked = || Batches::new(black_box(&run)).check_crc().flatten().count();
+        assert_eq!(checked(), run.len() / batch.len());
+        group.bench_function(format!("{name}/checked"), |bencher| bencher.iter(checked));
+    }
+    group.finish();
+}
+
+criterion_group!(benches, group_assembly, append_to_acknowledgement, fetch_slices, run_check);
 criterion_main!(benches);

@@ -6,8 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch, init_producer_id,
-    list_offsets, metadata, produce,
+    alter_configs, api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
+    describe_configs, describe_topic_partitions, fetch, find_coordinator, incremental_alter_configs,
+    init_producer_id, list_offsets, metadata, produce,
 };
 use corelane::protocol::{Message, Reader, Request, Writer, decode_allowance};
 
@@ -98,8 +99,13 @@ fn hostile_bytes_cannot_make_decoding_allocate_more_than_a_small_multiple_of_the
     check_both::<create_topics::CreateTopicsRequest>(&mut largest);
     check_both::<delete_topics::DeleteTopicsRequest>(&mut largest);
     check_both::<describe_cluster::DescribeClusterRequest>(&mut largest);
+    check_both::<alter_configs::AlterConfigsRequest>(&mut largest);
+    check_both::<create_partitions::CreatePartitionsRequest>(&mut largest);
+    check_both::<incremental_alter_configs::IncrementalAlterConfigsRequest>(&mut largest);
+    check_both::<describe_topic_partitions::DescribeTopicPartitionsRequest>(&mut largest);
     check_both::<describe_configs::DescribeConfigsRequest>(&mut largest);
     check_both::<fetch::FetchRequest>(&mut largest);
+    check_both::<find_coordinator::FindCoordinatorRequest>(&mut largest);
     check_both::<init_producer_id::InitProducerIdRequest>(&mut largest);
     check_both::<list_offsets::ListOffsetsRequest>(&mut largest);
     check_both::<metadata::MetadataRequest>(&mut largest);

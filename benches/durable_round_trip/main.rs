@@ -8,11 +8,15 @@
 //! `cargo bench --bench durable_round_trip [-- DIRECTORY]`: the directory (default: below target/) chooses the
 //! disk. Machines are noisy: compare within a run only.
 
+#[path = "../support/broker.rs"]
 mod broker;
 mod echo;
+mod producer;
+#[path = "../support/wire.rs"]
+mod wire;
 mod write;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
@@ -59,8 +63,9 @@ fn main() {
     let (rounds, operations, warm_up) =
         if is_measuring { (ROUNDS, OPERATIONS_PER_ROUND, WARM_UP_OPERATIONS) } else { (1, 10, 1) };
 
-    let mut broker = broker::Broker::start(directory.path());
-    let mut producer = broker::Producer::connect(&broker, RECORD_BYTES);
+    let program = Path::new(env!("CARGO_BIN_EXE_corelane"));
+    let mut broker = broker::Broker::start(program, directory.path(), &[] as &[&str]);
+    let mut producer = producer::Producer::connect(&broker, RECORD_BYTES);
     let mut echo = echo::Echo::start(producer.request_bytes(), producer.response_bytes());
     let mut writer = write::Writer::create(&directory.path().join("bare-write"));
     let mut subjects = [

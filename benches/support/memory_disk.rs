@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use corelane::base::buffer::AlignedBuf;
-use corelane::runtime::{File, OpenMode, Runtime};
+use corelane::runtime::{DiskSpace, File, OpenMode, Runtime};
 use futures_util::FutureExt;
 use futures_util::future::{LocalBoxFuture, ready};
 
@@ -181,6 +181,10 @@ impl Runtime for MemoryRuntime {
         let mut found: Vec<_> = files.keys().filter(|file| file.parent() == Some(path)).cloned().collect();
         found.sort();
         done(found)
+    }
+
+    fn disk_space(&self, _: &Path) -> LocalBoxFuture<'static, io::Result<DiskSpace>> {
+        done(DiskSpace { total_bytes: 0, usable_bytes: 0 })
     }
 
     fn now(&self) -> Duration {

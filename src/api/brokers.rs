@@ -19,7 +19,7 @@ pub(super) fn brokers(shard: &Shard, listener: ListenerIndex) -> impl Iterator<I
 
 fn broker(shard: &Shard, listener: ListenerIndex, number: ShardId) -> Broker<'_> {
     Broker {
-        id: shard.config.node_id.broker_id(number),
+        id: shard.config.broker_id(number),
         address: shard.endpoints.of_shard(listener, number),
         rack: &shard.config.broker_rack,
     }
@@ -28,5 +28,5 @@ fn broker(shard: &Shard, listener: ListenerIndex, number: ShardId) -> Broker<'_>
 /// The broker that clients send administrative requests to. Any would do; all say the same one, so that tools do
 /// not see it wander.
 pub(super) fn controller(shard: &Shard) -> BrokerId {
-    shard.config.node_id.broker_id(ShardId(0))
+    shard.config.broker_id(ShardId(0))
 }

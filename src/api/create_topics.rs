@@ -1,17 +1,15 @@
 //! CreateTopics.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
-
-use futures_util::future::{Either, select};
 
 use crate::cluster::{CreatedTopic, NewTopic, ReplicaAssignment, effective_configs};
 use crate::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest, CreateTopicsResponse,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::{Shard, topic_defaults};
+use crate::shard::Shard;
 
+use super::commands::carried_out;
 use super::describe_configs::config_source;
 use super::errors::cluster_error;
 use super::reply::{Reply, respond};
@@ -28,9 +26,9 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Cre
     let created_names: Vec<_> = once.iter().map(|topic| topic.name.clone()).collect();
     let new = once.into_iter().map(new_topic).collect();
     let command = shard.metadata.create_topics(new, request.validate_only);
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let mut topics: Vec<CreatableTopicResult> = match select(command, shard.runtime.sleep(timeout)).await {
-        Either::Left((Ok(outcomes), _)) => created_names
+    let outcomes = carried_out(shard, command, request.timeout_ms, "The topic was not created").await;
+    let mut topics: Vec<CreatableTopicResult> = match outcomes {
+        Ok(outcomes) => created_names
             .into_iter()
             .zip(outcomes)
             .map(|(name, outcome)| match outcome {
@@ -38,14 +36,8 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Cre
                 Err(error) => refusal(name, cluster_error(&error), error.to_string()),
             })
             .collect(),
-        Either::Left((Err(error), _)) => {
-            let refuse = |name| refusal(name, ErrorCode::KafkaStorageError, error.to_string());
-            created_names.into_iter().map(refuse).collect()
-        }
-        Either::Right(_) => {
-            let reason = "The topic was not created in time; it may yet be.";
-            let refuse = |name| refusal(name, ErrorCode::RequestTimedOut, reason.to_owned());
-            created_names.into_iter().map(refuse).collect()
+        Err((code, reason)) => {
+            created_names.into_iter().map(|name| refusal(name, code, reason.clone())).collect()
         }
     };
     let duplicates: BTreeMap<_, _> = twice.into_iter().map(|topic| (topic.name, ())).collect();
@@ -72,7 +64,7 @@ fn new_topic(topic: CreatableTopic) -> NewTopic {
 }
 
 fn describe(shard: &Shard, created: CreatedTopic) -> CreatableTopicResult {
-    let configs = effective_configs(&created.configs, &topic_defaults(&shard.config));
+    let configs = effective_configs(&created.configs, &shard.topic_defaults());
     let configs = configs.into_iter().map(|config| CreatableTopicConfigs {
         name: config.name.to_owned(),
         value: Some(config.value),

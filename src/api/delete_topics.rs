@@ -1,9 +1,5 @@
 //! DeleteTopics.
 
-use std::time::Duration;
-
-use futures_util::future::{Either, select};
-
 use crate::base::ids::TopicId;
 use crate::cluster::TopicRef;
 use crate::protocol::messages::delete_topics::{
@@ -11,6 +7,7 @@ use crate::protocol::messages::delete_topics::{
 };
 use crate::protocol::{ErrorCode, RequestHeader};
 
+use super::commands::carried_out;
 use super::errors::cluster_error;
 use super::reply::{Reply, respond};
 use super::router::Caller;
@@ -27,9 +24,9 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Del
         None => TopicRef::Id(*id),
     });
     let command = shard.metadata.delete_topics(refs.collect());
-    let timeout = Duration::from_millis(u64::try_from(request.timeout_ms).unwrap_or(0));
-    let mut responses: Vec<DeletableTopicResult> = match select(command, shard.runtime.sleep(timeout)).await {
-        Either::Left((Ok(outcomes), _)) => valid
+    let outcomes = carried_out(shard, command, request.timeout_ms, "The topic was not deleted").await;
+    let mut responses: Vec<DeletableTopicResult> = match outcomes {
+        Ok(outcomes) => valid
             .into_iter()
             .zip(outcomes)
             .map(|(topic, outcome)| match outcome {
@@ -41,17 +38,7 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Del
                 Err(error) => refusal(topic, cluster_error(&error), error.to_string()),
             })
             .collect(),
-        Either::Left((Err(error), _)) => {
-            let refuse = |topic| refusal(topic, ErrorCode::KafkaStorageError, error.to_string());
-            valid.into_iter().map(refuse).collect()
-        }
-        Either::Right(_) => {
-            let reason = "The topic was not deleted in time; it may yet be.";
-            valid
-                .into_iter()
-                .map(|topic| refusal(topic, ErrorCode::RequestTimedOut, reason.to_owned()))
-                .collect()
-        }
+        Err((code, reason)) => valid.into_iter().map(|topic| refusal(topic, code, reason.clone())).collect(),
     };
     responses.extend(invalid.into_iter().map(|topic| {
         let reason = "A topic must be named once, by its name or by its id.";

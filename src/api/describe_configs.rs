@@ -1,148 +1,152 @@
-//! DescribeConfigs: topics' configs, and the broker's own, which are set in its configuration and nowhere else.
+//! DescribeConfigs: what holds for topics and brokers, who says so, and what would hold otherwise.
 
-use crate::cluster::{ConfigKind, ConfigSource as Source, EffectiveConfig, effective_configs};
-use crate::config::keys::{Fallback, KEYS};
-use crate::config::{Config, keys::Key};
+use std::collections::HashSet;
+
+use crate::base::limits::DESCRIBED_PER_TURN;
+use crate::cluster::{
+    ConfigKind, ConfigResource, ConfigSource as Source, EffectiveConfig, Synonym, effective_configs,
+    validate_topic_name,
+};
 use crate::protocol::messages::describe_configs::{
     ConfigSource, ConfigType, DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
-    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym, ResourceType,
+    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::{Shard, topic_defaults};
+use crate::shard::Shard;
 
-use super::brokers::brokers;
-use super::reply::{Reply, respond};
+use super::alter_configs::resource;
+use super::broker_configs::{broker_configs, cluster_configs};
+use super::commands::Refusal;
+use super::errors::cluster_error;
+use super::reply::{Reply, respond_charged, set_aside};
 use super::router::Caller;
 
-type Refusal = (ErrorCode, String);
+/// About the bytes of one described resource while the response is put together, explanations included.
+const RESOURCE_BYTES: u64 = 16 << 10;
 
-pub(super) fn handle(caller: &Caller, header: &RequestHeader, request: &DescribeConfigsRequest) -> Reply {
-    let results = request.resources.iter().map(|resource| describe(caller, request, resource)).collect();
-    respond(header, &DescribeConfigsResponse { throttle_time_ms: 0, results })
+/// The same of one config.
+const CONFIG_BYTES: u64 = 512;
+
+/// A config as it is described.
+pub(super) struct Described {
+    pub(super) config: EffectiveConfig,
+    pub(super) is_read_only: bool,
+}
+
+pub(super) async fn handle(
+    caller: &Caller,
+    header: &RequestHeader,
+    request: &DescribeConfigsRequest,
+) -> Reply {
+    let about_bytes = request.resources.iter().map(|resource| match &resource.configuration_keys {
+        Some(keys) => RESOURCE_BYTES.min(keys.len() as u64 * CONFIG_BYTES),
+        None => RESOURCE_BYTES,
+    });
+    let charge = set_aside(&caller.shard, about_bytes.sum()).await;
+    let mut seen = HashSet::new();
+    let mut results = Vec::new();
+    for (number, resource) in request.resources.iter().enumerate() {
+        // A response must not be longer than the configs because a resource is named again and again.
+        let is_short = resource.configuration_keys.is_some();
+        let is_new = is_short || seen.insert((resource.resource_type, resource.resource_name.as_str()));
+        results.push(describe(caller, request, resource, is_new));
+        if number % DESCRIBED_PER_TURN == DESCRIBED_PER_TURN - 1 {
+            caller.shard.runtime.yield_now().await;
+        }
+    }
+    respond_charged(header, &DescribeConfigsResponse { throttle_time_ms: 0, results }, charge)
 }
 
 fn describe(
     caller: &Caller,
     request: &DescribeConfigsRequest,
     resource: &DescribeConfigsResource,
+    is_new: bool,
 ) -> DescribeConfigsResult {
-    let found = match resource.resource_type {
-        kind if kind == ResourceType::Topic as i8 => topic_configs(&caller.shard, &resource.resource_name),
-        kind if kind == ResourceType::Broker as i8 => broker_configs(caller, &resource.resource_name),
-        other => Err((ErrorCode::InvalidRequest, format!("Unsupported resource type {other}."))),
+    let found = match is_new {
+        true => configs_of(caller, resource),
+        false => Err((ErrorCode::InvalidRequest, "Each resource must appear at most once.".to_owned())),
     };
-    let (error_code, error_message, mut configs) = match found {
+    let (error_code, error_message, configs) = match found {
         Ok(configs) => (ErrorCode::None, None, configs),
         Err((code, message)) => (code, Some(message), Vec::new()),
     };
-    if let Some(wanted) = &resource.configuration_keys {
-        configs.retain(|config| wanted.contains(&config.name));
-    }
-    for config in &mut configs {
-        if !request.include_synonyms {
-            config.synonyms.clear();
-        }
-        if !request.include_documentation {
-            config.documentation = None;
-        }
-    }
+    let wanted: Option<HashSet<&str>> =
+        resource.configuration_keys.as_ref().map(|keys| keys.iter().map(String::as_str).collect());
+    let is_wanted =
+        |described: &Described| wanted.as_ref().is_none_or(|wanted| wanted.contains(described.config.name));
+    let configs = configs.into_iter().filter(is_wanted).map(|described| entry(described, request));
     DescribeConfigsResult {
         error_code,
         error_message,
         resource_type: resource.resource_type,
         resource_name: resource.resource_name.clone(),
-        configs,
+        configs: configs.collect(),
     }
 }
 
-fn topic_configs(shard: &Shard, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    let image = shard.image();
-    let topic = image.topic_named(name);
-    let topic = topic.ok_or_else(|| {
-        (ErrorCode::UnknownTopicOrPartition, ErrorCode::UnknownTopicOrPartition.meaning().to_owned())
-    })?;
-    let configs = effective_configs(&topic.record.configs, &topic_defaults(&shard.config));
-    Ok(configs.into_iter().map(topic_config).collect())
+fn configs_of(caller: &Caller, wanted: &DescribeConfigsResource) -> Result<Vec<Described>, Refusal> {
+    match resource(wanted.resource_type, &wanted.resource_name)? {
+        ConfigResource::Topic(name) => topic_configs(&caller.shard, &name),
+        ConfigResource::Broker(Some(broker)) => broker_configs(caller, broker),
+        ConfigResource::Broker(None) => Ok(cluster_configs(&caller.shard)),
+    }
 }
 
-fn topic_config(config: EffectiveConfig) -> DescribeConfigsResourceResult {
-    let config_type = match config.kind {
+fn topic_configs(shard: &Shard, name: &str) -> Result<Vec<Described>, Refusal> {
+    validate_topic_name(name).map_err(|error| (cluster_error(&error), error.to_string()))?;
+    let image = shard.image();
+    let unknown = ErrorCode::UnknownTopicOrPartition;
+    let topic = image.topic_named(name).ok_or_else(|| (unknown, unknown.meaning().to_owned()))?;
+    let configs = effective_configs(&topic.record.configs, &shard.topic_defaults());
+    Ok(configs.into_iter().map(|config| Described { config, is_read_only: false }).collect())
+}
+
+fn entry(described: Described, request: &DescribeConfigsRequest) -> DescribeConfigsResourceResult {
+    let Described { config, is_read_only } = described;
+    let synonyms = match request.include_synonyms {
+        true => config.synonyms.into_iter().map(synonym).collect(),
+        false => Vec::new(),
+    };
+    let documentation = Some(config.doc).filter(|doc| request.include_documentation && !doc.is_empty());
+    DescribeConfigsResourceResult {
+        name: config.name.to_owned(),
+        value: Some(config.value),
+        read_only: is_read_only,
+        config_source: config_source(config.source) as i8,
+        is_sensitive: false,
+        synonyms,
+        config_type: config_type(config.kind) as i8,
+        documentation: documentation.map(str::to_owned),
+    }
+}
+
+fn synonym(synonym: Synonym) -> DescribeConfigsSynonym {
+    DescribeConfigsSynonym {
+        name: synonym.name.to_owned(),
+        value: Some(synonym.value),
+        source: config_source(synonym.source) as i8,
+    }
+}
+
+/// The wire's number for where a config comes from.
+pub(super) fn config_source(source: Source) -> ConfigSource {
+    match source {
+        Source::Topic => ConfigSource::DynamicTopicConfig,
+        Source::Broker => ConfigSource::DynamicBrokerConfig,
+        Source::Cluster => ConfigSource::DynamicDefaultBrokerConfig,
+        Source::Static => ConfigSource::StaticBrokerConfig,
+        Source::Default => ConfigSource::DefaultConfig,
+    }
+}
+
+fn config_type(kind: ConfigKind) -> ConfigType {
+    match kind {
         ConfigKind::Boolean => ConfigType::Boolean,
         ConfigKind::Text => ConfigType::String,
         ConfigKind::Int => ConfigType::Int,
         ConfigKind::Long => ConfigType::Long,
         ConfigKind::Double => ConfigType::Double,
         ConfigKind::List => ConfigType::List,
-    };
-    entry(config.name, config.value, config_source(config.source), config_type, config.doc, false)
-}
-
-/// The wire's number for where a topic's config comes from.
-pub(super) fn config_source(source: Source) -> ConfigSource {
-    match source {
-        Source::Topic => ConfigSource::DynamicTopicConfig,
-        Source::Broker => ConfigSource::StaticBrokerConfig,
-        Source::Default => ConfigSource::DefaultConfig,
-    }
-}
-
-/// The configs of one of the brokers, or by an empty name what is set for all of them while they run: nothing.
-fn broker_configs(caller: &Caller, name: &str) -> Result<Vec<DescribeConfigsResourceResult>, Refusal> {
-    if name.is_empty() {
-        return Ok(Vec::new());
-    }
-    let shard = &caller.shard;
-    let is_known = brokers(shard, caller.listener).any(|broker| broker.id.to_string() == name);
-    if !is_known {
-        return Err((ErrorCode::InvalidRequest, format!("There is no broker {name}.")));
-    }
-    Ok(broker_values(&shard.config).into_iter().map(broker_config).collect())
-}
-
-/// The broker's configs that tools look at, with Kafka's types.
-fn broker_values(config: &Config) -> Vec<(&'static str, String, ConfigType)> {
-    vec![
-        ("auto.create.topics.enable", config.auto_create_topics_enable.to_string(), ConfigType::Boolean),
-        ("broker.rack", config.broker_rack.clone(), ConfigType::String),
-        ("default.replication.factor", "1".to_owned(), ConfigType::Int),
-        ("fetch.max.bytes", config.fetch_max_bytes.to_string(), ConfigType::Int),
-        ("log.segment.bytes", config.log_segment_bytes.to_string(), ConfigType::Int),
-        ("max.connections", config.max_connections.to_string(), ConfigType::Int),
-        ("message.max.bytes", config.message_max_bytes.to_string(), ConfigType::Int),
-        ("min.insync.replicas", "1".to_owned(), ConfigType::Int),
-        ("node.id", config.node_id.to_string(), ConfigType::Int),
-        ("num.partitions", config.num_partitions.to_string(), ConfigType::Int),
-        ("socket.request.max.bytes", config.socket_request_max_bytes.to_string(), ConfigType::Int),
-    ]
-}
-
-fn broker_config(
-    (name, value, config_type): (&'static str, String, ConfigType),
-) -> DescribeConfigsResourceResult {
-    let key: Option<&Key> = KEYS.iter().find(|key| key.name == name);
-    let is_default = key.is_none_or(|key| matches!(key.fallback, Fallback::Fixed(text) if text == value));
-    let source = if is_default { ConfigSource::DefaultConfig } else { ConfigSource::StaticBrokerConfig };
-    entry(name, value, source, config_type, key.map_or("", |key| key.doc), true)
-}
-
-fn entry(
-    name: &str,
-    value: String,
-    source: ConfigSource,
-    config_type: ConfigType,
-    doc: &str,
-    read_only: bool,
-) -> DescribeConfigsResourceResult {
-    let synonym =
-        DescribeConfigsSynonym { name: name.to_owned(), value: Some(value.clone()), source: source as i8 };
-    DescribeConfigsResourceResult {
-        name: name.to_owned(),
-        value: Some(value),
-        read_only,
-        config_source: source as i8,
-        is_sensitive: false,
-        synonyms: vec![synonym],
-        config_type: config_type as i8,
-        documentation: Some(doc.to_owned()).filter(|doc| !doc.is_empty()),
     }
 }

@@ -4,7 +4,7 @@ use crate::cluster::ClusterError;
 use crate::partition::{AppendError, FetchError, LeaderEpochError, ProducerError};
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::InvalidBatch;
-use crate::shard::{PartitionError, StorageError};
+use crate::shard::{PartitionError, SessionError, StorageError};
 
 /// The code of a refused operation on a partition.
 pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
@@ -29,6 +29,7 @@ fn storage_error(error: &StorageError) -> ErrorCode {
         StorageError::OutOfService(_) | StorageError::Damaged(_) | StorageError::Disk(_) => {
             ErrorCode::KafkaStorageError
         }
+        StorageError::Corrupt(_) => ErrorCode::CorruptMessage,
         StorageError::TooLarge(_) => ErrorCode::MessageTooLarge,
         StorageError::Append(error) => match error {
             AppendError::NotLeader => ErrorCode::NotLeaderOrFollower,
@@ -44,6 +45,15 @@ fn storage_error(error: &StorageError) -> ErrorCode {
         StorageError::Fetch(FetchError::OffsetOutOfRange { .. }) | StorageError::OutsideLog(_) => {
             ErrorCode::OffsetOutOfRange
         }
+    }
+}
+
+/// The code of a fetch session that does not go on.
+pub(super) fn session_error(error: SessionError) -> ErrorCode {
+    match error {
+        SessionError::IdNotFound => ErrorCode::FetchSessionIdNotFound,
+        SessionError::InvalidEpoch => ErrorCode::InvalidFetchSessionEpoch,
+        SessionError::TopicId => ErrorCode::FetchSessionTopicIdError,
     }
 }
 
@@ -80,6 +90,7 @@ pub(super) fn cluster_error(error: &ClusterError) -> ErrorCode {
         ClusterError::InvalidConfig(_) => ErrorCode::InvalidConfig,
         ClusterError::UnknownTopic => ErrorCode::UnknownTopicOrPartition,
         ClusterError::UnknownTopicId => ErrorCode::UnknownTopicId,
+        ClusterError::UnknownBroker(_) => ErrorCode::BrokerIdNotRegistered,
         ClusterError::PolicyViolation(_) => ErrorCode::PolicyViolation,
     }
 }

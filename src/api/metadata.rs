@@ -3,10 +3,11 @@
 //! A topic that is created because it was asked for is waited for and described in the same response: the command
 //! completes once every shard has opened its partitions, so the client can use it at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::base::ids::TopicId;
+use crate::base::ids::{BrokerId, TopicId};
+use crate::base::limits::DESCRIBED_PER_TURN;
 use crate::cluster::{Image, NewTopic, PartitionRecord, Topic, is_internal, validate_topic_name};
 use crate::protocol::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
@@ -18,22 +19,44 @@ use crate::shard::Shard;
 use super::brokers::{brokers, controller};
 use super::errors::cluster_error;
 use super::operations::{on_cluster, on_topic};
-use super::reply::{Reply, respond};
+use super::reply::{Reply, respond_charged, set_aside};
 use super::router::Caller;
 
 pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: MetadataRequest) -> Reply {
     let shard = &caller.shard;
-    let mut topics: Vec<_> = match asked_topics(&request, header.version) {
-        None => shard.image().topics().map(|topic| describe(shard, topic)).collect(),
-        Some(asked) => {
-            let may_create = request.allow_auto_topic_creation && shard.config.auto_create_topics_enable;
-            let refusals = if may_create { create_missing(shard, asked).await } else { HashMap::new() };
-            let image = shard.image();
-            asked.iter().map(|topic| describe_asked(shard, &image, topic, &refusals)).collect()
+    let operations = on_topic(request.include_topic_authorized_operations);
+    let asked = asked_topics(&request, header.version);
+    let refusals = match &asked {
+        Some(asked) if request.allow_auto_topic_creation && shard.config.auto_create_topics_enable => {
+            create_missing(shard, asked).await
+        }
+        _ => HashMap::new(),
+    };
+    let image = shard.image();
+    let charge = set_aside(shard, estimate(&image, asked.as_deref())).await;
+    let mut topics = Vec::new();
+    let mut described = 0;
+    let mut add = async |mut topic: MetadataResponseTopic| {
+        if topic.error_code == ErrorCode::None {
+            topic.topic_authorized_operations = operations;
+        }
+        topics.push(topic);
+        described += 1;
+        if described % DESCRIBED_PER_TURN == 0 {
+            shard.runtime.yield_now().await;
         }
     };
-    for topic in topics.iter_mut().filter(|topic| topic.error_code == ErrorCode::None) {
-        topic.topic_authorized_operations = on_topic(request.include_topic_authorized_operations);
+    match asked {
+        None => {
+            for topic in image.topics() {
+                add(describe(shard, topic)).await;
+            }
+        }
+        Some(asked) => {
+            for topic in asked {
+                add(describe_asked(shard, &image, topic, &refusals)).await;
+            }
+        }
     }
     let brokers = brokers(shard, caller.listener).map(|broker| MetadataResponseBroker {
         node_id: broker.id,
@@ -43,22 +66,50 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Met
     });
     let response = MetadataResponse {
         brokers: brokers.collect(),
-        cluster_id: Some(shard.image().cluster().cluster_id.to_string()),
+        cluster_id: Some(image.cluster().cluster_id.to_string()),
         controller_id: controller(shard),
         topics,
         cluster_authorized_operations: on_cluster(request.include_cluster_authorized_operations),
         ..Default::default()
     };
-    respond(header, &response)
+    respond_charged(header, &response, charge)
 }
 
-/// The topics that were asked for; `None` for all. Version 0 has no null: there, none means all.
-fn asked_topics(request: &MetadataRequest, version: i16) -> Option<&[MetadataRequestTopic]> {
-    request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())
+/// About the bytes that the response takes while it is put together.
+fn estimate(image: &Image, asked: Option<&[&MetadataRequestTopic]>) -> u64 {
+    let bytes = |topic: &Arc<Topic>| {
+        let partition_bytes = size_of::<MetadataResponsePartition>() + 2 * size_of::<BrokerId>();
+        size_of::<MetadataResponseTopic>() + topic.partitions.len() * partition_bytes
+    };
+    let sum: usize = match asked {
+        None => image.topics().map(bytes).sum(),
+        Some(asked) => asked.iter().filter_map(|topic| find(image, topic)).map(bytes).sum(),
+    };
+    sum as u64
+}
+
+/// The topic that is asked for, if it exists.
+fn find<'a>(image: &'a Image, asked: &MetadataRequestTopic) -> Option<&'a Arc<Topic>> {
+    match asked.topic_id {
+        TopicId::ZERO => image.topic_named(asked.name.as_deref().unwrap_or_default()),
+        id => image.topic(id),
+    }
+}
+
+/// The topics that were asked for, each once; `None` for all. Version 0 has no null: there, none means all.
+fn asked_topics(request: &MetadataRequest, version: i16) -> Option<Vec<&MetadataRequestTopic>> {
+    let topics = request.topics.as_deref().filter(|topics| version > 0 || !topics.is_empty())?;
+    // A response must not be longer than the metadata because a topic is named again and again.
+    let mut seen = HashSet::with_capacity(topics.len());
+    let once = topics.iter().filter(|topic| {
+        let named = topic.name.as_deref().filter(|_| topic.topic_id == TopicId::ZERO);
+        seen.insert((topic.topic_id, named))
+    });
+    Some(once.collect())
 }
 
 /// Creates the topics that are asked for by name and do not exist. Returns why some could not be.
-async fn create_missing(shard: &Shard, asked: &[MetadataRequestTopic]) -> HashMap<String, ErrorCode> {
+async fn create_missing(shard: &Shard, asked: &[&MetadataRequestTopic]) -> HashMap<String, ErrorCode> {
     let image = shard.image();
     let by_name = asked.iter().filter(|topic| topic.topic_id == TopicId::ZERO);
     let mut missing: Vec<&str> = by_name
@@ -102,12 +153,9 @@ fn describe_asked(
         is_internal: is_internal(name),
         ..Default::default()
     };
-    if asked.topic_id != TopicId::ZERO {
-        let found = image.topic(asked.topic_id);
-        return found.map_or_else(|| unknown(ErrorCode::UnknownTopicId), |topic| describe(shard, topic));
-    }
-    match image.topic_named(name) {
+    match find(image, asked) {
         Some(topic) => describe(shard, topic),
+        None if asked.topic_id != TopicId::ZERO => unknown(ErrorCode::UnknownTopicId),
         None if validate_topic_name(name).is_err() => unknown(ErrorCode::InvalidTopicException),
         None => match refusals.get(name) {
             // Somebody else was faster, and its partitions are being opened.

@@ -1,30 +1,44 @@
 //! Kafka's requests, one file each: what each means for this broker. The router takes a frame apart and finds the
 //! file; `errors` says which Kafka error each refusal is.
 
+mod accept;
+mod alter_configs;
 mod api_versions;
+mod broker_configs;
 mod brokers;
+mod commands;
+mod cost;
+mod create_partitions;
 mod create_topics;
-mod decompress;
+mod delete_records;
 mod delete_topics;
 mod describe_cluster;
 mod describe_configs;
+mod describe_log_dirs;
+mod describe_producers;
+mod describe_topic_partitions;
 mod errors;
 mod fetch;
+mod find_coordinator;
 mod guard;
 mod init_producer_id;
 mod leader_hints;
 mod list_offsets;
 mod metadata;
+mod offset_for_leader_epoch;
 mod operations;
 mod pending_produce;
 mod produce;
+mod recompress;
 mod record_time;
 mod reply;
 mod router;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 mod topics;
 
+pub use cost::request_cost;
 pub use guard::is_guarded;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};

@@ -64,7 +64,10 @@ pub struct PendingProduce {
     acks: Option<Acks>,
     deadline: Option<Duration>,
     topics: Vec<TopicAppends>,
-    _undurable: Charge,
+    /// What was answered for and is not committed: topics may acknowledge from memory.
+    uncommitted: Vec<PendingAppend>,
+    /// Memory of the records, until all are committed.
+    undurable: Option<Charge>,
 }
 
 impl PendingProduce {
@@ -76,7 +79,8 @@ impl PendingProduce {
         topics: Vec<TopicAppends>,
         undurable: Charge,
     ) -> Self {
-        PendingProduce { caller, header, acks, deadline, topics, _undurable: undurable }
+        let (uncommitted, undurable) = (Vec::new(), Some(undurable));
+        PendingProduce { caller, header, acks, deadline, topics, uncommitted, undurable }
     }
 
     /// When the producer wants to be answered at the latest, by the shard's clock.
@@ -88,6 +92,7 @@ impl PendingProduce {
     pub fn reply(&mut self) -> Reply {
         let topics = std::mem::take(&mut self.topics);
         let responses: Vec<_> = topics.into_iter().map(|topic| self.topic_response(topic)).collect();
+        self.keep_charge_until_committed();
         if self.acks == Some(Acks::None) {
             let mut codes = responses.iter().flat_map(|topic| &topic.partition_responses);
             let failed = codes.find(|partition| partition.error_code != ErrorCode::None);
@@ -104,12 +109,33 @@ impl PendingProduce {
         respond(&self.header, &ProduceResponse { responses, throttle_time_ms: 0, node_endpoints })
     }
 
-    fn topic_response(&self, topic: TopicAppends) -> TopicProduceResponse {
+    /// Waits until nothing is in memory alone, as somebody must whose client has gone: so long the records count
+    /// against the shard's memory.
+    pub async fn committed(mut self) {
+        (&mut self).await;
+        all_committed(std::mem::take(&mut self.uncommitted)).await;
+    }
+
+    /// The same for records that are answered for. So their clients' next ones wait.
+    fn keep_charge_until_committed(&mut self) {
+        let (uncommitted, charge) = (std::mem::take(&mut self.uncommitted), self.undurable.take());
+        if !uncommitted.is_empty() {
+            self.caller.shard.spawn(async move {
+                all_committed(uncommitted).await;
+                drop(charge);
+            });
+        }
+    }
+
+    fn topic_response(&mut self, topic: TopicAppends) -> TopicProduceResponse {
         let partition_responses = topic
             .partitions
             .into_iter()
             .map(|partition| match partition {
-                PartitionAppend::Pending { index, .. } => refusal(index, ErrorCode::RequestTimedOut, None),
+                PartitionAppend::Pending { index, pending, .. } => {
+                    self.uncommitted.push(pending);
+                    refusal(index, ErrorCode::RequestTimedOut, None)
+                }
                 PartitionAppend::Done { id, mut response } => {
                     let hint = id.and_then(|id| hint(&self.caller, id, response.error_code));
                     if let Some(hint) = hint {
@@ -128,14 +154,26 @@ impl Future for PendingProduce {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
         // All must be done, so it is enough to wait for the first that is not.
-        for partition in self.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
+        for partition in this.topics.iter_mut().flat_map(|topic| &mut topic.partitions) {
             if let PartitionAppend::Pending { index, id, pending } = partition {
                 let outcome = std::task::ready!(Pin::new(pending).poll(context));
-                *partition = PartitionAppend::Done { id: *id, response: response(*index, &outcome) };
+                let done = PartitionAppend::Done { id: *id, response: response(*index, &outcome) };
+                if let PartitionAppend::Pending { pending, .. } = std::mem::replace(partition, done)
+                    && pending.is_uncommitted()
+                {
+                    this.uncommitted.push(pending);
+                }
             }
         }
         Poll::Ready(())
+    }
+}
+
+async fn all_committed(appends: Vec<PendingAppend>) {
+    for append in appends {
+        append.settled().await;
     }
 }
 
@@ -144,6 +182,7 @@ fn response(index: i32, outcome: &Result<Accepted, PartitionError>) -> Partition
         Ok(accepted) => PartitionProduceResponse {
             index,
             base_offset: accepted.base_offset,
+            log_append_time_ms: accepted.log_append_time_ms,
             log_start_offset: accepted.log_start,
             ..Default::default()
         },

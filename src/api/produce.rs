@@ -1,4 +1,4 @@
-//! Produce: batches are validated, then appended to their partitions in the order of the request.
+//! Produce: batches are accepted by their topics, then appended to their partitions in the order of the request.
 //!
 //! A transactional id is answered with TRANSACTIONAL_ID_AUTHORIZATION_FAILED: of all errors it is the one that both
 //! the Java client and librdkafka take for final, where they would retry an unsupported version for ever or report
@@ -11,20 +11,16 @@ use bytes::Bytes;
 
 use crate::cluster::Topic;
 use crate::protocol::ErrorCode;
-use crate::protocol::batch::{BadRecord, BatchHeader, Compression, InvalidBatch, validate};
 use crate::protocol::messages::produce::{
-    BatchIndexAndErrorMessage, PartitionProduceData, PartitionProduceResponse, ProduceRequest,
-    TopicProduceData,
+    PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use crate::shard::PendingAppend;
+use crate::shard::{Charge, PendingAppend};
 
-use super::errors::invalid_batch;
+use super::accept::accept;
 use super::pending_produce::{Acks, PartitionAppend, PendingProduce, TopicAppends, refusal};
 use super::router::{Caller, ProduceCall};
 use super::topics;
 
-/// The first version that may carry zstd (KIP-110).
-const ZSTD_VERSION: i16 = 7;
 /// The first version that carries record batches, the only format that there still is.
 const BATCH_VERSION: i16 = 3;
 
@@ -33,7 +29,7 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     let ProduceCall { header, request } = call;
     let bytes = record_bytes(&request);
     // Waits for the disk, and with it the connection: so TCP slows the client.
-    let undurable = caller.shard.budgets.undurable.take(bytes).await;
+    let mut undurable = caller.shard.budgets.undurable.take(bytes).await;
     let acks = Acks::from_wire(request.acks);
     let deadline = (acks == Some(Acks::All)).then(|| {
         let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
@@ -42,7 +38,8 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     let whole_refusal = refuse_whole(&request, header.version, acks);
     let mut appends = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
-        appends.push(append_topic(caller, header.version, whole_refusal.as_ref(), topic).await);
+        appends
+            .push(append_topic(caller, header.version, &mut undurable, whole_refusal.as_ref(), topic).await);
     }
     PendingProduce::new(caller.clone(), header, acks, deadline, appends, undurable)
 }
@@ -75,6 +72,7 @@ fn refuse_whole(
 async fn append_topic(
     caller: &Caller,
     version: i16,
+    undurable: &mut Charge,
     whole_refusal: Option<&(ErrorCode, &'static str)>,
     data: TopicProduceData,
 ) -> TopicAppends {
@@ -84,7 +82,7 @@ async fn append_topic(
     for PartitionProduceData { index, records } in data.partition_data {
         let appended = match whole_refusal {
             Some((code, reason)) => Err(refusal(index, *code, Some((*reason).to_owned()))),
-            None => append_partition(caller, version, &topic, index, records).await,
+            None => append_partition(caller, version, undurable, &topic, index, records).await,
         };
         let id = topics::find_partition(&topic, index).ok();
         partitions.push(match appended {
@@ -98,33 +96,20 @@ async fn append_topic(
 async fn append_partition(
     caller: &Caller,
     version: i16,
+    undurable: &mut Charge,
     topic: &Result<&Arc<Topic>, ErrorCode>,
     index: i32,
     records: Option<Bytes>,
 ) -> Result<PendingAppend, PartitionProduceResponse> {
     let id = topics::find_partition(topic, index).map_err(|code| refusal(index, code, None))?;
     let topic = topic.as_ref().map_err(|code| refusal(index, *code, None))?;
-    let max_message_bytes = caller.shard.topic_settings(topic).max_message_bytes as usize;
+    let settings = caller.shard.topic_settings(topic);
     let records = records.unwrap_or_default();
-    let batch = check(&records, version, max_message_bytes).map_err(|error| refuse_batch(index, &error))?;
-    Ok(caller.shard.append(id, &batch, records).await)
-}
-
-fn check(records: &[u8], version: i16, max_message_bytes: usize) -> Result<BatchHeader, InvalidBatch> {
-    let batch = validate(records, max_message_bytes)?;
-    if version < ZSTD_VERSION && batch.attributes.compression() == Ok(Compression::Zstd) {
-        return Err(InvalidBatch::UnknownCompression(Compression::Zstd as u8));
-    }
-    Ok(batch)
-}
-
-fn refuse_batch(index: i32, error: &InvalidBatch) -> PartitionProduceResponse {
-    let mut refused = refusal(index, invalid_batch(error), Some(error.to_string()));
-    if let InvalidBatch::Record(BadRecord { index, fault }) = error {
-        refused.record_errors = vec![BatchIndexAndErrorMessage {
-            batch_index: *index,
-            batch_index_error_message: Some(fault.to_string()),
-        }];
-    }
-    refused
+    let came_bytes = records.len() as u64;
+    let (header, batch) = accept(&caller.shard, &settings, version, records)
+        .await
+        .map_err(|refused| refused.response(index))?;
+    // What a batch has become longer by is no reason to wait any more.
+    undurable.adjust(undurable.bytes() + (batch.len() as u64).saturating_sub(came_bytes));
+    Ok(caller.shard.append(id, &header, batch).await)
 }

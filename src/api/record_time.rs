@@ -6,8 +6,8 @@ use bytes::Bytes;
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::base::limits::{LOOK_UP_RATIO_MAX, LOOK_UP_UNPACKED_BYTES_MAX};
 use crate::protocol::batch::{BatchHeader, BatchView, Compression, TimestampType, record_times};
+use crate::protocol::codec;
 
-use super::decompress::decompress;
 use super::guard::guarded;
 
 /// Which record is wanted.
@@ -53,7 +53,7 @@ fn unpack<'a>(header: &BatchHeader, records: &'a [u8]) -> Option<std::borrow::Co
         codec => {
             let allowed = records.len().saturating_mul(LOOK_UP_RATIO_MAX).min(LOOK_UP_UNPACKED_BYTES_MAX);
             // The bytes are a client's, and decoders are intricate.
-            guarded(|| decompress(codec, records, allowed)).flatten().map(Into::into)
+            guarded(|| codec::unpack(codec, records, allowed).ok()).flatten().map(Into::into)
         }
     }
 }

@@ -1,7 +1,8 @@
 //! What becomes of a request at the connection.
 
+use crate::base::limits::LARGE_RESPONSE_BYTES;
 use crate::protocol::{Chain, DecodeError, ErrorCode, Message, RequestHeader, encode_response};
-use crate::shard::Charge;
+use crate::shard::{Charge, Shard};
 
 use super::guard::guarded;
 
@@ -37,6 +38,15 @@ pub enum Refused {
 /// The reply that sends a response.
 pub(super) fn respond<M: Message>(header: &RequestHeader, response: &M) -> Reply {
     respond_charged(header, response, None)
+}
+
+/// Sets memory aside for a response of about so many bytes, if it is a large one: many at once must not take more
+/// than there is.
+pub(super) async fn set_aside(shard: &Shard, about_bytes: u64) -> Option<Charge> {
+    if about_bytes < LARGE_RESPONSE_BYTES {
+        return None;
+    }
+    Some(shard.budgets.fetches.take(about_bytes).await)
 }
 
 /// The same for a response that pins memory which was counted.

@@ -5,10 +5,15 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::protocol::messages::{
-    api_versions::ApiVersionsRequest, create_topics::CreateTopicsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest, fetch::FetchRequest,
+    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
+    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
+    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
+    find_coordinator::FindCoordinatorRequest, incremental_alter_configs::IncrementalAlterConfigsRequest,
     init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
-    produce::ProduceRequest,
+    offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
@@ -16,8 +21,10 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, api_versions, create_topics, delete_topics, describe_cluster, describe_configs, fetch,
-    init_producer_id, list_offsets, metadata, produce,
+    PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
+    describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
+    offset_for_leader_epoch, produce,
 };
 
 /// Who executes requests, and for whom.
@@ -53,14 +60,23 @@ enum Body {
     Fetch(FetchRequest),
     ListOffsets(ListOffsetsRequest),
     Metadata(MetadataRequest),
+    FindCoordinator(FindCoordinatorRequest),
     ApiVersions,
     /// ApiVersions of a version that we do not know.
     NewerApiVersions,
     CreateTopics(CreateTopicsRequest),
     DeleteTopics(DeleteTopicsRequest),
+    DeleteRecords(DeleteRecordsRequest),
     InitProducerId(InitProducerIdRequest),
     DescribeConfigs(DescribeConfigsRequest),
+    AlterConfigs(AlterConfigsRequest),
+    CreatePartitions(CreatePartitionsRequest),
+    IncrementalAlterConfigs(IncrementalAlterConfigsRequest),
     DescribeCluster(DescribeClusterRequest),
+    DescribeLogDirs(DescribeLogDirsRequest),
+    DescribeProducers(DescribeProducersRequest),
+    DescribeTopicPartitions(DescribeTopicPartitionsRequest),
+    OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
 }
 
 /// Whether a request's frame claims to be a produce request.
@@ -84,6 +100,7 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::Fetch => Body::Fetch(Message::decode(reader, version)?),
         ApiKey::ListOffsets => Body::ListOffsets(Message::decode(reader, version)?),
         ApiKey::Metadata => Body::Metadata(Message::decode(reader, version)?),
+        ApiKey::FindCoordinator => Body::FindCoordinator(Message::decode(reader, version)?),
         ApiKey::ApiVersions if !header.is_version_supported() => Body::NewerApiVersions,
         ApiKey::ApiVersions => {
             ApiVersionsRequest::decode(reader, version)?;
@@ -91,9 +108,17 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         }
         ApiKey::CreateTopics => Body::CreateTopics(Message::decode(reader, version)?),
         ApiKey::DeleteTopics => Body::DeleteTopics(Message::decode(reader, version)?),
+        ApiKey::DeleteRecords => Body::DeleteRecords(Message::decode(reader, version)?),
         ApiKey::InitProducerId => Body::InitProducerId(Message::decode(reader, version)?),
         ApiKey::DescribeConfigs => Body::DescribeConfigs(Message::decode(reader, version)?),
+        ApiKey::AlterConfigs => Body::AlterConfigs(Message::decode(reader, version)?),
+        ApiKey::CreatePartitions => Body::CreatePartitions(Message::decode(reader, version)?),
+        ApiKey::IncrementalAlterConfigs => Body::IncrementalAlterConfigs(Message::decode(reader, version)?),
+        ApiKey::DescribeTopicPartitions => Body::DescribeTopicPartitions(Message::decode(reader, version)?),
         ApiKey::DescribeCluster => Body::DescribeCluster(Message::decode(reader, version)?),
+        ApiKey::OffsetForLeaderEpoch => Body::OffsetForLeaderEpoch(Message::decode(reader, version)?),
+        ApiKey::DescribeLogDirs => Body::DescribeLogDirs(Message::decode(reader, version)?),
+        ApiKey::DescribeProducers => Body::DescribeProducers(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
     Ok(Call::Other(OtherCall { header, body }))
@@ -115,15 +140,38 @@ impl Caller {
             Body::Fetch(request) => Box::pin(fetch::handle(caller, header, request)).await,
             Body::ListOffsets(request) => Box::pin(list_offsets::handle(caller, header, request)).await,
             Body::Metadata(request) => Box::pin(metadata::handle(caller, header, request)).await,
+            Body::FindCoordinator(request) => find_coordinator::handle(header, request),
             Body::ApiVersions => api_versions::handle(header),
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,
             Body::DeleteTopics(request) => Box::pin(delete_topics::handle(caller, header, request)).await,
+            Body::DeleteRecords(request) => Box::pin(delete_records::handle(caller, header, request)).await,
             Body::InitProducerId(request) => {
                 Box::pin(init_producer_id::handle(caller, header, request)).await
             }
-            Body::DescribeConfigs(request) => describe_configs::handle(caller, header, &request),
+            Body::DescribeConfigs(request) => {
+                Box::pin(describe_configs::handle(caller, header, &request)).await
+            }
+            Body::AlterConfigs(request) => Box::pin(alter_configs::handle(caller, header, request)).await,
+            Body::CreatePartitions(request) => {
+                Box::pin(create_partitions::handle(caller, header, request)).await
+            }
+            Body::IncrementalAlterConfigs(request) => {
+                Box::pin(alter_configs::handle_incremental(caller, header, request)).await
+            }
+            Body::DescribeTopicPartitions(request) => {
+                describe_topic_partitions::handle(caller, header, &request)
+            }
             Body::DescribeCluster(request) => describe_cluster::handle(caller, header, &request),
+            Body::OffsetForLeaderEpoch(request) => {
+                Box::pin(offset_for_leader_epoch::handle(caller, header, request)).await
+            }
+            Body::DescribeLogDirs(request) => {
+                Box::pin(describe_log_dirs::handle(caller, header, request)).await
+            }
+            Body::DescribeProducers(request) => {
+                Box::pin(describe_producers::handle(caller, header, request)).await
+            }
         }
     }
 }

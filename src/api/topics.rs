@@ -8,11 +8,17 @@ use crate::protocol::ErrorCode;
 
 /// The topic that a request means: by id if it has one, else by name.
 pub(super) fn find<'a>(image: &'a Image, name: &str, id: TopicId) -> Result<&'a Arc<Topic>, ErrorCode> {
-    if id == TopicId::ZERO {
-        image.topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition)
-    } else {
-        image.topic(id).ok_or(ErrorCode::UnknownTopicId)
-    }
+    if id == TopicId::ZERO { named(image, name) } else { identified(image, id) }
+}
+
+/// The topic that has this name.
+pub(super) fn named<'a>(image: &'a Image, name: &str) -> Result<&'a Arc<Topic>, ErrorCode> {
+    image.topic_named(name).ok_or(ErrorCode::UnknownTopicOrPartition)
+}
+
+/// The topic that has this id.
+pub(super) fn identified(image: &Image, id: TopicId) -> Result<&Arc<Topic>, ErrorCode> {
+    image.topic(id).ok_or(ErrorCode::UnknownTopicId)
 }
 
 /// One of the topic's partitions.

@@ -25,7 +25,7 @@ pub const JOURNAL_READ_BYTES: usize = 1 << 20;
 pub const START_GROUPS_BYTES: u64 = 16 * BLOCK_BYTES as u64;
 
 /// Distance between two entries of a segment's sparse index. Smaller finds positions more exactly and takes
-/// more memory: 24 bytes an entry.
+/// more memory: 32 bytes an entry.
 pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 
 /// The largest piece of memory for a partition's tail, and so the longest write-back: longer writes block the
@@ -45,16 +45,34 @@ pub const CHECKPOINT_IO_BYTES: usize = CHUNK_BYTES_MAX;
 /// The shortest read from a segment: shorter ones cost almost as much time.
 pub const COLD_READ_BYTES_MIN: usize = 128 << 10;
 
-/// Segment files open at once per shard. When reached, the one opened first is closed.
-pub const OPEN_SEGMENTS_MAX: usize = 768;
+/// The longest read from a segment, but for a longer batch: a reader that goes on and on gets longer ones.
+pub const COLD_READ_BYTES_MAX: usize = 512 << 10;
+const _: () = assert!(COLD_READ_BYTES_MIN <= COLD_READ_BYTES_MAX);
 
-/// Indexes of sealed segments in memory at once per shard, each at most 24 bytes for every
+/// The share of the memory for clean partition tails that batches read from disk may take instead. Reached: the one
+/// that was not read for longest is dropped, and its next reader goes to the disk.
+pub const COLD_CACHE_PERCENT: u64 = 25;
+
+/// Segment files that a shard may always keep open. When reached, the one opened first is closed.
+pub const OPEN_SEGMENTS_MIN: usize = 768;
+
+/// The same where the process's limit of open files leaves as many: opening a file again takes a thread's turn and a
+/// sync of its directory, so a shard should keep that of each partition that is written to.
+pub const OPEN_SEGMENTS_MAX: usize = 16 << 10;
+const _: () = assert!(OPEN_SEGMENTS_MIN < OPEN_SEGMENTS_MAX);
+
+/// Indexes of sealed segments in memory at once per shard, each at most 32 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
 pub const CACHED_INDEXES_MAX: usize = 64;
 
 /// A partition's tail up to this length is journaled again rather than written back when its journal file is
 /// to be freed: ten thousand small writes would cost more than one long one.
 pub const CARRY_BYTES_MAX: u64 = 64 << 10;
+
+/// Partitions that are written back together, of which the files are synced side by side. Further ones wait; a
+/// truncation waits for all of them.
+pub const WRITE_BACKS_AT_ONCE: usize = 32;
+const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MIN);
 
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
@@ -116,8 +134,8 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Request frames that were read and not yet taken apart. Reached: the shard stops reading its sockets, and
-/// TCP slows the clients.
+/// Requests from when they are read until they are executed, with what executing them takes. Reached: the shard stops
+/// reading its sockets, and TCP slows the clients.
 pub const REQUEST_MEMORY_PERCENT: u64 = 20;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
@@ -237,9 +255,9 @@ pub const CONNECTIONS_MAX: u64 = 1_000_000;
 /// `max.in.flight.requests.per.connection` at most.
 pub const CONNECTION_REQUESTS_MAX: i64 = 10_000;
 
-/// Files that a shard opens besides its connections: segments, journal, checkpoints, rings, its listeners.
+/// Files that a shard opens at least, besides its connections: segments, journal, checkpoints, rings, its listeners.
 pub const SHARD_OPEN_FILES: u64 = 1024;
-const _: () = assert!(OPEN_SEGMENTS_MAX as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
+const _: () = assert!(OPEN_SEGMENTS_MIN as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
@@ -256,6 +274,17 @@ pub const SEGMENT_BYTES_DEFAULT: u64 = 1024 * MIB;
 /// `log.segment.bytes` at most, Kafka's: positions in the index are signed 32 bits.
 pub const SEGMENT_BYTES_MAX: u64 = i32::MAX as u64;
 
+/// How far ahead of the broker's clock a segment's largest timestamp may be to count for `retention.ms`, in ms. One
+/// beyond counts as the time when the segment was filled: one wrong timestamp must not keep a log for ever.
+/// Kafka's default of `message.timestamp.after.max.ms`.
+pub const RETENTION_AHEAD_MS_MAX: i64 = 60 * 60 * 1000;
+/// Bytes by which a segment file is shortened at a time before it is removed. A file system that frees a long file
+/// at once holds up the writes beside it.
+pub const RECLAIM_STEP_BYTES: u64 = 64 * MIB;
+/// Pause between two such steps, and two removed segments, in ms: a segment of 1 MiB is produced more slowly than
+/// it is removed.
+pub const RECLAIM_PAUSE_MS: u64 = 2;
+
 // Configuration itself.
 
 /// A configuration file is at most this long; a longer one is refused unread.
@@ -269,6 +298,11 @@ pub const SHARD_PORT_OFFSET: u16 = 100;
 
 /// Orders of the main thread that wait for a shard: one for each step of start and stop, so it never waits.
 pub const SHARD_ORDERS_MAX: usize = 4;
+
+/// How often a start looks again at ports that are in use. Reached: it is refused.
+pub const PORT_RELEASE_TRIES: u32 = 100;
+/// Pause between two looks.
+pub const PORT_RELEASE_PAUSE_MS: u64 = 50;
 
 /// Shards whose files are made at the same time at the first start: enough to keep a fast disk busy with zeros.
 /// Further ones wait.
@@ -317,11 +351,27 @@ pub const METADATA_CACHE_BYTES: usize = 8 << 20;
 /// One metadata record in the store at most; a longer one counts as corruption. The longest is a topic with
 /// every config set.
 pub const METADATA_RECORD_BYTES_MAX: usize = 64 << 10;
+/// Length of one config value that a client sets at most; a longer one is refused with INVALID_CONFIG. Numbers may
+/// have leading zeros, and all configs of a resource are one record.
+pub const CONFIG_VALUE_BYTES_MAX: usize = 512;
+const _: () =
+    assert!(64 * (CONFIG_VALUE_BYTES_MAX + 128) <= METADATA_RECORD_BYTES_MAX, "64 configs are one record");
 /// Disk space reserved for deletions on a full disk, at least. It grows with the metadata store, which may
 /// double in one commit.
 pub const BALLAST_BYTES_MIN: u64 = 4 << 20;
 /// DATA_DIR/node.json at most; a longer one counts as corruption.
 pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
+
+// Administrative responses.
+
+/// Partitions in one DescribeTopicPartitions response at most, Kafka's `max.request.partition.size.limit`. Reached:
+/// the response says where the next one starts.
+pub const DESCRIBED_PARTITIONS_MAX: usize = 2000;
+/// Length from which a response of Metadata or DescribeConfigs is counted before it is put together. Then it waits
+/// for the memory of fetch responses, which is where all responses are counted once they are sent.
+pub const LARGE_RESPONSE_BYTES: u64 = 64 * KIB;
+/// Topics or resources that one request describes before other tasks get a turn.
+pub const DESCRIBED_PER_TURN: usize = 64;
 
 // Between shards.
 
@@ -340,9 +390,22 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
 /// In this time a step of a request, or its rest, must arrive. Reached: the connection closes, since others wait for
 /// the memory that was set aside for the request.
 pub const REQUEST_STALL_MS: u64 = 30_000;
+/// The same while others wait for the memory.
+pub const REQUEST_STALL_WANTED_MS: u64 = 5_000;
+/// Memory that a request takes while it is executed and answered, at most, in bytes for each byte of it: a partition
+/// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
+/// its own bytes. A request that would take more than all of the requests' memory closes the connection.
+pub const REQUEST_COST_PER_BYTE: u64 = 20;
 /// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
 /// pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 2_000;
+/// Silence after which the kernel asks a client whether it is still there. A client that vanished without closing
+/// would hold its connection for ever.
+pub const KEEPALIVE_IDLE_S: u64 = 60;
+/// Time between two such questions.
+pub const KEEPALIVE_INTERVAL_S: u64 = 10;
+/// Such questions without an answer. Reached: the connection closes.
+pub const KEEPALIVE_PROBES: u32 = 6;
 /// Requests that one connection reads or executes before others get a turn, in bytes.
 pub const CONNECTION_BYTES_PER_TURN: usize = 256 << 10;
 /// Responses that are sent at once, in bytes: enough for the network, and not too much for one turn.
@@ -354,12 +417,47 @@ pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Time between two log lines that say that connections are refused.
 pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
 
+// Groups and transactions.
+
+/// Keys of one FindCoordinator request that are answered; clients ask again for those that got no answer.
+pub const COORDINATOR_KEYS_MAX: usize = 10_000;
+
 // Fetch and ListOffsets.
 
 /// How long a fetch waits for more at most, whatever its `max_wait_ms`: then it is answered with what there is.
 pub const FETCH_WAIT_MS_MAX: u64 = 60_000;
+/// `max.incremental.fetch.session.cache.slots` by default, Kafka's: fetch sessions of each shard. Reached: a session
+/// goes for a new one by Kafka's rules, or the new client goes on without a session.
+pub const FETCH_SESSIONS_DEFAULT: u64 = 1000;
+/// The same at most.
+pub const FETCH_SESSIONS_MAX: u64 = 100_000;
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that partitions in fetch sessions may take. Reached:
+/// as with too many sessions.
+pub const FETCH_SESSION_STATE_PERCENT: u64 = 30;
+/// Memory of one partition in a fetch session.
+pub const FETCH_SESSION_PARTITION_BYTES: u64 = 400;
+/// After this time without a request a fetch session may go for a new one, and after this time since its beginning
+/// for a larger one. Kafka's.
+pub const FETCH_SESSION_EVICTION_MS: u64 = 120_000;
+/// Producers that one DescribeProducers is told of at most. Reached: the remaining partitions are answered with
+/// POLICY_VIOLATION; they may be asked for in another request.
+pub const DESCRIBED_PRODUCERS_MAX: usize = 100_000;
+const _: () = assert!(PRODUCERS_PER_PARTITION_MAX <= DESCRIBED_PRODUCERS_MAX);
 /// Compressed records are unpacked for a look-up by time up to this length. Beyond it the batch's first offset is
 /// the answer.
 pub const LOOK_UP_UNPACKED_BYTES_MAX: usize = 16 << 20;
 /// The same as a multiple of the compressed length.
 pub const LOOK_UP_RATIO_MAX: usize = 1024;
+
+// Recompression.
+
+/// Bytes of records that are packed or unpacked in one turn of a shard; then its other clients are served. Where a codec
+/// cannot stop inside of a block, a turn is longer: LZ4's blocks are at most 4 MiB, zstd's 128 KiB, and snappy without
+/// framing is one block.
+pub const CODEC_STEP_BYTES: usize = 32 << 10;
+/// What the records of one batch may unpack to where the broker looks into them, because the topic has a codec or a bound
+/// of timestamps of its own. Beyond it: MESSAGE_TOO_LARGE, at which clients that can split the batch do.
+pub const RECOMPRESSED_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(MESSAGE_BYTES_MAX <= RECOMPRESSED_BYTES_MAX as u64, "what may be sent may be unpacked");
+/// Records that are named because of which a batch is refused; further ones are refused without being named.
+pub const RECORD_ERRORS_MAX: usize = 100;

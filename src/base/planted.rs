@@ -10,6 +10,8 @@ pub enum Bug {
     RecycleEarly,
     /// Recovery accepts a group by its sequence alone, not by its chain and recovery count.
     IgnoreChain,
+    /// Segments below a log start are removed before its move is durable.
+    RemoveEarly,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::config::{TopicDefaults, validate_configs};
+use super::config::validate_configs;
 use super::draft::Draft;
 use super::error::ClusterError;
 use super::name::{is_internal, validate_topic_name};
-use super::placement::ShardLoads;
-use super::records::{DiskId, PartitionRecord, Record, Replica, TopicRecord};
-use crate::base::ids::{BrokerId, NodeId, ShardId, TopicId};
-use crate::base::limits::{PARTITIONS_PER_COMMAND_MAX, PARTITIONS_PER_SHARD_MAX, TOPIC_PARTITIONS_MAX};
+use super::placing::{Places, Placing};
+use super::records::{Record, TopicRecord};
+use crate::base::ids::{BrokerId, ShardId, TopicId};
 
 /// The brokers that a client gave one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -44,46 +43,6 @@ impl NewTopic {
     }
 }
 
-/// What clients take for a broker.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Advertise {
-    /// Every shard, as broker `node * 1000 + shard`.
-    Shard,
-    /// The node, by its own id.
-    Node,
-}
-
-/// Where new partitions can go, and what topics get that do not say otherwise.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Placing {
-    /// The one node.
-    pub node: NodeId,
-    /// Its disk.
-    pub disk: DiskId,
-    /// Its shards: 0 up to this number, at least one.
-    pub shards: u16,
-    /// Which broker ids an assignment may name.
-    pub advertise: Advertise,
-    /// `num.partitions`.
-    pub num_partitions: i32,
-    /// Defaults and bounds of topic configs.
-    pub defaults: TopicDefaults,
-}
-
-impl Placing {
-    /// What a broker id means: not this node, this node (`None`), or one of its shards.
-    fn shard_of(&self, broker_id: BrokerId) -> Option<Option<ShardId>> {
-        match self.advertise {
-            Advertise::Node => (u32::try_from(broker_id) == Ok(self.node.0)).then_some(None),
-            Advertise::Shard => {
-                let shard = broker_id.checked_sub(self.node.broker_id(ShardId(0)))?;
-                let shard = u16::try_from(shard).ok().filter(|shard| *shard < self.shards)?;
-                Some(Some(ShardId(shard)))
-            }
-        }
-    }
-}
-
 /// A topic that was created.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CreatedTopic {
@@ -108,13 +67,11 @@ pub fn create_topics(
     created_ms: i64,
     new_id: &mut dyn FnMut() -> TopicId,
 ) -> Vec<Result<CreatedTopic, ClusterError>> {
-    let mut loads = ShardLoads::of(draft.image(), placing.node, placing.shards);
-    let mut left = PARTITIONS_PER_COMMAND_MAX;
+    let mut places = Places::of(draft.image(), placing);
     let create = |topic: &NewTopic| {
         check_name(draft, &topic.name)?;
         let configs = validate_configs(&topic.configs, &placing.defaults)?;
-        let shards = place(topic, placing, &mut loads, left)?;
-        left -= shards.len();
+        let shards = place(topic, placing, &mut places)?;
         let internal = is_internal(&topic.name);
         let id = std::iter::repeat_with(&mut *new_id).find(|id| draft.image().topic(*id).is_none());
         let id = id.expect("there are more ids than topics");
@@ -136,35 +93,13 @@ fn check_name(draft: &Draft, name: &str) -> Result<(), ClusterError> {
     }
 }
 
-/// Chooses a shard for each partition. `loads` changes only if all of them have a place.
-fn place(
-    topic: &NewTopic,
-    placing: &Placing,
-    loads: &mut ShardLoads,
-    left: usize,
-) -> Result<Vec<ShardId>, ClusterError> {
+/// Chooses a shard for each partition.
+fn place(topic: &NewTopic, placing: &Placing, places: &mut Places) -> Result<Vec<ShardId>, ClusterError> {
     let manual = !topic.assignments.is_empty();
     let count = if manual { topic.assignments.len() } else { partition_count(topic, placing)? };
-    if count as i64 > TOPIC_PARTITIONS_MAX {
-        return Err(ClusterError::InvalidPartitions(format!(
-            "Number of partitions must not be larger than {TOPIC_PARTITIONS_MAX}."
-        )));
-    }
-    if count > left {
-        let reason = "Excessively large number of partitions per request.";
-        return Err(ClusterError::PolicyViolation(reason.to_owned()));
-    }
+    places.check(count, count)?;
     let wanted = if manual { assigned(topic, placing)? } else { vec![None; count] };
-    let mut after = loads.clone();
-    let shards = wanted.into_iter().map(|shard| after.place(shard)).collect();
-    if after.highest() > PARTITIONS_PER_SHARD_MAX {
-        return Err(ClusterError::PolicyViolation(format!(
-            "A shard would have more than {PARTITIONS_PER_SHARD_MAX} partitions. Delete topics, or give the \
-             broker more CPUs."
-        )));
-    }
-    *loads = after;
-    Ok(shards)
+    places.take(wanted)
 }
 
 /// The number of partitions where the broker places them.
@@ -206,7 +141,7 @@ fn assigned(topic: &NewTopic, placing: &Placing) -> Result<Vec<Option<ShardId>>,
     let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
     let mut shards = BTreeMap::new();
     for ReplicaAssignment { index, broker_ids } in &topic.assignments {
-        if shards.insert(*index, assigned_shard(broker_ids, placing)?).is_some() {
+        if shards.insert(*index, placing.assigned_shard(broker_ids)?).is_some() {
             return refused(format!("Found multiple manual partition assignments for partition {index}"));
         }
     }
@@ -214,30 +149,6 @@ fn assigned(topic: &NewTopic, placing: &Placing) -> Result<Vec<Option<ShardId>>,
         return refused("partitions should be a consecutive 0-based integer sequence".to_owned());
     }
     Ok(shards.into_values().collect())
-}
-
-/// The shard that one partition's brokers mean; `None` if they mean the whole node.
-fn assigned_shard(broker_ids: &[BrokerId], placing: &Placing) -> Result<Option<ShardId>, ClusterError> {
-    let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
-    let (&first, others) = match broker_ids.split_first() {
-        Some(split) => split,
-        None => return refused("The manual partition assignment includes an empty replica list.".to_owned()),
-    };
-    if let Some(unknown) = broker_ids.iter().find(|broker_id| placing.shard_of(**broker_id).is_none()) {
-        return refused(format!(
-            "The manual partition assignment includes broker {unknown}, but no such broker is registered."
-        ));
-    }
-    match others.first() {
-        None => Ok(placing.shard_of(first).flatten()),
-        Some(_) if others.contains(&first) => {
-            refused(format!("The manual partition assignment includes the broker {first} more than once."))
-        }
-        Some(other) => refused(format!(
-            "The manual partition assignment includes the brokers {first} and {other}, which are cores of one \
-             node: a replica helps only on another node. Assign one broker to each partition."
-        )),
-    }
 }
 
 fn add(draft: &mut Draft, record: TopicRecord, shards: &[ShardId], placing: &Placing) -> CreatedTopic {
@@ -249,16 +160,6 @@ fn add(draft: &mut Draft, record: TopicRecord, shards: &[ShardId], placing: &Pla
         configs: record.configs.clone(),
     };
     draft.put(Record::Topic(record));
-    for (index, &shard) in shards.iter().enumerate() {
-        draft.put(Record::Partition(PartitionRecord {
-            topic: created.id,
-            index: index as i32,
-            leader: placing.node,
-            leader_epoch: 0,
-            partition_epoch: 0,
-            replicas: vec![Replica { node: placing.node, disk: placing.disk, shard }],
-            in_sync_replicas: vec![placing.node],
-        }));
-    }
+    placing.put(draft, created.id, 0, shards);
     created
 }

@@ -44,7 +44,7 @@ pub struct Delta {
     pub close: Vec<Closed>,
     /// Partitions to open.
     pub open: Vec<Owned>,
-    /// Partitions that stay, with a new epoch, other replicas or other configs.
+    /// Partitions that stay, with a new epoch, other replicas or other configs, perhaps of the brokers.
     pub changed: Vec<Owned>,
 }
 
@@ -65,17 +65,24 @@ impl Delta {
             let mine = topic.partitions.iter().filter(|partition| partition.owner() == owner);
             delta.close.extend(mine.map(|partition| Closed::Deleted(partition.id())));
         }
+        let same_defaults = new.has_broker_configs_of(old);
         for topic in new.topics() {
             match old.topic(topic.record.id) {
-                Some(before) if Arc::ptr_eq(before, topic) => {}
-                before => delta.compare(before, topic, owner),
+                Some(before) if same_defaults && Arc::ptr_eq(before, topic) => {}
+                before => delta.compare(before, topic, owner, same_defaults),
             }
         }
         delta
     }
 
-    fn compare(&mut self, before: Option<&Arc<Topic>>, topic: &Arc<Topic>, owner: Owner) {
-        let same_record = before.is_some_and(|before| before.record == topic.record);
+    fn compare(
+        &mut self,
+        before: Option<&Arc<Topic>>,
+        topic: &Arc<Topic>,
+        owner: Owner,
+        same_defaults: bool,
+    ) {
+        let same_record = same_defaults && before.is_some_and(|before| before.record == topic.record);
         for partition in &topic.partitions {
             let before = before.and_then(|before| before.partition(partition.index));
             let owned_before = before.is_some_and(|before| before.owner() == owner);

@@ -3,6 +3,8 @@
 
 use thiserror::Error;
 
+use crate::base::ids::BrokerId;
+
 /// A refusal that concerns one topic of a command.
 #[derive(Error, Clone, PartialEq, Eq, Debug)]
 pub enum ClusterError {
@@ -33,6 +35,9 @@ pub enum ClusterError {
     /// UNKNOWN_TOPIC_ID: no topic of that id.
     #[error("This server does not host this topic ID.")]
     UnknownTopicId,
+    /// BROKER_ID_NOT_REGISTERED.
+    #[error("No broker with id {0} found.")]
+    UnknownBroker(BrokerId),
     /// POLICY_VIOLATION: a limit of this broker was reached.
     #[error("{0}")]
     PolicyViolation(String),

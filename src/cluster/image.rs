@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::config::Configs;
 use super::name::folded;
 use super::records::{
     Change, ClusterRecord, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord, Record, TopicRecord,
 };
-use crate::base::ids::{NodeId, PartitionId, TopicId};
+use crate::base::ids::{BrokerId, NodeId, PartitionId, TopicId};
 
 /// A topic with its partitions, in order of their index.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -38,6 +39,8 @@ pub struct Image {
     /// By folded name, so that one look-up answers for name and collision.
     names: BTreeMap<Arc<str>, TopicId>,
     next_producer_id: i64,
+    /// What was set on brokers while they ran; `None` for all of them.
+    broker_configs: BTreeMap<Option<BrokerId>, Arc<Configs>>,
 }
 
 /// Records that do not make an image: they were damaged, or written by other rules.
@@ -48,8 +51,8 @@ pub struct ImageError(String);
 impl Image {
     /// The image of a cluster that has just been made.
     pub fn new(cluster: ClusterRecord) -> Self {
-        let (nodes, topics, names) = Default::default();
-        Image { version: 0, cluster, nodes, topics, names, next_producer_id: 0 }
+        let (nodes, topics, names, broker_configs) = Default::default();
+        Image { version: 0, cluster, nodes, topics, names, next_producer_id: 0, broker_configs }
     }
 
     /// The image that stored records make, in any order but for partitions, which come in order of their index
@@ -128,6 +131,16 @@ impl Image {
         self.next_producer_id
     }
 
+    /// What was set on a broker, or with `None` on all of them, while they ran.
+    pub fn broker_configs(&self, broker: Option<BrokerId>) -> Arc<Configs> {
+        self.broker_configs.get(&broker).cloned().unwrap_or_default()
+    }
+
+    /// Whether the brokers' configs are the same in both images.
+    pub(super) fn has_broker_configs_of(&self, other: &Image) -> bool {
+        self.broker_configs == other.broker_configs
+    }
+
     /// Takes one change in. The caller vouches that the change fits the image.
     pub(super) fn apply(&mut self, change: &Change) {
         match change {
@@ -136,6 +149,9 @@ impl Image {
                 self.nodes.insert(node.node, node.clone());
             }
             Change::Put(Record::ProducerIds(ids)) => self.next_producer_id = ids.next_producer_id,
+            Change::Put(Record::BrokerConfigs(record)) => {
+                self.broker_configs.insert(record.broker, Arc::new(record.configs.clone()));
+            }
             Change::Put(Record::Topic(record)) => self.put_topic(record),
             Change::Put(Record::Partition(record)) => self.put_partition(record),
             Change::RemoveTopic(id) => {
@@ -186,7 +202,9 @@ impl Image {
             Record::Cluster(cluster) if cluster.format_version != METADATA_FORMAT_VERSION => {
                 Err("the cluster's record changed its format".to_owned())
             }
-            Record::ProducerIds(_) | Record::Cluster(_) | Record::Node(_) => Ok(()),
+            Record::ProducerIds(_) | Record::Cluster(_) | Record::Node(_) | Record::BrokerConfigs(_) => {
+                Ok(())
+            }
         }
     }
 

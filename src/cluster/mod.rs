@@ -1,25 +1,33 @@
 //! What the cluster knows of itself: records as they are stored, the immutable image of all of them, and the
 //! decisions that turn an image and a command into changes. Pure: no I/O, no clock, no randomness.
 
+mod alter_configs;
 mod config;
-mod config_table;
 mod create;
+mod create_partitions;
 mod delete;
 mod delta;
 mod draft;
 mod error;
+#[cfg(test)]
+mod history_tests;
 mod image;
 mod incarnation;
 mod kafka_uuid;
 mod name;
 mod placement;
+mod placing;
 mod records;
 #[cfg(test)]
 mod tests;
 
-pub use config::{ConfigKind, ConfigSource, EffectiveConfig, TopicConfigKey, TopicDefaults, TopicSettings};
-pub use config::{effective_configs, known_configs, topic_settings};
-pub use create::{Advertise, CreatedTopic, NewTopic, Placing, ReplicaAssignment, create_topics};
+pub use alter_configs::{ConfigAlteration, ConfigChange, ConfigResource, alter_configs};
+pub use config::{
+    ConfigKey, ConfigKind, ConfigSource, Configs, EffectiveConfig, Synonym, TopicDefaults, TopicSettings,
+    broker_configs, effective_configs, settings_of, topic_config_keys, topic_settings,
+};
+pub use create::{CreatedTopic, NewTopic, ReplicaAssignment, create_topics};
+pub use create_partitions::{NewPartitions, create_partitions};
 pub use delete::{DeletedTopic, TopicRef, delete_topics};
 pub use delta::{Closed, Delta, Owned};
 pub use draft::Draft;
@@ -28,7 +36,8 @@ pub use image::{Image, ImageError, Topic};
 pub use incarnation::{Incarnation, IncarnationError, begin_incarnation};
 pub use kafka_uuid::{KafkaUuid, KafkaUuidError};
 pub use name::{is_internal, validate_topic_name};
+pub use placing::Placing;
 pub use records::{
-    Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord,
-    ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord,
+    BrokerConfigsRecord, Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, NodeRecord, Owner,
+    PartitionRecord, ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord,
 };

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::kafka_uuid::KafkaUuid;
-use crate::base::ids::{LeaderEpoch, NodeId, PartitionId, ShardId, TopicId};
+use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ShardId, TopicId};
 
 /// The version of the stored records as a whole.
 pub const METADATA_FORMAT_VERSION: u32 = 1;
@@ -128,6 +128,15 @@ pub struct ProducerIdsRecord {
     pub next_producer_id: i64,
 }
 
+/// What was set on a broker, or on all of them, while they ran.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct BrokerConfigsRecord {
+    /// The broker; `None` for all.
+    pub broker: Option<BrokerId>,
+    /// The configs that were set; the others have their defaults.
+    pub configs: BTreeMap<String, String>,
+}
+
 /// Producer ids that were given to one shard.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ProducerIdBlock {
@@ -150,6 +159,8 @@ pub enum Record {
     Partition(PartitionRecord),
     /// See [`ProducerIdsRecord`].
     ProducerIds(ProducerIdsRecord),
+    /// See [`BrokerConfigsRecord`].
+    BrokerConfigs(BrokerConfigsRecord),
 }
 
 impl Record {
@@ -161,6 +172,7 @@ impl Record {
             Record::Topic(topic) => RecordKey::Topic(topic.id),
             Record::Partition(partition) => RecordKey::Partition(partition.id()),
             Record::ProducerIds(_) => RecordKey::ProducerIds,
+            Record::BrokerConfigs(configs) => RecordKey::BrokerConfigs(configs.broker),
         }
     }
 }
@@ -178,6 +190,8 @@ pub enum RecordKey {
     Partition(PartitionId),
     /// The one [`ProducerIdsRecord`].
     ProducerIds,
+    /// A broker's, or that of all brokers.
+    BrokerConfigs(Option<BrokerId>),
 }
 
 /// One step from an image to the next.

@@ -1,25 +1,26 @@
-//! Commands on an image: what they refuse in whose words, and what no sequence of them may break.
+//! Commands on an image: what they refuse, and in whose words.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
 use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
+use crate::config::Advertise;
+use crate::protocol::batch::Compression;
 
-const NODE: NodeId = NodeId(1);
-const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
+pub(super) const NODE: NodeId = NodeId(1);
+pub(super) const DISK: DiskId = DiskId(Uuid::from_u128(0xd15c));
 
-fn empty() -> Image {
+pub(super) fn empty() -> Image {
     Image::new(ClusterRecord {
         format_version: METADATA_FORMAT_VERSION,
         cluster_id: KafkaUuid(Uuid::from_u128(1)),
     })
 }
 
-fn placing(shards: u16, advertise: Advertise) -> Placing {
+pub(super) fn placing(shards: u16, advertise: Advertise) -> Placing {
     Placing {
         node: NODE,
         disk: DISK,
@@ -30,7 +31,7 @@ fn placing(shards: u16, advertise: Advertise) -> Placing {
     }
 }
 
-fn topic(name: &str, num_partitions: i32) -> NewTopic {
+pub(super) fn topic(name: &str, num_partitions: i32) -> NewTopic {
     NewTopic { num_partitions, ..NewTopic::with_defaults(name) }
 }
 
@@ -48,7 +49,7 @@ fn assign(places: &[(i32, &[i32])]) -> NewTopic {
 }
 
 /// Ids from a counter, as random ones are: each new.
-fn ids() -> impl FnMut() -> TopicId {
+pub(super) fn ids() -> impl FnMut() -> TopicId {
     let mut last = 0u128;
     move || {
         last += 1;
@@ -169,11 +170,16 @@ fn manual_assignments_are_honoured() {
     let shards: Vec<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
     assert_eq!(shards, [1, 1, 0]);
 
-    let (image, _) = create_on(&empty(), &[assign(&[(0, &[1]), (1, &[1])])], &placing(2, Advertise::Node));
+    let (image, _) =
+        create_on(&empty(), &[assign(&[(0, &[1000]), (1, &[1000])])], &placing(2, Advertise::Node));
     let shards: HashSet<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
     assert_eq!(shards.len(), 2, "in node mode the node spreads what it is given");
-    let (_, results) = create_on(&empty(), &[new], &placing(2, Advertise::Node));
-    assert!(results[0].as_ref().unwrap_err().to_string().contains("includes broker 1001, but no such"));
+    let other = [new, assign(&[(0, &[1])])];
+    let (_, results) = create_on(&empty(), &other, &placing(2, Advertise::Node));
+    for (result, id) in results.iter().zip([1001, 1]) {
+        let part = format!("includes broker {id}, but no such");
+        assert!(result.as_ref().unwrap_err().to_string().contains(&part), "nobody is told of such a broker");
+    }
 }
 
 #[test]
@@ -210,6 +216,10 @@ fn manual_assignments_are_checked_as_kafka_checks_them() {
 fn configs_are_obeyed_or_refused() {
     for (key, value) in [
         ("retention.ms", "-1"),
+        ("retention.ms", "604800000"),
+        ("compression.type", "zstd"),
+        ("message.timestamp.type", "LogAppendTime"),
+        ("max.message.bytes", "10485760"),
         ("flush.messages", "1"),
         ("flush.ms", "9223372036854775807"),
         ("segment.bytes", " 1048576 "),
@@ -222,10 +232,13 @@ fn configs_are_obeyed_or_refused() {
         assert_eq!(results[0].as_ref().unwrap().configs[key], value.trim());
     }
     for (key, value, part) in [
-        ("retention.ms", "604800000", "kept for ever until retention is supported"),
+        ("retention.ms", "-2", "Value must be at least -1"),
+        ("compression.type", "brotli", "String must be one of: uncompressed, zstd"),
+        ("message.timestamp.type", "logappendtime", "one of: CreateTime, LogAppendTime"),
+        ("compression.gzip.level", "5", "leave it unset or set it to -1"),
         ("cleanup.policy", "compact", "log compaction is not supported yet"),
         ("min.insync.replicas", "2", "leave it unset or set it to 1"),
-        ("max.message.bytes", "1048589", "raise the broker's message.max.bytes"),
+        ("max.message.bytes", "15728641", "need more memory for each shard"),
         ("segment.bytes", "14", "from 1048576 to 2147483647"),
         ("segment.bytes", "soon", "Not a number of type INT"),
         ("retention.ms", "1e3", "Not a number of type LONG"),
@@ -242,30 +255,55 @@ fn configs_are_obeyed_or_refused() {
 
 #[test]
 fn the_config_table_is_sound() {
-    let names: Vec<&str> = known_configs().iter().map(|key| key.name).collect();
+    let names: Vec<&str> = topic_config_keys().iter().map(|key| key.name).collect();
     assert!(names.is_sorted(), "look-ups are binary searches");
-    for key in known_configs() {
+    for key in topic_config_keys() {
         let (_, results) =
             create_on(&empty(), &[config(key.name, key.default)], &placing(1, Advertise::Shard));
         assert!(results[0].is_ok(), "{} takes its own default", key.name);
     }
-    let configs = [("segment.bytes".to_owned(), "2000000".to_owned())].into();
-    let defaults = TopicDefaults { message_max_bytes: 5000, ..TopicDefaults::default() };
-    let effective = effective_configs(&configs, &defaults);
-    let find = |name| effective.iter().find(|config| config.name == name).unwrap();
-    assert_eq!(find("segment.bytes").source, ConfigSource::Topic);
+}
+
+#[test]
+fn a_config_comes_from_the_strongest_place_that_sets_it() {
+    let set = |pairs: &[(&str, &str)]| -> Configs {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    };
+    let values = [("log.retention.ms", "5".to_owned()), ("log.roll.ms", "604800000".to_owned())];
+    let mut defaults = TopicDefaults::of_configuration(values, 5000);
+    let topic = set(&[("segment.bytes", "2000000"), ("compression.type", "zstd")]);
+    let find = |topic: &Configs, defaults: &TopicDefaults, name: &str| {
+        let config = effective_configs(topic, defaults).into_iter().find(|config| config.name == name);
+        let config = config.expect("a known config");
+        let synonyms: Vec<_> = config.synonyms.iter().map(|synonym| (synonym.name, synonym.source)).collect();
+        (config.value, config.source, synonyms)
+    };
+    let retention = "log.retention.ms";
+    assert_eq!(find(&topic, &defaults, "segment.bytes").1, ConfigSource::Topic);
+    assert_eq!(find(&topic, &defaults, "segment.ms").1, ConfigSource::Default, "set to Kafka's default");
     assert_eq!(
-        (find("max.message.bytes").value.as_str(), find("max.message.bytes").source),
-        ("5000", ConfigSource::Broker)
+        find(&topic, &defaults, "retention.ms"),
+        (
+            "5".to_owned(),
+            ConfigSource::Static,
+            vec![(retention, ConfigSource::Static), (retention, ConfigSource::Default)]
+        )
     );
-    assert_eq!(
-        (find("retention.ms").value.as_str(), find("retention.ms").source),
-        ("-1", ConfigSource::Default)
-    );
-    assert_eq!(
-        topic_settings(&configs, &defaults),
-        TopicSettings { max_message_bytes: 5000, segment_bytes: 2_000_000 }
-    );
+    let settings = topic_settings(&topic, &defaults);
+    assert_eq!((settings.max_message_bytes, settings.segment_bytes), (5000, 2_000_000));
+    assert_eq!((settings.retention_ms, settings.retention_bytes), (Some(5), None));
+    assert_eq!((settings.compression, settings.unsynced_records_max), (Some(Compression::Zstd), None));
+
+    defaults.cluster = Arc::new(set(&[(retention, "6")]));
+    assert_eq!(topic_settings(&topic, &defaults).retention_ms, Some(6));
+    defaults.broker = Arc::new(set(&[(retention, "-1"), ("compression.type", "lz4")]));
+    assert_eq!(topic_settings(&topic, &defaults).retention_ms, None);
+    assert_eq!(topic_settings(&topic, &defaults).compression, Some(Compression::Zstd));
+    assert_eq!(topic_settings(&Configs::new(), &defaults).compression, Some(Compression::Lz4));
+    let (value, source, synonyms) = find(&set(&[("retention.ms", "7")]), &defaults, "retention.ms");
+    assert_eq!((value.as_str(), source), ("7", ConfigSource::Topic));
+    let sources: Vec<ConfigSource> = synonyms.iter().map(|(_, source)| *source).collect();
+    assert!(synonyms[0].0 == "retention.ms" && sources.is_sorted() && sources.len() == 5);
 }
 
 #[test]
@@ -306,102 +344,4 @@ fn producer_ids_are_given_once_and_run_out_without_a_panic() {
     let last = Record::ProducerIds(ProducerIdsRecord { next_producer_id: i64::MAX - 5 });
     let full = Image::from_records(empty().cluster().clone(), [last].into_iter()).unwrap();
     assert_eq!(Draft::of(&full).allocate_producer_ids(), None);
-}
-
-/// One command of a random history.
-#[derive(Clone, Debug)]
-enum Step {
-    Create(String, i32),
-    Delete(String),
-    Restart(u16),
-}
-
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    // Few names, so that they are reused and collide.
-    let step = prop_oneof![
-        ("[ab][._][ab]", 1..6i32).prop_map(|(name, count)| Step::Create(name, count)),
-        "[ab][._][ab]".prop_map(Step::Delete),
-        (1u16..5).prop_map(Step::Restart),
-    ];
-    proptest::collection::vec(step, 0..40)
-}
-
-/// What a shard has after it followed every delta.
-fn follow(open: &mut HashMap<PartitionId, PartitionRecord>, delta: &Delta) {
-    for closed in &delta.close {
-        let (Closed::Deleted(id) | Closed::Moved(id)) = closed;
-        assert!(open.remove(id).is_some(), "only what is open is closed");
-    }
-    for owned in &delta.open {
-        assert!(open.insert(owned.id(), owned.partition().clone()).is_none(), "opened once");
-    }
-    for owned in &delta.changed {
-        assert!(open.insert(owned.id(), owned.partition().clone()).is_some(), "changed while open");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_history_breaks_the_invariants(steps in steps(), skip in 1usize..4) {
-        let mut new_id = ids();
-        let mut shards = 2;
-        let mut incarnation = 1;
-        let mut image = Arc::new(empty());
-        let mut epochs: HashMap<PartitionId, i32> = HashMap::new();
-        let mut ever: HashSet<TopicId> = HashSet::new();
-        let owner = Owner { node: NODE, shard: ShardId(0) };
-        let (mut seen, mut open) = (Arc::clone(&image), HashMap::new());
-        for (at, step) in steps.iter().enumerate() {
-            let mut draft = Draft::of(&image);
-            match step {
-                Step::Create(name, count) => {
-                    let new = [topic(name, *count)];
-                    let results = create_topics(&mut draft, &new, &placing(shards, Advertise::Shard), 0, &mut new_id);
-                    if let Ok(created) = &results[0] {
-                        prop_assert!(ever.insert(created.id), "an id is never used again");
-                    }
-                }
-                Step::Delete(name) => {
-                    delete_topics(&mut draft, &[TopicRef::Name(name.clone())]);
-                }
-                Step::Restart(count) => {
-                    incarnation += 1;
-                    shards = *count;
-                    let start = Incarnation { node: NODE, disk: DISK, incarnation, shards };
-                    prop_assert_eq!(begin_incarnation(&mut draft, &start), Ok(()));
-                }
-            }
-            let before = Arc::clone(&image);
-            let changes = draft.changes().to_vec();
-            image = Arc::new(draft.finish());
-            prop_assert_eq!(image.version(), before.version() + 1);
-
-            let names: HashSet<String> = image.topics().map(|topic| topic.record.name.replace('.', "_")).collect();
-            prop_assert_eq!(names.len(), image.topics().len());
-            for partition in image.partitions() {
-                prop_assert!(partition.owner().shard.0 < shards);
-                let last = epochs.insert(partition.id(), partition.leader_epoch);
-                prop_assert!(last.is_none_or(|last| last <= partition.leader_epoch), "epochs never go down");
-                let Some(old) = before.partition(partition.id()) else { continue };
-                if matches!(step, Step::Restart(_)) || old.owner() != partition.owner() {
-                    prop_assert!(old.leader_epoch < partition.leader_epoch);
-                }
-            }
-            // The changes alone, from the store, lead to the same image.
-            let mut replayed = (*before).clone();
-            changes.iter().for_each(|change| replayed.apply(change));
-            replayed.set_version(image.version());
-            prop_assert_eq!(&replayed, &*image);
-
-            // A shard that sees only some images still ends with what it owns.
-            if at % skip == 0 {
-                follow(&mut open, &Delta::between(&seen, &image, owner));
-                seen = Arc::clone(&image);
-                let mine: HashMap<_, _> =
-                    image.partitions_of(owner).map(|(_, partition)| (partition.id(), partition.clone())).collect();
-                prop_assert_eq!(&open, &mine);
-                prop_assert_eq!(Delta::initial(&image, owner).open.len(), mine.len());
-            }
-        }
-    }
 }

@@ -43,6 +43,12 @@ impl Budgets {
         budgets.cached_bytes = shard_bytes.checked_sub(taken).expect("the shares add up to less than all");
         budgets
     }
+
+    /// Partitions in fetch sessions whose memory fits: a part of what state may take.
+    pub fn fetch_session_partitions(&self) -> usize {
+        let state_bytes = percent(self.shard_bytes, STATE_MEMORY_PERCENT);
+        (percent(state_bytes, FETCH_SESSION_STATE_PERCENT) / FETCH_SESSION_PARTITION_BYTES) as usize
+    }
 }
 
 /// Each shard's part of `memory`.

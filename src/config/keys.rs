@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 26] = [
+pub static KEYS: [Key; 38] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -194,10 +194,84 @@ pub static KEYS: [Key; 26] = [
         "Most record bytes in one fetch response, but for a first batch that is longer.",
     ),
     Key::fixed(
+        "max.incremental.fetch.session.cache.slots",
+        Kind::Integer { min: 0, max: limits::FETCH_SESSIONS_MAX as i64 },
+        "1000",
+        "Incremental fetch sessions of each shard; further clients fetch without one, or take an old one's place.",
+    ),
+    Key::fixed(
         "log.segment.bytes",
         Kind::Bytes { min: limits::SEGMENT_BYTES_MIN, max: limits::SEGMENT_BYTES_MAX },
         "1073741824",
         "Length at which a segment file is sealed and the next begun.",
+    ),
+    Key::fixed(
+        "log.roll.ms",
+        Kind::Integer { min: 1, max: i64::MAX },
+        "604800000",
+        "Age in ms at which a segment file is sealed.",
+    ),
+    Key::fixed(
+        "log.retention.ms",
+        Kind::Integer { min: -1, max: i64::MAX },
+        "604800000",
+        "How long records are kept, in ms; -1: for ever.",
+    ),
+    Key::fixed(
+        "log.retention.bytes",
+        Kind::Integer { min: -1, max: i64::MAX },
+        "-1",
+        "Bytes of each partition that are kept; -1: all.",
+    ),
+    Key::fixed(
+        "log.retention.check.interval.ms",
+        Kind::Integer { min: 1, max: 1_000_000_000_000 },
+        "300000",
+        "How often retention and segments' ages are looked at, in ms.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.type",
+        Kind::Choice(&["CreateTime", "LogAppendTime"]),
+        "CreateTime",
+        "Whose clock gives records their timestamps: the producer's or the broker's.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.before.max.ms",
+        Kind::Integer { min: 0, max: i64::MAX },
+        "9223372036854775807",
+        "How far a producer's timestamp may lie in the past, in ms.",
+    ),
+    Key::fixed(
+        "log.message.timestamp.after.max.ms",
+        Kind::Integer { min: 0, max: i64::MAX },
+        "3600000",
+        "How far a producer's timestamp may lie in the future, in ms.",
+    ),
+    Key::fixed(
+        "log.flush.interval.messages",
+        Kind::Choice(&["9223372036854775807", "1"]),
+        "9223372036854775807",
+        "Records between two syncs of a partition. Both values mean what is done: records are synced before they \
+         are acknowledged. Topics can ask for less, see `memory.acknowledgement.enable`.",
+    ),
+    Key::fixed(
+        "log.flush.interval.ms",
+        Kind::Choice(&["9223372036854775807", "0", "1"]),
+        "9223372036854775807",
+        "Time between two syncs of a partition, in ms; as above.",
+    ),
+    Key::fixed(
+        "memory.acknowledgement.enable",
+        Kind::Boolean,
+        "false",
+        "Whether topics may be set to acknowledge records from memory, by `flush.messages` or `flush.ms`. A crash \
+         or power loss loses such records although they were acknowledged.",
+    ),
+    Key::fixed(
+        "compression.type",
+        Kind::Choice(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
+        "producer",
+        "The codec of stored batches; `producer`: the one that they came with.",
     ),
     Key::derived(
         "max.connections",
@@ -271,6 +345,7 @@ mod tests {
         assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
         assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }
 

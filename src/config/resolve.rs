@@ -1,6 +1,7 @@
 //! From settings to [`Config`]: defaults that follow from the machine, and checks of values against each other.
 
 use super::budgets::{self, Budgets};
+
 use super::error::ConfigError;
 use super::listener::{Listener, check_ports};
 use super::machine::Machine;
@@ -10,6 +11,7 @@ use super::units::format_size;
 use super::value::Value;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX};
 use crate::base::limits::*;
+use std::time::Duration;
 
 /// Derives what is open in `settings` and in each listener's, and makes the typed configuration.
 /// Without listeners of their own, the top-level keys describe the only one.
@@ -260,6 +262,20 @@ fn typed(
         socket_request_max_bytes: settings.number("socket.request.max.bytes"),
         fetch_max_bytes: settings.number("fetch.max.bytes"),
         log_segment_bytes: settings.number("log.segment.bytes"),
+        log_roll_ms: settings.number("log.roll.ms"),
+        log_retention_ms: settings.number("log.retention.ms"),
+        log_retention_bytes: settings.number("log.retention.bytes"),
+        log_retention_check_interval: Duration::from_millis(
+            settings.number("log.retention.check.interval.ms"),
+        ),
+        log_message_timestamp_type: settings.text("log.message.timestamp.type"),
+        log_message_timestamp_before_max_ms: settings.number("log.message.timestamp.before.max.ms"),
+        log_message_timestamp_after_max_ms: settings.number("log.message.timestamp.after.max.ms"),
+        log_flush_interval_messages: settings.text("log.flush.interval.messages"),
+        log_flush_interval_ms: settings.text("log.flush.interval.ms"),
+        memory_acknowledgement_enable: settings.boolean("memory.acknowledgement.enable"),
+        compression_type: settings.text("compression.type"),
+        fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
         max_connections: settings.number("max.connections"),
         max_in_flight_requests_per_connection: settings.number("max.in.flight.requests.per.connection"),
         max_in_flight_bytes_per_connection: usize::try_from(in_flight_bytes)

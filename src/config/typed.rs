@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::budgets::Budgets;
+use super::budgets::{Budgets, message_bytes_that_fit};
 use super::listener::Listener;
 use crate::base::ids::{BrokerId, NodeId, ShardId};
+use crate::base::limits::{MESSAGE_BYTES_MAX, REQUEST_OVERHEAD_BYTES, UNDURABLE_GROUPS_MIN};
 
 /// Which brokers metadata lists for a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -14,6 +15,17 @@ pub enum Advertise {
     Shard,
     /// One, with the bootstrap port. Shards have no ports of their own.
     Node,
+}
+
+impl Advertise {
+    /// The broker id that stands for a shard of a node, wherever clients see or send one: in metadata, in
+    /// assignments, as the name of a config's resource.
+    pub fn broker_id(self, node: NodeId, shard: ShardId) -> BrokerId {
+        match self {
+            Advertise::Shard => node.broker_id(shard),
+            Advertise::Node => node.broker_id(ShardId(0)),
+        }
+    }
 }
 
 /// How log lines are written.
@@ -60,8 +72,32 @@ pub struct Config {
     pub socket_request_max_bytes: usize,
     /// `fetch.max.bytes`
     pub fetch_max_bytes: usize,
+    /// `max.incremental.fetch.session.cache.slots`, of one shard.
+    pub fetch_sessions_max: usize,
     /// `log.segment.bytes`
     pub log_segment_bytes: u64,
+    /// `log.roll.ms`
+    pub log_roll_ms: i64,
+    /// `log.retention.ms`; -1: for ever
+    pub log_retention_ms: i64,
+    /// `log.retention.bytes`; -1: all
+    pub log_retention_bytes: i64,
+    /// `log.retention.check.interval.ms`
+    pub log_retention_check_interval: Duration,
+    /// `log.message.timestamp.type`: Kafka's word
+    pub log_message_timestamp_type: String,
+    /// `log.message.timestamp.before.max.ms`
+    pub log_message_timestamp_before_max_ms: i64,
+    /// `log.message.timestamp.after.max.ms`
+    pub log_message_timestamp_after_max_ms: i64,
+    /// `log.flush.interval.messages`; all values mean the same
+    pub log_flush_interval_messages: String,
+    /// `log.flush.interval.ms`; all values mean the same
+    pub log_flush_interval_ms: String,
+    /// `memory.acknowledgement.enable`
+    pub memory_acknowledgement_enable: bool,
+    /// `compression.type`: Kafka's word
+    pub compression_type: String,
     /// `max.connections`, of one shard.
     pub max_connections: usize,
     /// `max.in.flight.requests.per.connection`
@@ -95,8 +131,16 @@ impl Config {
         }
     }
 
-    /// The broker id of one of the node's shards. In node mode only that of shard 0 is advertised.
+    /// The broker id of one of the node's shards; in node mode all have the same.
     pub fn broker_id(&self, shard: ShardId) -> BrokerId {
-        self.node_id.broker_id(shard)
+        self.advertise.broker_id(self.node_id, shard)
+    }
+
+    /// The longest batch that memory, requests and journals take, in bytes. `message.max.bytes` and topics'
+    /// `max.message.bytes` are at most this.
+    pub fn batch_bytes_max(&self) -> u64 {
+        let request = (self.socket_request_max_bytes as u64).saturating_sub(REQUEST_OVERHEAD_BYTES);
+        let undurable = self.budgets.undurable_bytes / UNDURABLE_GROUPS_MIN;
+        MESSAGE_BYTES_MAX.min(request).min(undurable).min(message_bytes_that_fit(self.journal_bytes))
     }
 }

@@ -18,6 +18,16 @@ pub enum Closed {
     /// A request cannot be answered.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// A request names more than there is memory to answer.
+    #[error("a request of {length} bytes would take {cost_bytes} bytes of memory, {total_bytes} are all")]
+    TooCostly {
+        /// The request's length, in bytes.
+        length: usize,
+        /// What it would take.
+        cost_bytes: u64,
+        /// All memory for requests.
+        total_bytes: u64,
+    },
     /// A request was begun and did not go on.
     #[error("a request stopped in its middle")]
     RequestStalled,

@@ -8,10 +8,13 @@ use futures_util::future::{Either, select};
 
 use super::error::Closed;
 use super::turn::Turn;
-use crate::base::limits::{RECEIVE_BUFFER_BYTES, RECEIVE_STEP_BYTES, REQUEST_STALL_MS};
+use crate::base::limits::{
+    RECEIVE_BUFFER_BYTES, RECEIVE_STEP_BYTES, REQUEST_STALL_MS, REQUEST_STALL_WANTED_MS,
+};
 use crate::protocol::{LENGTH_BYTES, REQUEST_BYTES_MIN, frame_length};
 use crate::runtime::Runtime;
 use crate::runtime::glommio::Stream;
+use crate::shard::Budget;
 
 /// Received bytes that were not taken yet.
 pub(super) struct Receiver {
@@ -28,25 +31,40 @@ impl Receiver {
     /// The length of the next frame, which may be a long time coming. `Closed::ByClient` at the end, between
     /// frames or not.
     pub(super) async fn frame_length(&mut self, stream: &Stream, max: usize) -> Result<usize, Closed> {
-        while self.end - self.start < LENGTH_BYTES {
-            self.buffer.copy_within(self.start..self.end, 0);
-            (self.start, self.end) = (0, self.end - self.start);
-            match stream.read(&mut self.buffer[self.end..]).await? {
-                0 => return Err(Closed::ByClient),
-                count => self.end += count,
-            }
-        }
+        self.receive(stream, LENGTH_BYTES).await?;
         let prefix = self.buffer[self.start..][..LENGTH_BYTES].try_into().expect("four bytes");
         let length = frame_length(prefix, REQUEST_BYTES_MIN, max)?;
         self.start += LENGTH_BYTES;
         Ok(length)
     }
 
-    /// The frame's bytes behind its length. The client must go on sending it.
+    /// The API key that the frame begins with; it stays to be taken.
+    pub(super) async fn api_key(&mut self, stream: &Stream) -> Result<i16, Closed> {
+        self.receive(stream, size_of::<i16>()).await?;
+        let key = self.buffer[self.start..].first_chunk().expect("a short piece of the buffer");
+        Ok(i16::from_be_bytes(*key))
+    }
+
+    /// Waits until `count` bytes are there, which are few.
+    async fn receive(&mut self, stream: &Stream, count: usize) -> Result<(), Closed> {
+        while self.end - self.start < count {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            match stream.read(&mut self.buffer[self.end..]).await? {
+                0 => return Err(Closed::ByClient),
+                received => self.end += received,
+            }
+        }
+        Ok(())
+    }
+
+    /// The frame's bytes behind its length. The client must go on sending it, and sooner when others wait for
+    /// `memory`.
     pub(super) async fn frame(
         &mut self,
         stream: &Stream,
         runtime: &dyn Runtime,
+        memory: &Budget,
         length: usize,
     ) -> Result<Bytes, Closed> {
         let there = length.min(self.end - self.start);
@@ -63,7 +81,7 @@ impl Receiver {
             let step = (length - frame.len()).min(frame.len().max(RECEIVE_STEP_BYTES));
             let filled = frame.len();
             frame.resize(filled + step, 0);
-            fill(stream, runtime, &mut frame[filled..]).await?;
+            fill(stream, runtime, memory, &mut frame[filled..]).await?;
             turn.spend(step).await;
         }
         Ok(frame.freeze())
@@ -71,17 +89,31 @@ impl Receiver {
 }
 
 /// Fills `buffer`; at least [`RECEIVE_STEP_BYTES`], or the rest, must arrive in each period of
-/// [`REQUEST_STALL_MS`]: others wait for the memory.
-async fn fill(stream: &Stream, runtime: &dyn Runtime, buffer: &mut [u8]) -> Result<(), Closed> {
+/// [`REQUEST_STALL_MS`], or of [`REQUEST_STALL_WANTED_MS`] while others wait for the memory.
+async fn fill(
+    stream: &Stream,
+    runtime: &dyn Runtime,
+    memory: &Budget,
+    buffer: &mut [u8],
+) -> Result<(), Closed> {
     for part in buffer.chunks_mut(RECEIVE_STEP_BYTES) {
         let mut read = std::pin::pin!(read_exactly(stream, part));
         if let std::task::Poll::Ready(outcome) = futures_util::poll!(read.as_mut()) {
             outcome?;
             continue;
         }
-        match select(read, runtime.sleep(Duration::from_millis(REQUEST_STALL_MS))).await {
-            Either::Left((outcome, _)) => outcome?,
-            Either::Right(_) => return Err(Closed::RequestStalled),
+        let began = runtime.now();
+        loop {
+            let look = runtime.sleep(Duration::from_millis(REQUEST_STALL_WANTED_MS));
+            match select(read.as_mut(), look).await {
+                Either::Left((outcome, _)) => break outcome?,
+                Either::Right(_) => {
+                    let is_late = runtime.now() - began >= Duration::from_millis(REQUEST_STALL_MS);
+                    if is_late || memory.is_exhausted() {
+                        return Err(Closed::RequestStalled);
+                    }
+                }
+            }
         }
     }
     Ok(())

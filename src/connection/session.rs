@@ -61,8 +61,8 @@ struct Session {
 
 /// Serves a connection until it ends, and says why it did.
 pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIndex) -> Closed {
-    // Responses are sent whole. An error here shows at the first read.
-    let _ = stream.set_nodelay(true);
+    // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
+    let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
         caller: Caller { shard: Rc::clone(&shard), listener },
         stream,
@@ -89,7 +89,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
     let Session { shard, responses, .. } = session;
     // Records that are not durable yet count against the shard's memory, whoever waits for them.
     for pending in responses.into_pending() {
-        shard.spawn(pending);
+        shard.spawn(pending.committed());
     }
     closed
 }
@@ -135,9 +135,15 @@ impl Session {
         let mut turn = Turn::new(&*self.shard.runtime);
         loop {
             let length = receiver.frame_length(&self.stream, max).await?;
+            let cost_bytes = api::request_cost(receiver.api_key(&self.stream).await?, length);
+            let memory = &self.shard.budgets.requests;
+            // It would have to wait until nobody else has anything, and all behind it with it.
+            if cost_bytes > memory.total().max(length as u64) {
+                return Err(Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() });
+            }
             self.wait_for_room(length).await;
-            let charge = self.shard.budgets.requests.take(length as u64).await;
-            let bytes = receiver.frame(&self.stream, &*self.shard.runtime, length).await?;
+            let charge = memory.take(cost_bytes).await;
+            let bytes = receiver.frame(&self.stream, &*self.shard.runtime, memory, length).await?;
             self.others.set(self.others.get() + usize::from(!api::is_produce(&bytes)));
             self.in_flight.set(self.in_flight.get() + 1);
             self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
@@ -174,7 +180,13 @@ impl Session {
                 Call::Produce(produce) => Response::Produce(self.caller.produce(produce).await),
                 Call::Other(other) => {
                     self.responses.emptied().await;
-                    let executed = std::pin::pin!(self.caller.execute(other));
+                    // Boxed, so that a connection that does nothing has no room for it.
+                    let executed = Box::pin(async {
+                        // Responses are counted when they are sent: no more of them while those before take
+                        // more than there is.
+                        drop(self.shard.budgets.fetches.take(1).await);
+                        self.caller.execute(other).await
+                    });
                     let gone = std::pin::pin!(self.client_left.notified());
                     let reply = match select(executed, gone).await {
                         Either::Left((reply, _)) => reply,

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
 
 use super::Connections;
+use crate::api::request_cost;
 use crate::protocol::batch::BatchBuilder;
 use crate::protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
@@ -16,7 +17,7 @@ use crate::protocol::messages::metadata::MetadataRequest;
 use crate::protocol::messages::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
 };
-use crate::protocol::{ErrorCode, Message, Request, decode_response, encode_request};
+use crate::protocol::{ApiKey, ErrorCode, Message, Request, decode_response, encode_request};
 use crate::runtime::Runtime;
 use crate::runtime::glommio::testing::direct_io_dir;
 use crate::runtime::glommio::{Listener, Stream, run_here};
@@ -321,12 +322,27 @@ fn what_lies_behind_a_request_that_waits_takes_no_memory() {
         let watch = async {
             scene.until(|scene| scene.shard.counters.requests.get() >= 1).await;
             scene.runtime.sleep(Duration::from_millis(50)).await;
-            let fetch_alone = frame(&fetch(0, 1, 300), 11, 1).len() as u64;
+            let fetch_alone = request_cost(ApiKey::Fetch as i16, frame(&fetch(0, 1, 300), 11, 1).len());
             assert!(scene.shard.budgets.requests.used() <= fetch_alone);
         };
         futures_util::future::join(flood, watch).await;
         assert_eq!(client.response::<FetchResponse>(11).await.0, 1);
         assert_eq!(client.response::<ProduceResponse>(9).await.0, 2);
+    });
+}
+
+#[test]
+fn a_request_that_names_more_than_there_is_memory_to_answer_closes_its_connection() {
+    on_scene(&[("memory", "576MiB")], |scene| async move {
+        let mut client = scene.connect().await;
+        let memory = scene.shard.budgets.requests.total();
+        let length = memory / request_cost(ApiKey::Fetch as i16, 1) + 1;
+        // Its length and API key are enough.
+        client.send(&[&(length as u32).to_be_bytes()[..], &[0, 1]].concat()).await;
+        assert!(client.receive().await.is_none());
+        assert_eq!(scene.shard.budgets.requests.used(), 0);
+        let mut other = scene.connect().await;
+        assert!(other.is_alive().await);
     });
 }
 

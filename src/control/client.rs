@@ -3,7 +3,10 @@
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::cluster::{ClusterError, CreatedTopic, DeletedTopic, NewTopic, ProducerIdBlock, TopicRef};
+use crate::cluster::{
+    ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock,
+    TopicRef,
+};
 
 /// Why a command was not carried out as a whole. To clients all of these are storage errors.
 #[derive(Error, Clone, PartialEq, Eq, Debug)]
@@ -27,7 +30,21 @@ pub enum ControlError {
 pub enum Request {
     CreateTopics { topics: Vec<NewTopic>, validate_only: bool },
     DeleteTopics(Vec<TopicRef>),
+    CreatePartitions { topics: Vec<NewPartitions>, validate_only: bool },
+    AlterConfigs { alterations: Vec<ConfigAlteration>, validate_only: bool },
     AllocateProducerIds,
+}
+
+impl Request {
+    /// Whether it is only asked what would come of it.
+    pub fn is_trial(&self) -> bool {
+        match self {
+            Request::CreateTopics { validate_only, .. }
+            | Request::CreatePartitions { validate_only, .. }
+            | Request::AlterConfigs { validate_only, .. } => *validate_only,
+            Request::DeleteTopics(_) | Request::AllocateProducerIds => false,
+        }
+    }
 }
 
 /// What came of a request, of the same kind.
@@ -35,6 +52,8 @@ pub enum Request {
 pub enum Answer {
     Created(Vec<Result<CreatedTopic, ClusterError>>),
     Deleted(Vec<Result<DeletedTopic, ClusterError>>),
+    /// Of partitions created and configs altered, in the order of the request.
+    Done(Vec<Result<(), ClusterError>>),
     ProducerIds(Option<ProducerIdBlock>),
 }
 
@@ -80,6 +99,24 @@ impl ControlClient {
         }
     }
 
+    /// Adds partitions to topics, or only says what would come of it. Results are in the order of `topics`.
+    pub async fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<(), ClusterError>>, ControlError> {
+        self.call(Request::CreatePartitions { topics, validate_only }).await.map(done)
+    }
+
+    /// Changes configs, or only says what would come of it. Results are in the order of `alterations`.
+    pub async fn alter_configs(
+        &self,
+        alterations: Vec<ConfigAlteration>,
+        validate_only: bool,
+    ) -> Result<Vec<Result<(), ClusterError>>, ControlError> {
+        self.call(Request::AlterConfigs { alterations, validate_only }).await.map(done)
+    }
+
     /// Producer ids that nobody else gets.
     pub async fn allocate_producer_ids(&self) -> Result<ProducerIdBlock, ControlError> {
         match self.call(Request::AllocateProducerIds).await? {
@@ -93,5 +130,12 @@ impl ControlClient {
         let sent = self.commands.send(Command { request, reply }).await;
         sent.map_err(|_| ControlError::Stopped)?;
         answer.await.unwrap_or(Err(ControlError::Stopped))
+    }
+}
+
+fn done(answer: Answer) -> Vec<Result<(), ClusterError>> {
+    match answer {
+        Answer::Done(results) => results,
+        other => unreachable!("an answer of another kind: {other:?}"),
     }
 }

@@ -11,7 +11,9 @@ use super::progress::Progress;
 use super::store::{MetadataStore, Space, StoreError};
 use crate::base::ids::TopicId;
 use crate::base::limits::{CONTROL_COMMANDS_PER_COMMIT_MAX, CONTROL_REPLIES_WAITING_MAX};
-use crate::cluster::{Draft, Image, KafkaUuid, Placing, create_topics, delete_topics};
+use crate::cluster::{
+    Draft, Image, KafkaUuid, Placing, alter_configs, create_partitions, create_topics, delete_topics,
+};
 
 /// A reply that waits until every shard has applied a version.
 struct Waiting {
@@ -110,9 +112,16 @@ impl Controller {
     }
 
     fn evaluate(&mut self, request: &Request, draft: &mut Draft) -> Answer {
+        let mut trial = request.is_trial().then(|| draft.clone());
+        let draft = trial.as_mut().unwrap_or(draft);
         match request {
-            Request::CreateTopics { topics, validate_only: false } => self.create(topics, draft),
-            Request::CreateTopics { topics, validate_only: true } => self.create(topics, &mut draft.clone()),
+            Request::CreateTopics { topics, .. } => self.create(topics, draft),
+            Request::CreatePartitions { topics, .. } => {
+                Answer::Done(create_partitions(draft, topics, &self.placing))
+            }
+            Request::AlterConfigs { alterations, .. } => {
+                Answer::Done(alter_configs(draft, alterations, &self.placing))
+            }
             Request::DeleteTopics(topics) => Answer::Deleted(delete_topics(draft, topics)),
             Request::AllocateProducerIds => Answer::ProducerIds(draft.allocate_producer_ids()),
         }
@@ -143,8 +152,12 @@ pub fn random_id(environment: &mut Environment) -> TopicId {
 }
 
 fn space_of(batch: &[Command]) -> Space {
-    let spends =
-        |command: &Command| matches!(command.request, Request::CreateTopics { validate_only: false, .. });
+    // Configs are altered on a full disk too: shorter retention is what empties it.
+    let spends = |command: &Command| {
+        let request = &command.request;
+        matches!(request, Request::CreateTopics { .. } | Request::CreatePartitions { .. })
+            && !request.is_trial()
+    };
     if batch.iter().any(spends) { Space::Spend } else { Space::Essential }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! cluster                   ClusterRecord, first: it has the format's version
+//! config/broker/0000001000  BrokerConfigsRecord of one broker
+//! config/broker/default     BrokerConfigsRecord of all brokers
 //! node/0000000001           NodeRecord
 //! producer_ids              ProducerIdsRecord
 //! topic/<uuid>              TopicRecord
@@ -128,6 +130,7 @@ impl RedbStore {
         let record = match key.split('/').collect::<Vec<_>>()[..] {
             [CLUSTER_KEY] => Record::Cluster(self.parse(key, value)?),
             ["producer_ids"] => Record::ProducerIds(self.parse(key, value)?),
+            ["config", "broker", _] => Record::BrokerConfigs(self.parse(key, value)?),
             ["node", _] => Record::Node(self.parse(key, value)?),
             ["topic", _] => Record::Topic(self.parse(key, value)?),
             ["topic", _, _] => Record::Partition(self.parse(key, value)?),
@@ -249,6 +252,7 @@ impl EncodedChange {
             Record::Topic(topic) => serde_json::to_vec(topic),
             Record::Partition(partition) => serde_json::to_vec(partition),
             Record::ProducerIds(ids) => serde_json::to_vec(ids),
+            Record::BrokerConfigs(configs) => serde_json::to_vec(configs),
         };
         let value = value.expect("plain data");
         assert!(value.len() <= METADATA_RECORD_BYTES_MAX, "a record that could not be read again");
@@ -267,6 +271,8 @@ fn key_text(key: &RecordKey) -> String {
     match key {
         RecordKey::Cluster => CLUSTER_KEY.to_owned(),
         RecordKey::ProducerIds => "producer_ids".to_owned(),
+        RecordKey::BrokerConfigs(None) => "config/broker/default".to_owned(),
+        RecordKey::BrokerConfigs(Some(broker)) => format!("config/broker/{broker:010}"),
         RecordKey::Node(node) => format!("node/{:010}", node.0),
         RecordKey::Topic(id) => format!("topic/{id}"),
         RecordKey::Partition(id) => format!("topic/{}/{:010}", id.topic, id.index),

@@ -28,9 +28,10 @@ use super::thread::ControlThread;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX, ShardId};
 use crate::base::limits::CONTROL_COMMANDS_MAX;
 use crate::cluster::{
-    Advertise, ClusterRecord, DiskId, Draft, Image, Incarnation, IncarnationError, KafkaUuid,
-    METADATA_FORMAT_VERSION, Placing, TopicDefaults, begin_incarnation,
+    ClusterRecord, DiskId, Draft, Image, Incarnation, IncarnationError, KafkaUuid, METADATA_FORMAT_VERSION,
+    Placing, TopicDefaults, begin_incarnation,
 };
+use crate::config::Advertise;
 
 /// The folder of DATA_DIR that is control's.
 const CONTROL_DIR: &str = "control";

@@ -6,7 +6,10 @@ pub mod journal;
 pub mod partition_log;
 pub mod read;
 pub mod recovery;
+mod retention;
+pub mod run;
 pub mod segment;
 pub mod snapshot;
 
 pub use error::LogError;
+pub use retention::Retention;

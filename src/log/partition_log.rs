@@ -5,21 +5,18 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::segment::{SealPlan, Segment};
+use super::segment::index::ReadStart;
+use super::segment::{NewBatch, SealPlan, Segment, SegmentLease};
 use crate::base::ids::Offset;
 use crate::base::limits::BLOCK_BYTES;
 
-/// A batch about to be appended, by its header.
+/// When a segment is left for the next one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct NewBatch {
-    /// Offset of the first record.
-    pub base_offset: Offset,
-    /// Offset of the last record.
-    pub last_offset: Offset,
-    /// The largest timestamp, in ms since 1970.
-    pub max_timestamp: i64,
-    /// Length in bytes.
-    pub length: usize,
+pub struct Roll {
+    /// Length that it may have, in bytes (`segment.bytes`).
+    pub segment_bytes: u64,
+    /// Time that it may span, in ms (`segment.ms`).
+    pub segment_ms: i64,
 }
 
 /// Where a batch goes.
@@ -82,8 +79,8 @@ pub enum ReadPlan {
 pub struct ColdRead {
     /// The segment.
     pub segment_base: Offset,
-    /// A position at or before the batch that holds the offset; `None` if the index has to be loaded.
-    pub position: Option<u64>,
+    /// A batch at or before the one that holds the offset; `None` if the index has to be loaded.
+    pub from: Option<ReadStart>,
     /// The offset.
     pub offset: Offset,
     /// Bytes before this position are on disk.
@@ -92,28 +89,25 @@ pub struct ColdRead {
     pub behind: Vec<Bytes>,
     /// Length of the segment's batches, for checking a loaded index.
     pub end_position: u64,
+    /// Keeps the file as it is while it is read.
+    pub lease: SegmentLease,
 }
 
 /// A partition's log.
 pub struct PartitionLog {
     directory: PathBuf,
-    segment_bytes: u64,
-    /// Never empty once something was appended; the last one is being filled.
-    segments: VecDeque<Segment>,
-    /// Offset of the next record if there is no segment yet.
-    start_offset: Offset,
+    roll: Roll,
+    /// The last one is being filled.
+    pub(super) segments: VecDeque<Segment>,
+    /// Offset of the next record while there is no segment.
+    pub(super) start_offset: Offset,
 }
 
 impl PartitionLog {
     /// A log in a directory with these segments, oldest first. `start_offset` is the next offset if there are
     /// none.
-    pub fn new(
-        directory: PathBuf,
-        segment_bytes: u64,
-        segments: VecDeque<Segment>,
-        start_offset: Offset,
-    ) -> Self {
-        PartitionLog { directory, segment_bytes, segments, start_offset }
+    pub fn new(directory: PathBuf, roll: Roll, segments: VecDeque<Segment>, start_offset: Offset) -> Self {
+        PartitionLog { directory, roll, segments, start_offset }
     }
 
     /// The directory.
@@ -121,9 +115,9 @@ impl PartitionLog {
         &self.directory
     }
 
-    /// Changes the size at which segments are rolled.
-    pub fn set_segment_bytes(&mut self, segment_bytes: u64) {
-        self.segment_bytes = segment_bytes;
+    /// Changes when segments are rolled.
+    pub fn set_roll(&mut self, roll: Roll) {
+        self.roll = roll;
     }
 
     /// The segments, oldest first.
@@ -131,7 +125,7 @@ impl PartitionLog {
         self.segments.iter()
     }
 
-    /// The segment that is being filled; `None` before the first.
+    /// The segment that is being filled, if there is one.
     pub fn last_segment(&self) -> Option<&Segment> {
         self.segments.back()
     }
@@ -157,14 +151,23 @@ impl PartitionLog {
         }
     }
 
-    /// A segment is left when the batch does not fit its size or its 32-bit relative offsets, or when it was
-    /// closed or sealed.
+    /// A segment is left when the batch does not fit its size or its 32-bit relative offsets, when it would come
+    /// to span too much time, or when it was closed or sealed.
     fn must_roll(&self, segment: &Segment, batch: &NewBatch) -> bool {
         let full =
-            segment.end_position > 0 && segment.end_position + batch.length as u64 > self.segment_bytes;
+            segment.end_position > 0 && segment.end_position + batch.length as u64 > self.roll.segment_bytes;
         full || segment.sealed
             || segment.closed
             || batch.last_offset - segment.base_offset > i64::from(i32::MAX)
+            || segment.age_with(batch) > self.roll.segment_ms
+    }
+
+    /// Whether the segment that is being filled has spanned its time although nothing more came.
+    pub fn is_overdue(&self, now_ms: i64) -> bool {
+        self.segments.back().is_some_and(|segment| {
+            let age_ms = now_ms.saturating_sub(segment.clock.first_append_ms);
+            segment.end_position > 0 && !segment.sealed && age_ms > self.roll.segment_ms
+        })
     }
 
     /// The space that is missing on disk for a batch; `None` if it can be journaled at once.
@@ -173,11 +176,11 @@ impl PartitionLog {
         let end = place.position + batch.length as u64;
         match self.segments.back() {
             Some(segment) if segment.base_offset == place.segment_base => {
-                let length = segment.allocation_for(end, self.segment_bytes)?;
+                let length = segment.allocation_for(end, self.roll.segment_bytes)?;
                 Some(SpaceNeed { segment_base: place.segment_base, is_new: false, length })
             }
             _ => {
-                let length = Segment::new(place.segment_base).allocation_for(end, self.segment_bytes);
+                let length = Segment::new(place.segment_base).allocation_for(end, self.roll.segment_bytes);
                 Some(SpaceNeed {
                     segment_base: place.segment_base,
                     is_new: true,
@@ -209,7 +212,7 @@ impl PartitionLog {
         for part in parts {
             segment.memory.append_bytes(part);
         }
-        segment.note_batch(batch.base_offset, batch.last_offset, batch.max_timestamp, batch.length as u64);
+        segment.note_batch(batch);
         assert_eq!(segment.memory.end(), segment.end_position, "memory holds the segment's end");
         segment.pin(journal_file);
     }
@@ -311,17 +314,18 @@ impl PartitionLog {
         let end = first_in_memory.map_or(segment.end_position, |batch| batch.position).min(limit);
         ColdRead {
             segment_base: segment.base_offset,
-            position: segment.index.as_ref().map(|index| index.position_for_offset(offset)),
+            from: segment.index.as_ref().map(|index| index.start_for_offset(segment.base_offset, offset)),
             offset,
             disk_end,
             behind: if end > disk_end { segment.memory.slice(disk_end..end) } else { Vec::new() },
             end_position: segment.end_position,
+            lease: segment.lease.clone(),
         }
     }
 
     /// The first segment that may hold a record of `timestamp` or later.
     pub fn segment_for_time(&self, timestamp: i64) -> Option<&Segment> {
-        self.segments.iter().find(|segment| segment.max_timestamp >= timestamp)
+        self.segments.iter().find(|segment| segment.largest.timestamp >= timestamp)
     }
 
     /// Lets go of memory whose bytes are durable on disk (a carry repeats all others), oldest first, until
@@ -337,19 +341,12 @@ impl PartitionLog {
         freed
     }
 
-    /// Removes segments that hold nothing at or above `offset`; returns their base offsets. The one that is
-    /// being filled stays.
-    pub fn remove_below(&mut self, offset: Offset) -> Vec<Offset> {
-        let mut removed = Vec::new();
-        while self.segments.len() > 1 && self.segments[0].next_offset <= offset {
-            removed.extend(self.segments.pop_front().map(|segment| segment.base_offset));
-        }
-        removed
-    }
-
     /// Where the log would be cut so that `offset` is its end, if the cut is at a batch boundary in memory
     /// or at a segment's end: segment and position.
     pub fn cut_at(&self, offset: Offset) -> Option<AppendPlace> {
+        if let Some(first) = self.segments.front().filter(|first| first.base_offset == offset) {
+            return Some(AppendPlace { segment_base: first.base_offset, position: 0 });
+        }
         let behind = self.segments.partition_point(|segment| segment.base_offset < offset);
         let segment = &self.segments[behind.checked_sub(1)?];
         if offset == segment.next_offset {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::partition_log::ColdRead;
+use super::segment::index::{ReadStart, StartOffset};
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN, INDEX_INTERVAL_BYTES};
@@ -38,70 +39,73 @@ pub struct Found {
     pub batches: Bytes,
 }
 
-/// Whole batches from the one that holds the read's offset on, below `bound`; but for the first, up to
-/// `max_bytes`. Checks each batch's CRC. `position` is that of a batch at or before the wanted one.
+/// Whole batches from the one that holds the read's offset on, below `bound`, which is beyond that offset; but for
+/// the first, up to `max_bytes`. `from` is a batch at or before the wanted one. Each batch's CRC is checked, and as
+/// that does not cover offsets, also that each begins where the one before it ends.
 pub async fn read_cold(
     file: &dyn File,
     read: &ColdRead,
-    position: u64,
+    mut from: ReadStart,
     bound: Offset,
     max_bytes: usize,
-) -> Result<Option<Found>, ReadError> {
-    let mut position = position;
+) -> Result<Found, ReadError> {
     let window = (max_bytes + INDEX_INTERVAL_BYTES as usize).max(COLD_READ_BYTES_MIN);
     loop {
-        let bytes = stretch(file, read, position, window).await?;
-        let (skipped, found) = select(&bytes, position, read.offset, bound, max_bytes)?;
+        let bytes = stretch(file, read, from.position, window).await?;
+        let (reached, found) = select(&bytes, from, read.offset, bound, max_bytes)?;
         match found {
-            Some(batches) if batches.is_empty() => return Ok(None),
-            Some(batches) => return Ok(Some(Found { position: position + skipped as u64, batches })),
-            None if skipped > 0 => position += skipped as u64,
+            Some(batches) => return Ok(Found { position: reached.position, batches }),
+            None if reached.position > from.position => from = reached,
             // Not even one whole batch in the window: it is longer than that.
-            None => return read_long(file, read, position, &bytes, bound).await,
+            None => return read_long(file, read, from, &bytes, bound).await,
         }
     }
 }
 
-/// What was found in a stretch that begins with a batch: how many bytes of batches lie before the offset, and
-/// the wanted batches; `None` if the one that holds the offset is not whole in the stretch.
+/// What was found in a stretch that begins with the batch `from`: the batch that holds the offset, and its bytes with
+/// those of the wanted ones behind it; without bytes if it is not whole in the stretch.
 fn select(
     bytes: &Bytes,
-    position: u64,
+    from: ReadStart,
     offset: Offset,
     bound: Offset,
     max_bytes: usize,
-) -> Result<(usize, Option<Bytes>), ReadError> {
-    let mut start = None;
-    let (mut end, mut skipped) = (0, 0);
+) -> Result<(ReadStart, Option<Bytes>), ReadError> {
+    let (mut first, mut found) = (from, None);
+    let mut expected = from.offset;
     for batch in Batches::new(bytes) {
-        let batch = batch.map_err(|error| corrupt(position + error.position as u64, error.reason))?;
-        let header = batch.batch.header();
+        let batch = batch.map_err(|error| corrupt(from.position + error.position as u64, error.reason))?;
+        let (header, position) = (batch.batch.header(), from.position + batch.position as u64);
+        if !expected.is_of(header) {
+            return Err(corrupt(position, misplaced(header.base_offset, expected.value())));
+        }
+        expected = StartOffset::First(header.last_offset() + 1);
         let stop = batch.position + batch.batch.bytes().len();
         if header.last_offset() < offset {
-            (end, skipped) = (stop, stop);
+            first = ReadStart { position: from.position + stop as u64, offset: expected };
             continue;
         }
-        if header.base_offset >= bound || start.is_some_and(|start| stop - start > max_bytes) {
-            start = start.or(Some(batch.position));
+        let start = (first.position - from.position) as usize;
+        if found.is_some() && (header.base_offset >= bound || stop - start > max_bytes) {
             break;
         }
         if batch.batch.computed_crc() != header.crc {
-            return Err(corrupt(position + batch.position as u64, "CRC-32C does not match"));
+            return Err(corrupt(position, "CRC-32C does not match"));
         }
-        start = start.or(Some(batch.position));
-        end = stop;
+        found = Some(start..stop);
     }
-    Ok((skipped, start.map(|start| bytes.slice(start..end.max(start)))))
+    Ok((first, found.map(|range| bytes.slice(range))))
 }
 
 /// A batch that is longer than the window: read whole.
 async fn read_long(
     file: &dyn File,
     read: &ColdRead,
-    position: u64,
+    from: ReadStart,
     head: &Bytes,
     bound: Offset,
-) -> Result<Option<Found>, ReadError> {
+) -> Result<Found, ReadError> {
+    let position = from.position;
     if head.len() < HEADER_BYTES {
         return Err(corrupt(position, "the segment ends inside a batch"));
     }
@@ -110,26 +114,15 @@ async fn read_long(
         return Err(corrupt(position, "a batch's length does not fit its segment"));
     }
     let bytes = stretch(file, read, position, header.total_bytes()).await?;
-    let (_, found) = select(&bytes, position, read.offset, bound, 0)?;
-    let found = found.ok_or_else(|| corrupt(position, "the segment ends inside a batch"))?;
-    Ok((!found.is_empty()).then_some(Found { position, batches: found }))
+    match select(&bytes, from, read.offset, bound, 0)? {
+        (_, Some(batches)) => Ok(Found { position, batches }),
+        (_, None) => Err(corrupt(position, "the segment does not hold the offset")),
+    }
 }
 
 /// `length` bytes from `position` on, or what there is: from disk, and behind it from memory.
 async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize) -> Result<Bytes, ReadError> {
-    let block = BLOCK_BYTES as u64;
-    let disk_end = read.disk_end.min(position + length as u64);
-    let mut bytes = Bytes::new();
-    if position < disk_end {
-        let start = position - position % block;
-        let want = (disk_end.next_multiple_of(block) - start) as usize;
-        let got = file.read_at(start, want).await.map_err(|source| ReadError::Io { position, source })?;
-        let available = got.len().min((disk_end - start) as usize);
-        if available < (disk_end - start) as usize {
-            return Err(corrupt(start + available as u64, "the segment file is shorter than its log"));
-        }
-        bytes = got.view((position - start) as usize..available);
-    }
+    let bytes = from_disk(file, position, read.disk_end.min(position + length as u64)).await?;
     let reached = position + bytes.len() as u64;
     let missing = length - bytes.len();
     if missing == 0 || read.behind.is_empty() || reached < read.disk_end {
@@ -148,6 +141,33 @@ async fn stretch(file: &dyn File, read: &ColdRead, position: u64, length: usize)
     Ok(whole.view(0..whole.len()))
 }
 
+/// The bytes from `position` to `end`, all of which must be in the file; none if `end` is not behind `position`.
+pub(super) async fn from_disk(file: &dyn File, position: u64, end: u64) -> Result<Bytes, ReadError> {
+    if position >= end {
+        return Ok(Bytes::new());
+    }
+    let block = BLOCK_BYTES as u64;
+    let start = position - position % block;
+    let want = (end.next_multiple_of(block) - start) as usize;
+    let got = file.read_at(start, want).await.map_err(|source| ReadError::Io { position, source })?;
+    let available = got.len().min((end - start) as usize);
+    if available < (end - start) as usize {
+        return Err(corrupt(start + available as u64, "the segment file is shorter than its log"));
+    }
+    Ok(got.view((position - start) as usize..available))
+}
+
+/// What is wrong with a batch that does not begin where the one before it ends.
+pub(super) fn misplaced(found: Offset, expected: Offset) -> String {
+    format!("a batch of offset {found} instead of {expected}")
+}
+
 fn corrupt(position: u64, what: impl ToString) -> ReadError {
-    ReadError::Corrupt { position, what: what.to_string() }
+    ReadError::corrupt(position, what)
+}
+
+impl ReadError {
+    pub(super) fn corrupt(position: u64, what: impl ToString) -> Self {
+        ReadError::Corrupt { position, what: what.to_string() }
+    }
 }

@@ -24,6 +24,8 @@ pub enum AppendDecision {
         base_offset: Offset,
         /// Offset of the original's last record.
         last_offset: Offset,
+        /// The original's largest timestamp as it is stored, in ms since 1970.
+        max_timestamp: i64,
     },
 }
 
@@ -54,8 +56,11 @@ impl Partition {
             return Err(AppendError::Transactional);
         }
         if let Verdict::Duplicate(original) = self.producers.check(header)? {
-            let (base_offset, last_offset) = (original.base_offset, original.last_offset);
-            return Ok(AppendDecision::Duplicate { base_offset, last_offset });
+            return Ok(AppendDecision::Duplicate {
+                base_offset: original.base_offset,
+                last_offset: original.last_offset,
+                max_timestamp: original.max_timestamp,
+            });
         }
         let base_offset = self.progress.log_end();
         let stored = header.placed_at(base_offset, leader_epoch);

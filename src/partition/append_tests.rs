@@ -35,7 +35,8 @@ fn a_duplicate_waits_where_its_original_does() {
     let batch = produced(1, 0, 0, 10);
     partition.append(&plain(7), 0).unwrap();
     partition.append(&batch, 0).unwrap();
-    let duplicate = Ok(AppendDecision::Duplicate { base_offset: 7, last_offset: 16 });
+    let duplicate =
+        Ok(AppendDecision::Duplicate { base_offset: 7, last_offset: 16, max_timestamp: batch.max_timestamp });
     assert_eq!(partition.append(&batch, 0), duplicate, "the original is not durable yet");
     assert_eq!(partition.progress().log_end(), 17);
     assert_eq!(partition.on_durable(17), Some(17));

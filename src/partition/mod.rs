@@ -22,7 +22,7 @@ mod test_support;
 
 pub use append::{AppendDecision, AppendError};
 pub use epochs::{EpochEnd, EpochHistory, EpochWentBack};
-pub use producers::{InvalidProducerState, ProducerError, ProducerTable, Verdict};
+pub use producers::{ActiveProducer, InvalidProducerState, ProducerError, ProducerTable, Verdict};
 pub use progress::Progress;
 pub use read::{FetchError, LeaderEpochError, OffsetNotAvailable};
 pub use state::{LogStartError, Partition, ReplayError, RestoreError, TruncateError};

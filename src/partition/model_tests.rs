@@ -117,7 +117,8 @@ impl Model {
         };
         if let Some(original) = theirs.iter().take(5).find(same) {
             let (base_offset, last_offset) = (original.base_offset, original.last_offset());
-            return Ok(AppendDecision::Duplicate { base_offset, last_offset });
+            let max_timestamp = original.max_timestamp;
+            return Ok(AppendDecision::Duplicate { base_offset, last_offset, max_timestamp });
         }
         let next = (i64::from(newest.base_sequence) + i64::from(newest.last_offset_delta) + 1) % (1 << 31);
         if i64::from(header.base_sequence) == next { Ok(new) } else { Err("sequence") }

@@ -61,6 +61,19 @@ pub enum Verdict {
     Duplicate(ProducedBatch),
 }
 
+/// What is told of a producer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ActiveProducer {
+    /// The producer's id.
+    pub producer_id: i64,
+    /// Its newest epoch.
+    pub producer_epoch: i16,
+    /// Sequence number of its last record.
+    pub last_sequence: i32,
+    /// The largest timestamp of its last batch, in ms since 1970.
+    pub last_timestamp: i64,
+}
+
 #[derive(Debug, Clone)]
 struct Producer {
     last_update_ms: i64,
@@ -118,6 +131,21 @@ impl ProducerTable {
             .collect();
         snapshots.sort_unstable_by_key(|snapshot| snapshot.producer_id);
         snapshots
+    }
+
+    /// The producers as they are now, by producer id.
+    pub fn active(&self) -> Vec<ActiveProducer> {
+        let mut active: Vec<ActiveProducer> = self
+            .producers
+            .iter()
+            .map(|(&producer_id, producer)| {
+                let &ProducedBatch { producer_epoch, last_sequence, max_timestamp, .. } =
+                    producer.batches.newest();
+                ActiveProducer { producer_id, producer_epoch, last_sequence, last_timestamp: max_timestamp }
+            })
+            .collect();
+        active.sort_unstable_by_key(|producer| producer.producer_id);
+        active
     }
 
     /// Number of producers that are known.

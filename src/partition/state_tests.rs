@@ -1,7 +1,7 @@
 use super::test_support::{plain, produced};
 use super::{AppendDecision, LogStartError, Partition, ReplayError, RestoreError, TruncateError};
 use crate::log::snapshot::{EpochStart, StateSnapshot};
-use crate::protocol::batch::BatchHeader;
+use crate::protocol::batch::{BatchHeader, NO_TIMESTAMP};
 
 /// A log of three terms: 0 to 9, 10 to 19 by a producer, 20 to 29.
 fn log() -> Partition {
@@ -63,7 +63,7 @@ fn replay_leads_to_the_state_that_was_lost() {
     assert_eq!(recovered.become_leader(2), Ok(Some(24)), "all that is synced is committed on a single node");
     assert_eq!(
         recovered.append(&produced(0, 0, 9, 3), 0),
-        Ok(AppendDecision::Duplicate { base_offset: 18, last_offset: 20 })
+        Ok(AppendDecision::Duplicate { base_offset: 18, last_offset: 20, max_timestamp: NO_TIMESTAMP })
     );
     live.on_durable(24);
     live.become_leader(2).unwrap();

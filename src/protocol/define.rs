@@ -125,10 +125,37 @@ macro_rules! wire_struct {
             }
         }
 
-        #[cfg(test)]
+        #[cfg(any(test, feature = "test-support"))]
         impl $crate::protocol::sample::Sample for $name {
             fn sample(_dice: &mut $crate::protocol::sample::Dice) -> Self {
                 Self { $( $field: $crate::protocol::sample::Sample::sample(_dice), )* }
+            }
+        }
+    };
+}
+
+/// Lets fields of a struct's type be null: a byte below 0 stands for null, another one before the struct.
+macro_rules! nullable_struct {
+    ($name:ident) => {
+        impl $crate::protocol::wire::Wire for Option<$name> {
+            fn read(
+                reader: &mut $crate::protocol::Reader,
+                format: $crate::protocol::wire::Format,
+            ) -> Result<Self, $crate::protocol::DecodeError> {
+                match reader.i8()? {
+                    ..0 => format.check_null(None),
+                    _ => $crate::protocol::wire::Wire::read(reader, format).map(Some),
+                }
+            }
+
+            fn write(&self, writer: &mut $crate::protocol::Writer, format: $crate::protocol::wire::Format) {
+                match self {
+                    None => writer.i8(-1),
+                    Some(value) => {
+                        writer.i8(1);
+                        $crate::protocol::wire::Wire::write(value, writer, format);
+                    }
+                }
             }
         }
     };

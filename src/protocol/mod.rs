@@ -10,6 +10,7 @@ mod define;
 mod api_key;
 pub mod batch;
 mod chain;
+pub mod codec;
 mod error;
 mod error_code;
 mod frame;
@@ -18,8 +19,8 @@ mod message;
 pub mod messages;
 mod pieces;
 mod reader;
-#[cfg(test)]
-mod sample;
+#[cfg(any(test, feature = "test-support"))]
+pub mod sample;
 mod wire;
 mod writer;
 

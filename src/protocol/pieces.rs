@@ -48,7 +48,7 @@ impl Wire for Option<Pieces> {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "test-support"))]
 impl super::sample::Sample for Pieces {
     fn sample(dice: &mut super::sample::Dice) -> Self {
         Pieces(Vec::sample(dice))

@@ -114,7 +114,7 @@ impl Format {
     }
 
     /// Null is refused where the version has none.
-    fn check_null<T>(self, value: Option<T>) -> Result<Option<T>, DecodeError> {
+    pub(super) fn check_null<T>(self, value: Option<T>) -> Result<Option<T>, DecodeError> {
         if value.is_some() || self.nullable { Ok(value) } else { Err(DecodeError::Null) }
     }
 

@@ -22,6 +22,15 @@ pub enum OpenMode {
     WriteDurable,
 }
 
+/// Room on a file system.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct DiskSpace {
+    /// All of it, in bytes.
+    pub total_bytes: u64,
+    /// What a process without privileges may still write.
+    pub usable_bytes: u64,
+}
+
 /// An open file with direct I/O.
 ///
 /// An operation, once called, is carried out even if its future is dropped; its memory stays alive until the
@@ -66,6 +75,9 @@ pub trait Runtime {
     fn sync_dir(&self, path: &Path) -> LocalBoxFuture<'static, io::Result<()>>;
     /// The paths of a directory's entries, sorted; empty if it does not exist.
     fn list_dir(&self, path: &Path) -> LocalBoxFuture<'static, io::Result<Vec<PathBuf>>>;
+
+    /// Room on the file system of a file or directory.
+    fn disk_space(&self, path: &Path) -> LocalBoxFuture<'static, io::Result<DiskSpace>>;
 
     /// Time since an arbitrary start; never goes back.
     fn now(&self) -> Duration;

@@ -38,6 +38,8 @@ fn the_real_runtime_conforms() {
 }
 
 async fn conforms(runtime: Rc<dyn Runtime>, dir: PathBuf) {
+    let space = runtime.disk_space(&dir).await.unwrap();
+    assert!(0 < space.usable_bytes && space.usable_bytes <= space.total_bytes, "{space:?}");
     writes_are_read(&runtime, &dir).await;
     sizes_change(&runtime, &dir).await;
     errors_name_the_path(&runtime, &dir).await;

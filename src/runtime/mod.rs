@@ -8,4 +8,4 @@ mod direct;
 pub mod glommio;
 pub mod sim;
 
-pub use api::{File, OpenMode, Runtime};
+pub use api::{DiskSpace, File, OpenMode, Runtime};

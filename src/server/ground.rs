@@ -1,15 +1,23 @@
 //! From the configuration to what the shards' files are made of.
 
+use rustix::process::Resource;
+
 use super::layout::{Assigned, Ground};
-use crate::base::limits::{JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES};
-use crate::cluster::{DiskId, Image, Owner};
+use crate::base::limits::{
+    COLD_CACHE_PERCENT, JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES,
+    RECLAIM_STEP_BYTES,
+};
+use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
-use crate::shard::{StorageConfig, partition_specs, topic_defaults};
+use crate::shard::{StorageConfig, partition_specs};
+use crate::startup::resources;
 
 /// What layouts are made of under this configuration.
 pub fn ground(config: &Config, disk: DiskId) -> Ground {
     let budgets = &config.budgets;
+    let cold_bytes = budgets.cached_bytes / 100 * COLD_CACHE_PERCENT;
+    let bytes = |bytes: u64| usize::try_from(bytes).expect("memory fits the address space");
     Ground {
         data_directory: config.data_dir.clone(),
         journal_directory: config.journal_dir.clone(),
@@ -21,8 +29,15 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             group_bytes: JOURNAL_GROUP_BYTES,
             segment_bytes: config.log_segment_bytes,
             dirty_bytes_max: budgets.dirty_bytes,
-            tail_bytes_max: usize::try_from(budgets.dirty_bytes + budgets.cached_bytes)
-                .expect("memory fits the address space"),
+            tail_bytes_max: bytes(budgets.dirty_bytes + budgets.cached_bytes - cold_bytes),
+            cold_bytes_max: bytes(cold_bytes),
+            open_segments_max: resources::open_segments_that_fit(
+                resources::raise(Resource::Nofile),
+                config.shards(),
+                config.max_connections,
+            ),
+            retention_check_interval: config.log_retention_check_interval,
+            reclaim_step_bytes: RECLAIM_STEP_BYTES,
         },
     }
 }
@@ -41,9 +56,8 @@ pub fn batch_bytes_max(shape: RingShape) -> u64 {
 
 /// The node's partitions, each with its shard.
 pub fn assigned(config: &Config, image: &Image) -> Vec<Assigned> {
-    let defaults = topic_defaults(config);
     let of_shard = |shard| {
-        let specs = partition_specs(image, Owner { node: config.node_id, shard }, &defaults);
+        let specs = partition_specs(image, config, shard);
         specs.into_iter().map(move |spec| Assigned { shard, spec })
     };
     config.shard_ids().flat_map(of_shard).collect()

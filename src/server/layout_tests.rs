@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::layout::{Assigned, Ground};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
+use crate::cluster::TopicSettings;
 use crate::control::Layout;
 use crate::log::journal::ring::RingShape;
 use crate::protocol::batch::{BatchBuilder, BatchHeader, Batches, HEADER_BYTES};
@@ -46,6 +47,10 @@ impl Scene {
             segment_bytes: 24 << 10,
             dirty_bytes_max: 64 << 10,
             tail_bytes_max: 128 << 10,
+            cold_bytes_max: 128 << 10,
+            open_segments_max: 64,
+            retention_check_interval: std::time::Duration::from_secs(300),
+            reclaim_step_bytes: 16 << 10,
         };
         let ground = Ground {
             data_directory: "/data".into(),
@@ -91,7 +96,7 @@ impl Scene {
             id: PartitionId { topic: TopicId::from_bytes([9; 16]), index },
             topic_name: "t".into(),
             leader_epoch: self.epoch.get(),
-            segment_bytes: 24 << 10,
+            settings: TopicSettings { segment_bytes: 24 << 10, ..TopicSettings::default() },
         }
     }
 

@@ -1,7 +1,10 @@
 //! Control as the shards know it.
 
 use crate::base::ids::ShardId;
-use crate::cluster::{ClusterError, CreatedTopic, DeletedTopic, NewTopic, ProducerIdBlock, TopicRef};
+use crate::cluster::{
+    ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock,
+    TopicRef,
+};
 use crate::control::{AppliedReporter, ControlClient, ControlError};
 use crate::shard::{Answer, Metadata, MetadataUnavailable};
 
@@ -30,6 +33,24 @@ impl Metadata for ControlMetadata {
     fn delete_topics(&self, topics: Vec<TopicRef>) -> Answer<Vec<Result<DeletedTopic, ClusterError>>> {
         let client = self.client.clone();
         Box::pin(async move { client.delete_topics(topics).await.map_err(unavailable) })
+    }
+
+    fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.create_partitions(topics, validate_only).await.map_err(unavailable) })
+    }
+
+    fn alter_configs(
+        &self,
+        alterations: Vec<ConfigAlteration>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.alter_configs(alterations, validate_only).await.map_err(unavailable) })
     }
 
     fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock> {

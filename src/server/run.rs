@@ -9,11 +9,10 @@ use super::ground::ground;
 use super::layout::Ground;
 use super::shards::{Interruption, OnSignal, Shards};
 use super::{addresses, prepare, signals};
-use crate::cluster;
-use crate::config::{Advertise, Config, Machine};
+use crate::config::{Config, Machine};
 use crate::control::{Control, ControlConfig, ControlThread, Environment};
 use crate::runtime::glommio::{random_u64, wall_clock_ms};
-use crate::shard::topic_defaults;
+use crate::shard::configured_defaults;
 use crate::startup::endpoints::{self, Endpoints};
 
 /// Runs a broker until SIGTERM or SIGINT, and stops it in order. The caller holds the directories' locks.
@@ -54,12 +53,9 @@ impl Start {
             data_dir: config.data_dir.clone(),
             node: config.node_id,
             shards: config.shards(),
-            advertise: match config.advertise {
-                Advertise::Shard => cluster::Advertise::Shard,
-                Advertise::Node => cluster::Advertise::Node,
-            },
+            advertise: config.advertise,
             num_partitions: config.num_partitions,
-            defaults: topic_defaults(config),
+            defaults: configured_defaults(config),
             cpu: machine.allowed_cpus.iter().copied().find(|cpu| !config.shard_cpus.contains(cpu)),
             environment: Environment {
                 random_u64: Box::new(random_u64),

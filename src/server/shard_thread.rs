@@ -13,15 +13,13 @@ use super::ground::batch_bytes_max;
 use super::layout::Ground;
 use super::metadata::ControlMetadata;
 use crate::base::ids::ShardId;
-use crate::cluster::{Image, Owner};
+use crate::cluster::Image;
 use crate::config::Config;
 use crate::connection::Connections;
 use crate::control::{Layout, ShardLink};
 use crate::runtime::Runtime;
 use crate::runtime::glommio::Listener;
-use crate::shard::{
-    Endpoints, Mailbox, MailboxSender, Shard, ShardParts, Storage, partition_specs, topic_defaults,
-};
+use crate::shard::{Endpoints, Mailbox, MailboxSender, Shard, ShardParts, Storage, partition_specs};
 
 /// What a shard's thread is given.
 pub struct Seed {
@@ -136,12 +134,8 @@ struct Opening {
 }
 
 impl Opening {
-    fn owner(&self) -> Owner {
-        Owner { node: self.config.node_id, shard: self.id }
-    }
-
     async fn open(&self) -> Result<Rc<Storage>, ServeError> {
-        let specs = partition_specs(&self.image, self.owner(), &topic_defaults(&self.config));
+        let specs = partition_specs(&self.image, &self.config, self.id);
         let runtime = Rc::clone(&self.runtime);
         let started = runtime.now();
         let (config, paths) =

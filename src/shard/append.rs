@@ -8,9 +8,10 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::log::journal::entry::{Entry, EntryKind};
-use crate::log::partition_log::{NewBatch, SpaceNeed};
+use crate::log::partition_log::SpaceNeed;
+use crate::log::segment::{NewBatch, path};
 use crate::partition::{AppendDecision, AppendError};
-use crate::protocol::batch::{BatchHeader, HEADER_BYTES};
+use crate::protocol::batch::{BatchHeader, HEADER_BYTES, NO_TIMESTAMP, TimestampType};
 
 /// A batch that was accepted. It is durable and committed once the partition's high watermark is beyond
 /// `last_offset`; for a duplicate too.
@@ -20,6 +21,8 @@ pub struct Appended {
     pub base_offset: Offset,
     /// Offset of the batch's last record.
     pub last_offset: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else [`NO_TIMESTAMP`].
+    pub log_append_time_ms: i64,
 }
 
 /// What stands in the way of an append.
@@ -31,7 +34,8 @@ enum Obstacle {
 }
 
 impl Storage {
-    /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. Waits
+    /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. `header` is the one
+    /// to be stored, which need not be the one that is in `batch`. Waits
     /// while journal, memory or segment have no room, in order of arrival per caller; never after the batch
     /// was accepted. Dropping the future before it completes means that nothing was appended.
     pub async fn append(
@@ -46,7 +50,9 @@ impl Storage {
             if let Some(outcome) = self.try_append(replica, header, batch) {
                 return outcome;
             }
-            match self.obstacle(replica, &self.new_batch(replica, header)) {
+            let now_ms = self.runtime.wall_clock_ms();
+            let new_batch = self.new_batch(replica, &stamped(replica, header, now_ms), now_ms);
+            match self.obstacle(replica, &new_batch) {
                 None => {}
                 Some(Obstacle::Space(need)) if !replica.is_allocating.get() => {
                     self.allocate(replica, need).await?;
@@ -72,7 +78,9 @@ impl Storage {
         if replica.state.borrow().leader_epoch().is_none() {
             return Some(Err(AppendError::NotLeader.into()));
         }
-        let new_batch = self.new_batch(replica, header);
+        let now_ms = self.runtime.wall_clock_ms();
+        let header = &stamped(replica, header, now_ms);
+        let new_batch = self.new_batch(replica, header, now_ms);
         if new_batch.length > self.journal.payload_bytes_max() {
             return Some(Err(StorageError::TooLarge(new_batch.length)));
         }
@@ -98,13 +106,14 @@ impl Storage {
         Err(StorageError::OutOfService(reason.into()))
     }
 
-    fn new_batch(&self, replica: &Replica, header: &BatchHeader) -> NewBatch {
+    fn new_batch(&self, replica: &Replica, header: &BatchHeader, now_ms: i64) -> NewBatch {
         let base_offset = replica.state.borrow().progress().log_end();
         NewBatch {
             base_offset,
             last_offset: base_offset.saturating_add(i64::from(header.last_offset_delta)),
             max_timestamp: header.max_timestamp,
             length: header.total_bytes(),
+            now_ms,
         }
     }
 
@@ -126,19 +135,22 @@ impl Storage {
         batch: &[u8],
         new_batch: NewBatch,
     ) -> Result<Appended, StorageError> {
-        let now_ms = self.runtime.wall_clock_ms();
+        let is_stamped = header.attributes.timestamp_type() == TimestampType::LogAppendTime;
         let (base_offset, last_offset, leader_epoch) =
-            match replica.state.borrow_mut().append(header, now_ms)? {
-                AppendDecision::Duplicate { base_offset, last_offset } => {
-                    return Ok(Appended { base_offset, last_offset });
+            match replica.state.borrow_mut().append(header, new_batch.now_ms)? {
+                AppendDecision::Duplicate { base_offset, last_offset, max_timestamp } => {
+                    let log_append_time_ms = if is_stamped { max_timestamp } else { NO_TIMESTAMP };
+                    return Ok(Appended { base_offset, last_offset, log_append_time_ms });
                 }
                 AppendDecision::Append { base_offset, last_offset, leader_epoch } => {
                     (base_offset, last_offset, leader_epoch)
                 }
             };
         assert_eq!((base_offset, last_offset), (new_batch.base_offset, new_batch.last_offset));
+        let records = &batch[HEADER_BYTES..];
+        let header = if is_stamped { header.with_crc_over(records) } else { *header };
         let stored = header.placed_at(base_offset, leader_epoch).encode();
-        let parts = [&stored[..], &batch[HEADER_BYTES..]];
+        let parts = [&stored[..], records];
         let place = replica.log.borrow().place_for(&new_batch);
         let journal_file = self.journal.current_file();
         let entry = Entry {
@@ -155,23 +167,47 @@ impl Storage {
         self.append_to_log(replica, &new_batch, &parts, journal_file);
         self.expect_durable(sequence, replica, last_offset + 1);
         self.evict();
-        Ok(Appended { base_offset, last_offset })
+        let log_append_time_ms = if is_stamped { header.max_timestamp } else { NO_TIMESTAMP };
+        Ok(Appended { base_offset, last_offset, log_append_time_ms })
     }
 
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
-        replica.is_allocating.set(true);
-        let done = AllocationGuard { storage: self, replica };
-        let file = self.segment_writer(replica, need.segment_base).await?;
-        file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))?;
-        self.change_log(replica, |log| log.note_space(need));
-        drop(done);
-        Ok(())
+        let _allocation = self.begin_allocation(replica);
+        let allocated = async {
+            let file = self.segment_writer(replica, need.segment_base).await?;
+            file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))
+        };
+        let allocated = allocated.await;
+        if allocated.is_ok() {
+            self.change_log(replica, |log| log.note_space(need));
+        }
+        if need.is_new && replica.log.borrow_mut().segment_mut(need.segment_base).is_none() {
+            // There is no space, or a shorter batch came first and still fitted the segment before.
+            self.files.forget((replica.id, need.segment_base));
+            let unused = path::log_file(replica.log.borrow().directory(), need.segment_base);
+            self.remove_files(&[unused]).await?;
+        }
+        allocated
+    }
+
+    /// Until it is dropped, nobody else makes a segment file of the partition or gives it space.
+    pub(super) fn begin_allocation<'a>(&'a self, replica: &'a Replica) -> AllocationGuard<'a> {
+        assert!(!replica.is_allocating.replace(true), "one at a time");
+        AllocationGuard { storage: self, replica }
+    }
+}
+
+/// The header with the time at which the batch is appended, where the topic wants that.
+fn stamped(replica: &Replica, header: &BatchHeader, now_ms: i64) -> BatchHeader {
+    match replica.settings().timestamp_type {
+        TimestampType::CreateTime => *header,
+        TimestampType::LogAppendTime => header.stamped_at(now_ms),
     }
 }
 
 /// Wakes those who wait for space when the allocation has ended, however it did.
-struct AllocationGuard<'a> {
+pub(super) struct AllocationGuard<'a> {
     storage: &'a Storage,
     replica: &'a Replica,
 }

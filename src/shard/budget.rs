@@ -59,6 +59,11 @@ impl Budget {
         Charge { budget: self.clone(), bytes }
     }
 
+    /// All bytes that there are.
+    pub fn total(&self) -> u64 {
+        self.0.total
+    }
+
     /// Bytes that are taken.
     pub fn used(&self) -> u64 {
         self.0.used.get()

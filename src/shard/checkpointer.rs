@@ -5,7 +5,9 @@ use std::rc::Rc;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
-use crate::base::limits::{BLOCK_BYTES, CARRY_BYTES_MAX, CHECKPOINT_BYTES_PER_TURN, PARTITIONS_PER_TURN};
+use crate::base::limits::{
+    BLOCK_BYTES, CARRY_BYTES_MAX, CHECKPOINT_BYTES_PER_TURN, PARTITIONS_PER_TURN, WRITE_BACKS_AT_ONCE,
+};
 use crate::base::planted::{Bug, is_planted};
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
@@ -33,7 +35,7 @@ impl Storage {
     pub async fn maintain(self: Rc<Self>) {
         loop {
             let work = self.work.notified();
-            if self.is_stopping.get() || self.check_in_service().is_err() {
+            if self.has_ended() {
                 return;
             }
             let progressed = self.journal.progressed();
@@ -73,11 +75,11 @@ impl Storage {
         let mut replicas = self.all_replicas();
         replicas.retain(|replica| replica.log.borrow().dirty_bytes() > 0);
         replicas.sort_by_key(|replica| std::cmp::Reverse(replica.log.borrow().dirty_bytes()));
-        for replica in replicas {
+        for some in replicas.chunks(WRITE_BACKS_AT_ONCE) {
             if self.dirty_bytes.get() <= self.config.dirty_bytes_max / 4 {
                 break;
             }
-            any |= self.write_back(&replica).await?;
+            any |= self.write_back(some).await?;
             self.runtime.yield_now().await;
         }
         Ok(any)
@@ -92,30 +94,42 @@ impl Storage {
     /// Makes the journal files before `target` unnecessary, records that durably and frees them.
     pub(super) async fn free_journal_before(&self, target: u64) -> Result<(), StorageError> {
         let mut carried = 0;
+        let mut too_long = Vec::with_capacity(WRITE_BACKS_AT_ONCE);
         for replica in self.all_replicas() {
-            let is_pinning =
-                |replica: &Replica| replica.log.borrow().oldest_pin().is_some_and(|file| file < target);
-            if !is_pinning(&replica) {
+            if !is_pinning(&replica, target) {
                 continue;
             }
             let dirty = replica.log.borrow().dirty_bytes();
             // Small tails are journaled again in bulk, but no more than the reserve surely holds.
             let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
-            if !carry || !self.carry(&replica) || is_pinning(&replica) {
-                self.write_back(&replica).await?;
-                let is_full = !self.carry(&replica) && !self.journal.has_reserve(BLOCK_BYTES);
-                if is_full && !replica.is_allocating.get() {
-                    // Crashes in a row, each amid this work, have used up the reserve. A segment that is complete
-                    // needs no journal.
-                    replica.log.borrow_mut().close_last();
-                    self.write_back(&replica).await?;
-                }
-            } else {
+            if carry && self.carry(&replica) && !is_pinning(&replica, target) {
                 carried += dirty;
+            } else {
+                too_long.push(replica);
+            }
+            if too_long.len() == WRITE_BACKS_AT_ONCE {
+                self.unpin(&too_long, target).await?;
+                too_long.clear();
             }
             self.runtime.yield_now().await;
         }
+        self.unpin(&too_long, target).await?;
         self.checkpoint().await
+    }
+
+    /// Writes back what pins journal files before `target`, and repeats in the journal what is less than a block.
+    async fn unpin(&self, replicas: &[Rc<Replica>], target: u64) -> Result<(), StorageError> {
+        self.write_back(replicas).await?;
+        for replica in replicas.iter().filter(|replica| is_pinning(replica, target)) {
+            let is_full = !self.carry(replica) && !self.journal.has_reserve(BLOCK_BYTES);
+            if is_full && !replica.is_allocating.get() {
+                // Crashes in a row, each amid this work, have used up the reserve. A segment that is complete
+                // needs no journal.
+                replica.log.borrow_mut().close_last();
+                self.write_back(std::slice::from_ref(replica)).await?;
+            }
+        }
+        Ok(())
     }
 
     fn carry_budget(&self) -> u64 {
@@ -183,6 +197,11 @@ impl Storage {
         let state = replica.state.borrow().snapshot();
         PartitionRecord::new(replica.id, self.journal.position(), state, segments)
     }
+}
+
+/// Whether the partition needs a journal file before `target`.
+fn is_pinning(replica: &Replica, target: u64) -> bool {
+    replica.log.borrow().oldest_pin().is_some_and(|file| file < target)
 }
 
 pub(super) fn carry_entry(replica: &Replica, plan: &CarryPlan) -> Entry {

@@ -15,6 +15,9 @@ pub enum StorageError {
     /// The partition's data is damaged.
     #[error("the partition is offline: {0}")]
     Damaged(std::sync::Arc<str>),
+    /// What is on disk is not what was written, at the place that was asked for; the rest serves.
+    #[error("corrupt: {0}")]
+    Corrupt(std::sync::Arc<str>),
     /// The disk refused to give space or to read.
     #[error("disk: {0}")]
     Disk(std::sync::Arc<str>),

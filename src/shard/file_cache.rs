@@ -1,4 +1,4 @@
-//! Open segment files: at most [`OPEN_SEGMENTS_MAX`] per shard, the one opened first is closed first.
+//! Open segment files: at most a given number per shard, the one opened first is closed first.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -7,15 +7,14 @@ use std::path::Path;
 use std::rc::Rc;
 
 use crate::base::ids::{Offset, PartitionId};
-use crate::base::limits::OPEN_SEGMENTS_MAX;
 use crate::runtime::{File, OpenMode, Runtime};
 
 /// A segment.
 type Key = (PartitionId, Offset);
 
 /// See the module. Files for reading and for writing are apart: reading never makes a file that is missing.
-#[derive(Default)]
 pub struct FileCache {
+    files_max: usize,
     files: RefCell<HashMap<(Key, OpenMode), Rc<dyn File>>>,
     order: RefCell<VecDeque<(Key, OpenMode)>>,
     /// How often a file was forgotten.
@@ -23,6 +22,12 @@ pub struct FileCache {
 }
 
 impl FileCache {
+    /// No file is open; at most `files_max` will be.
+    pub fn new(files_max: usize) -> Self {
+        let (files, order, forgets) = Default::default();
+        FileCache { files_max, files, order, forgets }
+    }
+
     /// The segment's file if it is open.
     pub fn get(&self, key: Key, mode: OpenMode) -> Option<Rc<dyn File>> {
         self.files.borrow().get(&(key, mode)).cloned()
@@ -48,11 +53,11 @@ impl FileCache {
         let kept = Rc::clone(files.entry(key).or_insert(file));
         let mut order = self.order.borrow_mut();
         order.push_back(key);
-        while files.len() > OPEN_SEGMENTS_MAX {
+        while files.len() > self.files_max {
             let Some(oldest) = order.pop_front() else { break };
             files.remove(&oldest);
         }
-        if order.len() > 2 * OPEN_SEGMENTS_MAX {
+        if order.len() > 2 * self.files_max {
             order.retain(|key| files.contains_key(key));
         }
         Ok(kept)
@@ -87,7 +92,7 @@ mod tests {
         let key: Key = (PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 }, 7);
         let world = SimWorld::new(1);
         let runtime = world.runtime();
-        let cache = Rc::new(FileCache::default());
+        let cache = Rc::new(FileCache::new(2));
         world.block_on(async {
             let path = Path::new("/segment");
             let first = cache.open(&runtime, key, path, OpenMode::Write).await.expect("made");

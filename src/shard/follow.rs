@@ -8,29 +8,55 @@ use tokio::sync::watch;
 use super::open::PartitionSpec;
 use super::phase::Phase;
 use super::shard::Shard;
-use crate::cluster::{Closed, Delta, Image, Owned, Owner, TopicDefaults, topic_settings};
+use crate::base::ids::ShardId;
+use crate::base::limits::PARTITIONS_PER_TURN;
+use crate::cluster::{Closed, Delta, Image, Owned, Owner, TopicDefaults, settings_of};
 use crate::config::Config;
 
 /// The defaults of topic configs that the broker's configuration makes.
-pub fn topic_defaults(config: &Config) -> TopicDefaults {
+pub fn configured_defaults(config: &Config) -> TopicDefaults {
+    let values = [
+        ("compression.type", config.compression_type.clone()),
+        ("log.flush.interval.messages", config.log_flush_interval_messages.clone()),
+        ("log.flush.interval.ms", config.log_flush_interval_ms.clone()),
+        ("log.message.timestamp.after.max.ms", config.log_message_timestamp_after_max_ms.to_string()),
+        ("log.message.timestamp.before.max.ms", config.log_message_timestamp_before_max_ms.to_string()),
+        ("log.message.timestamp.type", config.log_message_timestamp_type.clone()),
+        ("log.retention.bytes", config.log_retention_bytes.to_string()),
+        ("log.retention.ms", config.log_retention_ms.to_string()),
+        ("log.roll.ms", config.log_roll_ms.to_string()),
+        ("log.segment.bytes", config.log_segment_bytes.to_string()),
+        ("message.max.bytes", config.message_max_bytes.to_string()),
+    ];
+    let batch_bytes_max = u32::try_from(config.batch_bytes_max()).unwrap_or(u32::MAX);
     TopicDefaults {
-        message_max_bytes: u32::try_from(config.message_max_bytes).unwrap_or(u32::MAX),
-        segment_bytes: u32::try_from(config.log_segment_bytes).unwrap_or(u32::MAX),
+        memory_acknowledgement: config.memory_acknowledgement_enable,
+        ..TopicDefaults::of_configuration(values, batch_bytes_max)
     }
 }
 
 /// The partitions that an image gives a shard, to open its storage by.
-pub fn partition_specs(image: &Image, owner: Owner, defaults: &TopicDefaults) -> Vec<PartitionSpec> {
-    Delta::initial(image, owner).open.iter().map(|owned| spec(owned, defaults)).collect()
+pub fn partition_specs(image: &Image, config: &Config, shard: ShardId) -> Vec<PartitionSpec> {
+    let defaults = configured_defaults(config).at(image, config.broker_id(shard));
+    let owner = Owner { node: config.node_id, shard };
+    Delta::initial(image, owner).open.iter().map(|owned| spec(owned, &defaults)).collect()
 }
 
 fn spec(owned: &Owned, defaults: &TopicDefaults) -> PartitionSpec {
     let topic = &owned.topic.record;
+    let settings = settings_of(topic, defaults);
+    if let (Some(unsynced_records_max), 0) = (settings.unsynced_records_max, owned.partition().index) {
+        tracing::warn!(
+            topic = topic.name,
+            unsynced_records_max,
+            "the topic's records are acknowledged from memory: a crash loses those that are not synced"
+        );
+    }
     PartitionSpec {
         id: owned.id(),
         topic_name: topic.name.clone(),
         leader_epoch: owned.partition().leader_epoch,
-        segment_bytes: topic_settings(&topic.configs, defaults).segment_bytes.into(),
+        settings,
     }
 }
 
@@ -55,16 +81,20 @@ impl Shard {
     /// What fails concerns single partitions: it is logged, and they stay out of service.
     async fn apply(&self, next: &Arc<Image>) {
         let delta = Delta::between(&self.image(), next, self.owner());
-        let defaults = topic_defaults(&self.config);
+        let defaults = self.topic_defaults_in(next);
         let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, &defaults)).collect();
         if !opened.is_empty()
             && let Err(error) = self.storage.open_new(&opened).await
         {
             tracing::error!(shard = self.id.0, %error, "new partitions cannot be opened");
         }
-        for owned in &delta.changed {
+        for (changed, owned) in delta.changed.iter().enumerate() {
+            // A broker's config may concern every partition.
+            if changed % PARTITIONS_PER_TURN == PARTITIONS_PER_TURN - 1 {
+                self.runtime.yield_now().await;
+            }
             if let Err(error) = self.storage.change(&spec(owned, &defaults)) {
-                tracing::error!(partition = %owned.id(), %error, "a partition cannot enter its new term");
+                tracing::error!(partition = %owned.id(), %error, "a partition cannot be changed as the metadata says");
             }
         }
         // Requests see what is new from here on, and what goes is gone for them before its files are.

@@ -108,14 +108,14 @@ impl Storage {
     ) -> Result<(), HandOffError> {
         let (storage, _) = Storage::recover(Rc::clone(&runtime), config, paths, disk_id).await?;
         for (spec, parcel) in partitions {
-            storage.insert(&storage.restore(&spec, parcel.unpack()?, None)?);
+            storage.insert(&storage.restore(&spec, parcel.unpack(runtime.wall_clock_ms())?, None)?);
         }
         for replicas in storage.all_replicas().chunks(PARTITIONS_PER_TURN) {
             for replica in replicas {
                 if !storage.carry(replica) {
                     // More remainders than the journal takes: a segment that is complete has none.
                     replica.log.borrow_mut().close_last();
-                    storage.write_back(replica).await?;
+                    storage.write_back(std::slice::from_ref(replica)).await?;
                 }
             }
             storage.wait_all_durable().await?;

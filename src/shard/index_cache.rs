@@ -22,13 +22,19 @@ impl IndexCache {
         Some(Rc::clone(&found.2))
     }
 
-    /// Keeps an index.
+    /// Keeps an index, in place of another one of the segment.
     pub fn put(&self, id: PartitionId, segment_base: Offset, index: Rc<SparseIndex>) {
         let mut indexes = self.indexes.borrow_mut();
+        indexes.retain(|(of, base, _)| (*of, *base) != (id, segment_base));
         if indexes.len() >= CACHED_INDEXES_MAX {
             indexes.pop_front();
         }
         indexes.push_back((id, segment_base, index));
+    }
+
+    /// Forgets a segment's index: the segment is gone.
+    pub fn forget(&self, (id, segment_base): (PartitionId, Offset)) {
+        self.indexes.borrow_mut().retain(|(of, base, _)| (*of, *base) != (id, segment_base));
     }
 
     /// Forgets a partition's indexes: it was cut or deleted.

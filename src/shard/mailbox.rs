@@ -4,17 +4,31 @@
 //! There is no cycle of waits: serving an operation waits for this shard's disk only, never for another shard,
 //! and a reply goes into a oneshot that always has room.
 
+use std::sync::Weak;
+
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::fetch::{Watch, Watched};
+use super::inspect::{LogSizes, Look};
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::protocol::batch::BatchHeader;
 
-/// How an append was accepted: where, and who says when it is committed; nobody if it is already.
-pub(super) type AcceptedReply = Result<(Accepted, Option<oneshot::Receiver<()>>), PartitionError>;
+/// How an append was accepted.
+pub(super) struct AcceptedAppend {
+    /// Where.
+    pub(super) accepted: Accepted,
+    /// Who says when it is committed; nobody if it is already.
+    pub(super) committed: Option<oneshot::Receiver<()>>,
+    /// Whether the producer is answered before that.
+    pub(super) is_answered_from_memory: bool,
+}
+
+/// The reply to an append.
+pub(super) type AcceptedReply = Result<AcceptedAppend, PartitionError>;
 
 /// A batch for a partition of another shard.
 pub(super) struct AppendOperation {
@@ -37,8 +51,17 @@ pub(super) enum Query {
         what: LookUp,
         reply: oneshot::Sender<Result<LookUpOutcome, PartitionError>>,
     },
-    /// Replies once any of the partitions has a high watermark beyond the one given.
-    AwaitProgress { seen: Vec<(PartitionId, Offset)>, reply: oneshot::Sender<()> },
+    DeleteRecords {
+        id: PartitionId,
+        up_to: DeleteUpTo,
+        reply: oneshot::Sender<Result<Offset, PartitionError>>,
+    },
+    /// Looks at a partition's state.
+    Inspect { id: PartitionId, look: Look },
+    /// Measures the logs of all partitions.
+    LogSizes { reply: oneshot::Sender<LogSizes> },
+    /// Marks partitions for a watch when they change. Nobody waits for a reply.
+    Watch { watch: Weak<Watch>, partitions: Vec<Watched> },
 }
 
 /// The receiving end; one for each shard.

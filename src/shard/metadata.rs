@@ -3,7 +3,10 @@
 use futures_util::future::LocalBoxFuture;
 
 use crate::base::ids::ShardId;
-use crate::cluster::{ClusterError, CreatedTopic, DeletedTopic, NewTopic, ProducerIdBlock, TopicRef};
+use crate::cluster::{
+    ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock,
+    TopicRef,
+};
 
 /// The metadata cannot be changed now: it is being stopped, or its store has failed.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -25,6 +28,22 @@ pub trait Metadata {
 
     /// Deletes topics; outcomes in the order of `topics`.
     fn delete_topics(&self, topics: Vec<TopicRef>) -> Answer<Vec<Result<DeletedTopic, ClusterError>>>;
+
+    /// Adds partitions to topics, or with `validate_only` says what would come of it; outcomes in the order of
+    /// `topics`.
+    fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>>;
+
+    /// Changes configs, or with `validate_only` says what would come of it; outcomes in the order of
+    /// `alterations`.
+    fn alter_configs(
+        &self,
+        alterations: Vec<ConfigAlteration>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>>;
 
     /// Producer ids that nobody else gets.
     fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock>;

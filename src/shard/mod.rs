@@ -3,12 +3,17 @@
 mod append;
 mod budget;
 mod checkpointer;
+mod cold_cache;
+mod cold_read;
 mod endpoints;
 mod error;
+mod fetch;
 mod file_cache;
 mod follow;
 mod hand_off;
 mod index_cache;
+mod inspect;
+mod log_start;
 mod mailbox;
 mod metadata;
 mod open;
@@ -17,31 +22,38 @@ mod partition_ops;
 mod pending_append;
 mod phase;
 mod producer_ids;
-mod progress_watch;
 mod read;
+mod reclaim;
 mod replica;
+mod retention;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
 mod stop;
 mod storage;
 mod tasks;
-#[cfg(test)]
-pub(crate) mod testing;
+#[cfg(any(test, feature = "test-support"))]
+pub mod testing;
 mod truncate;
+mod watching;
 mod write_back;
 
 pub use append::Appended;
 pub use budget::{Budget, Charge};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
-pub use follow::{partition_specs, topic_defaults};
+pub use fetch::{
+    FetchPartitions, FetchSessions, Finding, Offsets, OpenFetch, SessionError, SessionId, SessionRequest,
+    Slot, TopicKey, Wanted, Watch, Watched,
+};
+pub use follow::{configured_defaults, partition_specs};
 pub use hand_off::HandOffError;
+pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use open::PartitionSpec;
 pub use partition_error::PartitionError;
-pub use partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 pub use pending_append::PendingAppend;
 pub use phase::{Phase, Phases};
 pub use replica::Replica;

@@ -4,12 +4,13 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 
 use super::error::StorageError;
-use super::replica::Replica;
+use super::replica::{Replica, roll};
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, PartitionId};
+use crate::cluster::TopicSettings;
 use crate::log::LogError;
 use crate::log::journal::writer::Journal;
-use crate::log::partition_log::PartitionLog;
+use crate::log::partition_log::{PartitionLog, Roll};
 use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPaths, StateChange};
 use crate::log::segment::path;
 use crate::log::snapshot::StateSnapshot;
@@ -28,8 +29,8 @@ pub struct PartitionSpec {
     pub topic_name: String,
     /// The term in which this shard leads it.
     pub leader_epoch: LeaderEpoch,
-    /// Size at which segments are rolled, in bytes.
-    pub segment_bytes: u64,
+    /// What its topic's configs come to.
+    pub settings: TopicSettings,
 }
 
 impl Storage {
@@ -87,11 +88,9 @@ impl Storage {
         self.unclaimed.replace(recovered.into_keys().collect());
         self.make_directories(partitions).await?;
         for replica in self.all_replicas() {
-            // A crash may have come between a move of the log start and the removal of what lies below.
-            self.remove_below_log_start(&replica).await.map_err(|error| LogError::Io {
-                path: replica.log.borrow().directory().to_owned(),
-                source: std::io::Error::other(error.to_string()),
-            })?;
+            // A crash may have come between a move of the log start and the removal of what lies below. The files
+            // belong to no segment then, and go as such.
+            self.remove_below_log_start(&replica);
         }
         Ok(())
     }
@@ -112,16 +111,16 @@ impl Storage {
         })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
-        let log = PartitionLog::new(directory, spec.segment_bytes, recovered.segments, next_offset);
-        Ok(Replica::new(spec.id, state, log))
+        let log = PartitionLog::new(directory, roll(&spec.settings), recovered.segments, next_offset);
+        Ok(Replica::new(spec.id, spec.settings, state, log))
     }
 
     fn new_replica(&self, spec: &PartitionSpec) -> Rc<Replica> {
         let mut state = Partition::new();
         state.become_leader(spec.leader_epoch).expect("the first term follows none");
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
-        let log = PartitionLog::new(directory, spec.segment_bytes, VecDeque::new(), 0);
-        Replica::new(spec.id, state, log)
+        let log = PartitionLog::new(directory, roll(&spec.settings), VecDeque::new(), 0);
+        Replica::new(spec.id, spec.settings, state, log)
     }
 
     pub(super) fn insert(&self, replica: &Rc<Replica>) {
@@ -166,11 +165,12 @@ impl Storage {
         Ok(())
     }
 
-    /// Leads a partition in a new term, or with another segment size.
+    /// Leads a partition in a new term, or with other settings.
     pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
-        replica.log.borrow_mut().set_segment_bytes(spec.segment_bytes);
+        replica.set_settings(spec.settings);
         let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
+        replica.tell_watchers();
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }
 
@@ -197,11 +197,12 @@ impl Storage {
         }
         self.files.forget_partition(id);
         self.indexes.forget_partition(id);
+        self.cold.forget_partition(id);
         self.runtime.remove_dir_all(&directory).await.map_err(|error| StorageError::disk(&error))
     }
 
-    /// Waits until no write-back and no allocation is amid the files of a partition that is offline, which they
-    /// would make again.
+    /// Waits until no write-back, allocation or removal is amid the files of a partition that is offline, which
+    /// they would make again.
     async fn wait_unused(&self, replica: &Replica) {
         loop {
             let room = self.room.notified();
@@ -211,12 +212,14 @@ impl Storage {
             room.await;
         }
         drop(self.segment_turn.lock().await);
+        drop(self.reclaim_turn.lock().await);
     }
 
     fn forget_memory(&self, replica: &Rc<Replica>) {
         self.change_log(replica, |log| {
             let directory = log.directory().to_owned();
-            *log = PartitionLog::new(directory, 0, VecDeque::new(), log.next_offset());
+            let roll = Roll { segment_bytes: 0, segment_ms: 0 };
+            *log = PartitionLog::new(directory, roll, VecDeque::new(), log.next_offset());
         });
     }
 }

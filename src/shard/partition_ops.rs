@@ -22,6 +22,8 @@ pub struct Accepted {
     pub base_offset: Offset,
     /// The first offset in the log.
     pub log_start: Offset,
+    /// When it was appended, in ms since 1970, if the topic stores that; else -1.
+    pub log_append_time_ms: i64,
 }
 
 /// What is to be read of a partition.
@@ -93,8 +95,17 @@ pub enum LookUpOutcome {
     Nothing,
 }
 
+/// Up to where records are to be deleted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum DeleteUpTo {
+    /// Before this offset.
+    Offset(Offset),
+    /// All that is committed.
+    HighWatermark,
+}
+
 /// Where a partition is.
-enum Place<'a> {
+pub(super) enum Place<'a> {
     Here(Rc<Replica>),
     There(&'a MailboxSender),
 }
@@ -141,6 +152,16 @@ impl Shard {
         }
     }
 
+    /// Deletes records from the start of the log on. Returns the log's start, which is durable then.
+    pub async fn delete_records(&self, id: PartitionId, up_to: DeleteUpTo) -> Result<Offset, PartitionError> {
+        match self.place(id)? {
+            Place::Here(replica) => self.delete_records_here(&replica, up_to).await,
+            Place::There(mailbox) => {
+                self.ask(mailbox, |reply| Query::DeleteRecords { id, up_to, reply }).await?
+            }
+        }
+    }
+
     /// The partition, if this shard has it.
     pub(super) fn local(&self, id: PartitionId) -> Result<Rc<Replica>, PartitionError> {
         if let Some(replica) = self.storage.replica(id) {
@@ -149,7 +170,7 @@ impl Shard {
         Err(self.storage.damage(id).map_or(PartitionError::NotLeader, PartitionError::Storage))
     }
 
-    fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
+    pub(super) fn place(&self, id: PartitionId) -> Result<Place<'_>, PartitionError> {
         if let Some(replica) = self.storage.replica(id) {
             return Ok(Place::Here(replica));
         }
@@ -178,7 +199,7 @@ impl Shard {
         forwarded.set(forwarded.get() + 1);
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         mailbox: &MailboxSender,
         query: impl FnOnce(oneshot::Sender<T>) -> Query,

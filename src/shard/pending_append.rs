@@ -5,12 +5,13 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
-use super::mailbox::AcceptedReply;
+use super::mailbox::{AcceptedAppend, AcceptedReply};
 use super::partition_error::PartitionError;
 use super::partition_ops::Accepted;
 
-/// See the module. A future of the outcome: where the batch is, durable and committed, or why it is not.
-/// Dropping it does not take the append back.
+/// See the module. A future of the outcome: where the batch is, durable and committed, or why it is not. For topics
+/// that acknowledge from memory the outcome comes earlier, and [`PendingAppend::settled`] says what is still
+/// to come. Dropping it does not take the append back.
 pub struct PendingAppend(Stage);
 
 enum Stage {
@@ -18,6 +19,8 @@ enum Stage {
     Accepting(oneshot::Receiver<AcceptedReply>),
     /// It is in the log, and will be committed.
     Committing(Accepted, oneshot::Receiver<()>),
+    /// It is in the log, which is enough for the producer, and will be committed.
+    Answered(Accepted, oneshot::Receiver<()>),
     /// The outcome.
     Done(Result<Accepted, PartitionError>),
 }
@@ -31,13 +34,35 @@ impl PendingAppend {
     pub(super) fn forwarded(reply: oneshot::Receiver<AcceptedReply>) -> Self {
         PendingAppend(Stage::Accepting(reply))
     }
+
+    /// Completes when nothing of the append is in memory alone any more, whether it is committed or lost.
+    pub async fn settled(mut self) {
+        if let Stage::Accepting(_) | Stage::Committing(..) = &self.0 {
+            // The outcome was to be told to somebody who has gone.
+            let _ = (&mut self).await;
+        }
+        if let Stage::Answered(_, committed) = self.0 {
+            // An error means that it never will be.
+            let _ = committed.await;
+        }
+    }
+
+    /// Whether the records may still be in memory alone.
+    pub fn is_uncommitted(&self) -> bool {
+        !matches!(self.0, Stage::Done(_))
+    }
 }
 
 impl From<AcceptedReply> for PendingAppend {
     fn from(reply: AcceptedReply) -> Self {
         PendingAppend(match reply {
-            Ok((accepted, Some(committed))) => Stage::Committing(accepted, committed),
-            Ok((accepted, None)) => Stage::Done(Ok(accepted)),
+            Ok(AcceptedAppend { accepted, committed: None, .. }) => Stage::Done(Ok(accepted)),
+            Ok(AcceptedAppend { accepted, committed: Some(committed), is_answered_from_memory }) => {
+                match is_answered_from_memory {
+                    true => Stage::Answered(accepted, committed),
+                    false => Stage::Committing(accepted, committed),
+                }
+            }
             Err(error) => Stage::Done(Err(error)),
         })
     }
@@ -51,13 +76,15 @@ impl Future for PendingAppend {
             match &mut self.0 {
                 Stage::Accepting(reply) => match std::task::ready!(Pin::new(reply).poll(context)) {
                     Ok(reply) => *self = reply.into(),
-                    Err(_) => return Poll::Ready(Err(PartitionError::Stopping)),
+                    Err(_) => self.0 = Stage::Done(Err(PartitionError::Stopping)),
                 },
                 Stage::Committing(accepted, committed) => {
                     let accepted = *accepted;
                     let outcome = std::task::ready!(Pin::new(committed).poll(context));
-                    return Poll::Ready(outcome.map(|()| accepted).map_err(|_| PartitionError::NotCommitted));
+                    let outcome = outcome.map(|()| accepted).map_err(|_| PartitionError::NotCommitted);
+                    self.0 = Stage::Done(outcome);
                 }
+                Stage::Answered(accepted, _) => return Poll::Ready(Ok(*accepted)),
                 Stage::Done(outcome) => return Poll::Ready(outcome.clone()),
             }
         }

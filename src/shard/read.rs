@@ -10,9 +10,9 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
-use crate::log::read::{ReadError, read_cold};
-use crate::log::segment::index::{IndexEntry, SparseIndex};
-use crate::log::segment::{Segment, path};
+use crate::log::read::read_cold;
+use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset, TimeRow};
+use crate::log::segment::{NewBatch, Segment, SegmentLease, path};
 use crate::protocol::batch::Batches;
 use crate::runtime::{File, OpenMode};
 
@@ -42,37 +42,14 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let found = self.find_cold(replica, &cold, bound, max_bytes).await;
+        let (offset, segment) = (cold.offset, cold.segment_base);
+        let found = self.find_cold(replica, cold, bound, max_bytes).await;
         // A partition that was deleted or cut meanwhile has other bytes there, or no file any more.
         replica.check_online()?;
-        replica.state.borrow().fetch_bound(cold.offset)?;
+        replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
-            let (partition, segment) = (replica.id, cold.segment_base);
-            tracing::error!(%partition, segment, %error, "a segment cannot be read");
+            tracing::error!(partition = %replica.id, segment, offset, %error, "a segment cannot be read");
         })
-    }
-
-    async fn find_cold(
-        &self,
-        replica: &Rc<Replica>,
-        cold: &ColdRead,
-        bound: Offset,
-        max_bytes: usize,
-    ) -> Result<Vec<Bytes>, StorageError> {
-        let file = self.segment_reader(replica, cold.segment_base).await?;
-        let position = match cold.position {
-            Some(position) => position,
-            None => {
-                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-                index.position_for_offset(cold.offset)
-            }
-        };
-        let found = read_cold(&*file, cold, position, bound, max_bytes).await;
-        let found = found.map_err(|error| match error {
-            ReadError::Io { .. } => StorageError::disk(&error),
-            ReadError::Corrupt { .. } => StorageError::Damaged(error.to_string().into()),
-        })?;
-        Ok(found.into_iter().map(|found| found.batches).collect())
     }
 
     /// A segment's file for reading; it must exist.
@@ -127,16 +104,26 @@ impl Storage {
             Some(index) => index,
             None => {
                 let file = self.segment_reader(replica, base).await?;
-                self.rebuild_index(&*file, base, end_position).await?
+                self.rebuild_index(&*file, base, end_position).await?.0
             }
         };
         let index = Rc::new(index);
-        // Not that of a segment that was cut meanwhile.
+        self.keep_index(replica, base, end_position, &index);
+        Ok(index)
+    }
+
+    /// Keeps an index in memory, but not that of a segment that was cut meanwhile.
+    pub(super) fn keep_index(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        end_position: u64,
+        index: &Rc<SparseIndex>,
+    ) {
         let is_same = |segment: &Segment| segment.base_offset == base && segment.end_position == end_position;
         if replica.log.borrow().segments().any(|segment| segment.sealed && is_same(segment)) {
-            self.indexes.put(replica.id, base, Rc::clone(&index));
+            self.indexes.put(replica.id, base, Rc::clone(index));
         }
-        Ok(index)
     }
 
     async fn load_index(&self, replica: &Replica, base: Offset, end_position: u64) -> Option<SparseIndex> {
@@ -151,57 +138,57 @@ impl Storage {
         SparseIndex::decode(base, end_position, contents[0].as_slice(), contents[1].as_slice())
     }
 
-    async fn rebuild_index(
+    /// The index of a segment file, and the largest timestamp in it.
+    pub(super) async fn rebuild_index(
         &self,
         file: &dyn File,
         base: Offset,
         end_position: u64,
-    ) -> Result<SparseIndex, StorageError> {
-        let mut index = SparseIndex::default();
-        let (mut offset, mut max_timestamp) = (base, i64::MIN);
+    ) -> Result<(SparseIndex, TimeRow), StorageError> {
+        let mut rebuilt = Segment::new(base);
         let mut cold = ColdRead {
             segment_base: base,
-            position: None,
-            offset,
+            from: None,
+            offset: base,
             disk_end: end_position,
             behind: Vec::new(),
             end_position,
+            lease: SegmentLease::default(),
         };
-        let mut position = 0;
-        while position < end_position {
-            cold.offset = offset;
-            let found = read_cold(file, &cold, position, Offset::MAX, COLD_READ_BYTES_MIN).await;
-            let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
-            let Some(bytes) = found.map(|found| found.batches) else { break };
+        while rebuilt.end_position < end_position {
+            cold.offset = rebuilt.next_offset;
+            let offset = StartOffset::First(rebuilt.next_offset);
+            let from = ReadStart { position: rebuilt.end_position, offset };
+            let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
+            let bytes = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?.batches;
             for batch in Batches::new(&bytes).flatten() {
                 let header = batch.batch.header();
-                let position = position + batch.position as u64;
-                let entry =
-                    IndexEntry { offset: header.base_offset, position, max_timestamp_before: max_timestamp };
-                index.note(entry);
-                max_timestamp = max_timestamp.max(header.max_timestamp);
-                offset = header.last_offset() + 1;
+                if header.base_offset != rebuilt.next_offset {
+                    return Err(StorageError::Damaged("batches are not contiguous".into()));
+                }
+                rebuilt.note_batch(&NewBatch::of(header, 0));
             }
-            position += bytes.len() as u64;
         }
-        Ok(index)
+        Ok((rebuilt.index.unwrap_or_default(), rebuilt.largest))
     }
 
     /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
     async fn offset_for_time(&self, replica: &Rc<Replica>, timestamp: i64) -> Option<Offset> {
-        let (base, end_position, offset) = {
+        let (base, end_position, last_offset, offset) = {
             let log = replica.log.borrow();
             let segment = log.segment_for_time(timestamp)?;
             let in_memory = segment.index.as_ref();
             let offset = in_memory.map(|index| index.offset_for_time(segment.base_offset, timestamp));
-            (segment.base_offset, segment.end_position, offset)
+            (segment.base_offset, segment.end_position, segment.next_offset - 1, offset)
         };
         if offset.is_some() {
             return offset;
         }
         // Without an index the search only takes longer; whatever is wrong will show there.
         let index = self.index(replica, base, end_position).await;
-        Some(index.map_or(base, |index| index.offset_for_time(base, timestamp)))
+        let offset = index.map_or(base, |index| index.offset_for_time(base, timestamp));
+        // Its files are not trusted.
+        Some(offset.min(last_offset))
     }
 
     /// The first committed batch that may hold a record as late as `timestamp` (ms since 1970): the first

@@ -4,12 +4,19 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::error::StorageError;
+use super::fetch::Watchers;
 use crate::base::ids::{Offset, PartitionId};
-use crate::log::partition_log::PartitionLog;
+use crate::cluster::TopicSettings;
+use crate::log::partition_log::{PartitionLog, Roll};
 use crate::partition::Partition;
+
+/// When segments are rolled under these settings.
+pub(super) fn roll(settings: &TopicSettings) -> Roll {
+    Roll { segment_bytes: settings.segment_bytes.into(), segment_ms: settings.segment_ms }
+}
 
 /// A partition that the shard owns. Borrows of its cells never live across an await.
 pub struct Replica {
@@ -19,36 +26,65 @@ pub struct Replica {
     pub state: RefCell<Partition>,
     /// Segments.
     pub log: RefCell<PartitionLog>,
+    /// What the topic's configs come to.
+    settings: Cell<TopicSettings>,
     /// Set when the partition no longer serves: deleted, or damaged on disk.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
     commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
     /// Whether nothing more will be committed.
     is_out_of_service: Cell<bool>,
-    /// Those who wait for anything new to read. Each is woken once.
-    fetch_waiters: RefCell<Vec<Rc<Notify>>>,
+    /// Those who fetch from it and are told of every change that they would see.
+    pub(super) watchers: RefCell<Watchers>,
     /// Whether the partition is among those whose memory can be evicted.
     pub(super) is_evictable: Cell<bool>,
     /// Whether a task is giving the partition space on disk.
     pub(super) is_allocating: Cell<bool>,
+    /// The log's start as far as it is durable: segments below it may be removed.
+    pub(super) durable_log_start: Cell<Offset>,
+    /// The journal group of the log start's newest move.
+    pub(super) log_start_sequence: Cell<u64>,
+    /// Whether the partition is among those of which segments may be removed.
+    pub(super) is_reclaimable: Cell<bool>,
     /// Whether the partition's directory exists and holds all segment files' entries durably.
     pub(super) directory_synced: Cell<bool>,
 }
 
 impl Replica {
-    pub(super) fn new(id: PartitionId, state: Partition, log: PartitionLog) -> Rc<Self> {
+    pub(super) fn new(
+        id: PartitionId,
+        settings: TopicSettings,
+        state: Partition,
+        log: PartitionLog,
+    ) -> Rc<Self> {
+        let log_start = state.progress().log_start();
         Rc::new(Replica {
             id,
             state: RefCell::new(state),
             log: RefCell::new(log),
+            settings: Cell::new(settings),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),
-            fetch_waiters: RefCell::default(),
+            watchers: RefCell::default(),
             is_evictable: Cell::new(false),
             is_allocating: Cell::new(false),
+            durable_log_start: Cell::new(log_start),
+            log_start_sequence: Cell::new(0),
+            is_reclaimable: Cell::new(false),
             directory_synced: Cell::new(false),
         })
+    }
+
+    /// What the topic's configs come to now. They change while the partition serves.
+    pub fn settings(&self) -> TopicSettings {
+        self.settings.get()
+    }
+
+    /// The topic's configs, or those of its brokers, have changed.
+    pub(super) fn set_settings(&self, settings: TopicSettings) {
+        self.settings.set(settings);
+        self.log.borrow_mut().set_roll(roll(&settings));
     }
 
     /// Why the partition does not serve, if it does not.
@@ -60,7 +96,7 @@ impl Replica {
     pub(super) fn set_offline(&self, reason: StorageError) {
         *self.offline.borrow_mut() = Some(reason);
         self.refuse_commit_waiters();
-        self.wake_fetches();
+        self.tell_watchers();
     }
 
     /// Drops all who wait for a commit, now or later: it will not come.
@@ -74,7 +110,7 @@ impl Replica {
         let advanced = self.state.borrow_mut().on_durable(end);
         if let Some(high_watermark) = advanced {
             self.wake_commits(high_watermark);
-            self.wake_fetches();
+            self.tell_watchers();
         }
     }
 
@@ -106,17 +142,8 @@ impl Replica {
         }
     }
 
-    /// Has `waiter` woken when there is more to read than now, or the partition goes offline.
-    pub fn wake_on_progress(&self, waiter: &Rc<Notify>) {
-        let mut waiters = self.fetch_waiters.borrow_mut();
-        // Waiters of requests that have ended are only held here.
-        waiters.retain(|waiter| Rc::strong_count(waiter) > 1);
-        waiters.push(Rc::clone(waiter));
-    }
-
-    fn wake_fetches(&self) {
-        for waiter in self.fetch_waiters.borrow_mut().drain(..) {
-            waiter.notify_one();
-        }
+    /// A fetch would see something else than before.
+    pub(super) fn tell_watchers(&self) {
+        self.watchers.borrow_mut().tell();
     }
 }

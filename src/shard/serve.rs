@@ -6,13 +6,13 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::error::StorageError;
-use super::mailbox::{AcceptedReply, AppendOperation, Query};
+use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use super::phase::Phase;
 use super::replica::Replica;
 use super::shard::Shard;
-use crate::base::ids::LeaderEpoch;
+use crate::base::ids::{LeaderEpoch, Offset};
 use crate::partition::{EpochEnd, FetchError};
 use crate::protocol::batch::{BatchHeader, NO_LEADER_EPOCH};
 
@@ -24,9 +24,22 @@ impl Shard {
         batch: &[u8],
     ) -> AcceptedReply {
         let appended = self.storage.append(replica, header, batch).await?;
-        let log_start = replica.state.borrow().progress().log_start();
-        let accepted = Accepted { base_offset: appended.base_offset, log_start };
-        Ok((accepted, replica.commit_waiter(appended.last_offset)))
+        let (log_start, unsynced_records) = {
+            let state = replica.state.borrow();
+            let progress = state.progress();
+            (progress.log_start(), progress.log_end() - progress.durable_end())
+        };
+        let accepted = Accepted {
+            base_offset: appended.base_offset,
+            log_start,
+            log_append_time_ms: appended.log_append_time_ms,
+        };
+        let unsynced_records_max = replica.settings().unsynced_records_max;
+        Ok(AcceptedAppend {
+            accepted,
+            committed: replica.commit_waiter(appended.last_offset),
+            is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
+        })
     }
 
     pub(super) async fn read_here(
@@ -88,9 +101,23 @@ impl Shard {
         Ok(batch.map_or(LookUpOutcome::Nothing, |batch| LookUpOutcome::InBatch { batch, log_start }))
     }
 
+    pub(super) async fn delete_records_here(
+        &self,
+        replica: &Rc<Replica>,
+        up_to: DeleteUpTo,
+    ) -> Result<Offset, PartitionError> {
+        replica.check_online()?;
+        replica.state.borrow().check_leader_epoch(NO_LEADER_EPOCH)?;
+        let offset = match up_to {
+            DeleteUpTo::Offset(offset) => offset,
+            DeleteUpTo::HighWatermark => replica.state.borrow().progress().high_watermark(),
+        };
+        Ok(self.storage.advance_log_start(replica, offset).await?)
+    }
+
     /// The largest timestamp in the log. Waits until the record that has it is committed.
     async fn max_timestamp(&self, replica: &Rc<Replica>) -> Result<Option<i64>, PartitionError> {
-        let largest = replica.log.borrow().segments().map(|segment| segment.max_timestamp).max();
+        let largest = replica.log.borrow().segments().map(|segment| segment.largest.timestamp).max();
         let last_offset = replica.state.borrow().progress().log_end() - 1;
         if let Some(committed) = replica.commit_waiter(last_offset) {
             committed.await.map_err(|_| PartitionError::NotCommitted)?;
@@ -144,17 +171,18 @@ impl Shard {
                 };
                 let _ = reply.send(outcome);
             }
-            Query::AwaitProgress { seen, mut reply } => {
-                let arrived = {
-                    let progress = std::pin::pin!(self.local_progress(&seen));
-                    let gone = std::pin::pin!(reply.closed());
-                    let stopped = std::pin::pin!(self.phases.reached(Phase::Draining));
-                    matches!(select(progress, select(gone, stopped)).await, Either::Left(_))
+            Query::DeleteRecords { id, up_to, reply } => {
+                let outcome = match self.local(id) {
+                    Ok(replica) => self.delete_records_here(&replica, up_to).await,
+                    Err(error) => Err(error),
                 };
-                if arrived {
-                    let _ = reply.send(());
-                }
+                let _ = reply.send(outcome);
             }
+            Query::Inspect { id, look } => look(self.local(id)),
+            Query::LogSizes { reply } => {
+                let _ = reply.send(self.log_sizes_here().await);
+            }
+            Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
     }
 }

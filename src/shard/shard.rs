@@ -11,7 +11,8 @@ use tokio::sync::watch;
 use super::budget::Budget;
 use super::endpoints::Endpoints;
 use super::error::StorageError;
-use super::follow::topic_defaults;
+use super::fetch::FetchSessions;
+use super::follow::configured_defaults;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
 use super::phase::{Phase, Phases};
@@ -19,7 +20,7 @@ use super::producer_ids::ProducerIds;
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
-use crate::cluster::{Image, Owner, Topic, TopicSettings, topic_settings};
+use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, settings_of};
 use crate::config::Config;
 use crate::runtime::Runtime;
 
@@ -56,7 +57,7 @@ pub struct Counters {
 
 /// Bounds on memory that connections share.
 pub struct ShardBudgets {
-    /// Request frames that were read and not yet taken apart.
+    /// Requests that were not executed yet, with what executing them takes.
     pub requests: Budget,
     /// Records accepted and not yet durable.
     pub undurable: Budget,
@@ -80,13 +81,18 @@ pub struct Shard {
     pub metadata: Rc<dyn Metadata>,
     /// Bounds on memory.
     pub budgets: ShardBudgets,
+    /// The sessions of clients that fetch from it.
+    pub fetch_sessions: FetchSessions,
     /// What it counts.
     pub counters: Counters,
     /// How far its stop has come.
     pub phases: Phases,
+    /// Held by whoever unpacks or packs the records of a produced batch: one at a time, which bounds the memory.
+    pub recompression_turn: tokio::sync::Mutex<()>,
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
     settings: RefCell<HashMap<TopicId, TopicSettings>>,
+    configured_defaults: TopicDefaults,
     producer_ids: ProducerIds,
     tasks: Tasks,
     maintenance: Tasks,
@@ -96,11 +102,14 @@ impl Shard {
     /// A shard; nothing runs yet.
     pub fn new(parts: ShardParts) -> Rc<Self> {
         let budgets = &parts.config.budgets;
+        let fetch_sessions =
+            FetchSessions::new(parts.config.fetch_sessions_max, budgets.fetch_session_partitions());
         let budgets = ShardBudgets {
             requests: Budget::new(budgets.request_bytes),
             undurable: Budget::new(budgets.undurable_bytes),
             fetches: Budget::new(budgets.fetch_bytes),
         };
+        let configured_defaults = configured_defaults(&parts.config);
         Rc::new(Shard {
             id: parts.id,
             runtime: parts.runtime,
@@ -109,11 +118,14 @@ impl Shard {
             endpoints: parts.endpoints,
             metadata: parts.metadata,
             budgets,
+            fetch_sessions,
             counters: Counters::default(),
             phases: Phases::default(),
+            recompression_turn: tokio::sync::Mutex::new(()),
             mailboxes: parts.mailboxes,
             image: RefCell::new(parts.image),
             settings: RefCell::default(),
+            configured_defaults,
             producer_ids: ProducerIds::default(),
             tasks: Tasks::default(),
             maintenance: Tasks::default(),
@@ -127,6 +139,8 @@ impl Shard {
         self.spawn(Rc::clone(self).serve_appends(appends));
         self.spawn(Rc::clone(self).serve_queries(queries));
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).maintain());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must
@@ -158,15 +172,22 @@ impl Shard {
 
     /// The broker id that stands for an owner in metadata.
     pub fn broker_id_of(&self, owner: Owner) -> BrokerId {
-        match self.config.advertised_shards() {
-            0 => owner.node.broker_id(ShardId(0)),
-            _ => owner.node.broker_id(owner.shard),
-        }
+        self.config.advertise.broker_id(owner.node, owner.shard)
+    }
+
+    /// What holds for topics that do not say otherwise, as this shard's broker sees it.
+    pub fn topic_defaults(&self) -> TopicDefaults {
+        self.topic_defaults_in(&self.image.borrow())
+    }
+
+    /// The same by another image.
+    pub(super) fn topic_defaults_in(&self, image: &Image) -> TopicDefaults {
+        self.configured_defaults.at(image, self.config.broker_id(self.id))
     }
 
     /// What a topic's configs come to.
     pub fn topic_settings(&self, topic: &Topic) -> TopicSettings {
-        let compute = || topic_settings(&topic.record.configs, &topic_defaults(&self.config));
+        let compute = || settings_of(&topic.record, &self.topic_defaults());
         *self.settings.borrow_mut().entry(topic.record.id).or_insert_with(compute)
     }
 

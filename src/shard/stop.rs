@@ -2,25 +2,29 @@
 
 use std::rc::Rc;
 
+use futures_util::future::try_join_all;
+
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
+use crate::base::limits::WRITE_BACKS_AT_ONCE;
 
 impl Storage {
-    /// Writes everything back and a last checkpoint. Nothing may be appended any more; the maintenance task
-    /// ends by itself. The last bytes of a partition, less than a block, stay in the journal as well: the next
+    /// Writes everything back and a last checkpoint. Nothing may be appended any more; the storage's tasks
+    /// end by themselves. The last bytes of a partition, less than a block, stay in the journal as well: the next
     /// start goes on writing in that block, and no block that holds a sole copy is ever written again.
     pub async fn stop(&self) -> Result<(), StorageError> {
         self.is_stopping.set(true);
-        self.work.notify_one();
+        self.wake_tasks();
+        self.cold.ahead.finished().await;
         self.wait_all_durable().await?;
-        for replica in self.all_replicas() {
-            self.write_back(&replica).await?;
+        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+            self.write_back(some).await?;
         }
         self.checkpoint().await?;
-        for replica in self.all_replicas() {
-            self.park(&replica).await?;
+        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+            try_join_all(some.iter().map(|replica| self.park(replica))).await?;
         }
         Ok(())
     }

@@ -1,15 +1,17 @@
 //! A shard's partitions on its disk: one journal, and for each partition a state and a log.
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
-//! `write_back`, `checkpointer`, `open`, `stop`.
+//! `log_start`, `retention`, `reclaim`, `write_back`, `checkpointer`, `open`, `stop`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use super::cold_cache::ColdCache;
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
@@ -19,8 +21,8 @@ use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
-use crate::log::partition_log::{NewBatch, PartitionLog};
-use crate::log::segment::Segment;
+use crate::log::partition_log::PartitionLog;
+use crate::log::segment::{NewBatch, Segment};
 use crate::runtime::Runtime;
 
 /// Bounds and places of a shard's storage.
@@ -39,6 +41,14 @@ pub struct StorageConfig {
     pub dirty_bytes_max: u64,
     /// Memory for partitions' tails; when reached, what is on disk is evicted, oldest first.
     pub tail_bytes_max: usize,
+    /// Memory for batches that were read from disk; when reached, what was not read for longest is dropped.
+    pub cold_bytes_max: usize,
+    /// Segment files to keep open at most; when reached, the one opened first is closed.
+    pub open_segments_max: usize,
+    /// How often retention is applied (`log.retention.check.interval.ms`).
+    pub retention_check_interval: Duration,
+    /// Bytes by which a segment file is shortened at a time before it is removed.
+    pub reclaim_step_bytes: u64,
 }
 
 /// A partition that could not be recovered; kept as it is.
@@ -64,6 +74,7 @@ pub struct Storage {
     pub(super) damaged: RefCell<HashMap<PartitionId, Damaged>>,
     pub(super) files: FileCache,
     pub(super) indexes: IndexCache,
+    pub(super) cold: Rc<ColdCache>,
     /// Partitions that the shard's files knew when it was opened and the metadata gave to nobody here.
     pub(super) unclaimed: RefCell<Vec<PartitionId>>,
     /// Generation of the last checkpoint.
@@ -83,6 +94,14 @@ pub struct Storage {
     pub(super) segment_turn: tokio::sync::Mutex<()>,
     /// Held by whoever writes a checkpoint: two at once would write the same file.
     pub(super) checkpoint_turn: tokio::sync::Mutex<()>,
+    /// Replicas whose log start has moved, each once: segments below it can be removed.
+    pub(super) reclaimable: RefCell<VecDeque<Rc<Replica>>>,
+    /// There is something for the task that removes segments.
+    pub(super) reclaim_work: Notify,
+    /// Held by whoever removes segment files.
+    pub(super) reclaim_turn: tokio::sync::Mutex<()>,
+    /// The storage stops, or has failed.
+    pub(super) ended: Notify,
     pending: RefCell<VecDeque<Pending>>,
 }
 
@@ -97,14 +116,16 @@ pub(super) struct StorageParts {
 
 impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
+        let open_segments_max = parts.config.open_segments_max;
         let storage = Rc::new(Storage {
+            cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
             config: parts.config,
             identity: parts.identity,
             journal: parts.journal,
             replicas: RefCell::default(),
             damaged: RefCell::default(),
-            files: FileCache::default(),
+            files: FileCache::new(open_segments_max),
             indexes: IndexCache::default(),
             unclaimed: RefCell::default(),
             generation: Cell::new(parts.generation),
@@ -117,6 +138,10 @@ impl Storage {
             is_stopping: Cell::new(false),
             segment_turn: tokio::sync::Mutex::new(()),
             checkpoint_turn: tokio::sync::Mutex::new(()),
+            reclaimable: RefCell::default(),
+            reclaim_work: Notify::new(),
+            reclaim_turn: tokio::sync::Mutex::new(()),
+            ended: Notify::new(),
             pending: RefCell::default(),
         });
         let sink: Rc<dyn DurabilitySink> = storage.clone();
@@ -158,6 +183,16 @@ impl Storage {
     /// Memory that partitions' tails take, in bytes.
     pub fn resident_bytes(&self) -> usize {
         self.resident_bytes.get()
+    }
+
+    /// Memory that batches read from disk take besides, in bytes.
+    pub fn cold_bytes(&self) -> usize {
+        self.cold.bytes()
+    }
+
+    /// How often batches were read from disk so far.
+    pub fn cold_reads(&self) -> u64 {
+        self.cold.reads()
     }
 
     /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.
@@ -247,6 +282,18 @@ impl Storage {
         self.pending.borrow_mut().pop_front_if(|pending| pending.sequence <= sequence)
     }
 
+    /// Whether the tasks of the storage are to end.
+    pub(super) fn has_ended(&self) -> bool {
+        self.is_stopping.get() || self.journal.failure().is_some()
+    }
+
+    /// Has the tasks of the storage look whether they are to end.
+    pub(super) fn wake_tasks(&self) {
+        self.work.notify_one();
+        self.reclaim_work.notify_one();
+        self.ended.notify_waiters();
+    }
+
     /// Takes the shard's writer out of service: for failures outside of the journal.
     pub(super) fn fail(&self, error: &dyn std::fmt::Display) {
         self.journal.fail(&error.to_string());
@@ -272,6 +319,6 @@ impl DurabilitySink for Storage {
             replica.refuse_commit_waiters();
         }
         self.room.notify_waiters();
-        self.work.notify_one();
+        self.wake_tasks();
     }
 }

@@ -10,8 +10,8 @@ use tokio::sync::{Notify, watch};
 use super::*;
 use crate::base::ids::{NodeId, ShardId, TopicId};
 use crate::cluster::{
-    self, ClusterError, ClusterRecord, CreatedTopic, DeletedTopic, DiskId, Draft, Image, KafkaUuid, NewTopic,
-    Owner, Placing, ProducerIdBlock, TopicRef,
+    self, ClusterError, ClusterRecord, ConfigAlteration, CreatedTopic, DeletedTopic, DiskId, Draft, Image,
+    KafkaUuid, NewPartitions, NewTopic, Owner, Placing, ProducerIdBlock, TopicRef,
 };
 use crate::config::address::HostPort;
 use crate::config::{self, Assignment, Config, Inputs, Machine, Origin};
@@ -22,12 +22,12 @@ use crate::runtime::Runtime;
 const DISK_ID: [u8; 16] = [7; 16];
 
 /// Shards that know each other.
-pub(crate) struct TestNode {
-    pub(crate) shards: Vec<Rc<Shard>>,
+pub struct TestNode {
+    pub shards: Vec<Rc<Shard>>,
 }
 
 /// A configuration for this many shards, with what is `set` on top.
-pub(crate) fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
+pub fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
     let assign = |(key, value): &(&str, &str)| Assignment {
         key: (*key).to_owned(),
         value: (*value).to_owned(),
@@ -40,13 +40,13 @@ pub(crate) fn test_config(shards: usize, set: &[(&str, &str)]) -> Config {
 
 impl TestNode {
     /// Makes and starts a node whose files are in `directory`.
-    pub(crate) async fn start(runtime: &Rc<dyn Runtime>, directory: PathBuf, config: Config) -> TestNode {
+    pub async fn start(runtime: &Rc<dyn Runtime>, directory: PathBuf, config: Config) -> TestNode {
         let config = Arc::new(config);
         let image = Arc::new(Image::new(ClusterRecord {
             format_version: cluster::METADATA_FORMAT_VERSION,
             cluster_id: KafkaUuid(uuid::Uuid::from_bytes([3; 16])),
         }));
-        let metadata = Rc::new(TestMetadata::new(&config, Arc::clone(&image)));
+        let metadata = Rc::new(TestMetadata::new(runtime, &config, Arc::clone(&image)));
         let (mailboxes, receivers): (Vec<_>, Vec<_>) = config.shard_ids().map(|_| mailbox()).unzip();
         let listeners = vec![advertised(&config, "default", 9092), advertised(&config, "outside", 19092)];
         let endpoints = Arc::new(Endpoints { listeners });
@@ -70,7 +70,7 @@ impl TestNode {
     }
 
     /// A topic with a partition for each shard, partition by partition.
-    pub(crate) async fn create_topic(&self, name: &str) -> TopicId {
+    pub async fn create_topic(&self, name: &str) -> TopicId {
         let metadata = &self.shards[0].metadata;
         let topics = vec![NewTopic::with_defaults(name)];
         let mut created = metadata.create_topics(topics, false).await.expect("metadata works");
@@ -78,7 +78,7 @@ impl TestNode {
     }
 
     /// Stops all shards.
-    pub(crate) async fn stop(&self) {
+    pub async fn stop(&self) {
         self.shards.iter().for_each(|shard| shard.phases.enter(Phase::Draining));
         for shard in &self.shards {
             shard.stop().await.expect("stopped cleanly");
@@ -104,12 +104,17 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         segment_bytes: 64 << 20,
         dirty_bytes_max: 1 << 20,
         tail_bytes_max: 8 << 20,
+        cold_bytes_max: 8 << 20,
+        open_segments_max: 64,
+        retention_check_interval: std::time::Duration::from_secs(300),
+        reclaim_step_bytes: 1 << 20,
     };
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }
 
 /// Metadata that nobody stores.
 struct TestMetadata {
+    runtime: Rc<dyn Runtime>,
     placing: Placing,
     images: watch::Sender<Arc<Image>>,
     /// The version that each shard has applied.
@@ -118,21 +123,23 @@ struct TestMetadata {
 }
 
 impl TestMetadata {
-    fn new(config: &Config, image: Arc<Image>) -> Self {
-        let advertise = match config.advertised_shards() {
-            0 => cluster::Advertise::Node,
-            _ => cluster::Advertise::Shard,
-        };
+    fn new(runtime: &Rc<dyn Runtime>, config: &Config, image: Arc<Image>) -> Self {
         let placing = Placing {
             node: config.node_id,
             disk: DiskId(uuid::Uuid::from_bytes(DISK_ID)),
             shards: config.shards(),
-            advertise,
+            advertise: config.advertise,
             num_partitions: config.num_partitions,
-            defaults: topic_defaults(config),
+            defaults: configured_defaults(config),
         };
         let applied = RefCell::new(vec![0; config.shards().into()]);
-        TestMetadata { placing, images: watch::Sender::new(image), applied, progressed: Notify::new() }
+        let (runtime, images) = (Rc::clone(runtime), watch::Sender::new(image));
+        TestMetadata { runtime, placing, images, applied, progressed: Notify::new() }
+    }
+
+    fn new_topic_id(&self) -> TopicId {
+        let (high, low) = (self.runtime.random_u64(), self.runtime.random_u64());
+        TopicId(uuid::Builder::from_u128(u128::from(high) << 64 | u128::from(low)).into_uuid())
     }
 
     async fn publish(&self, draft: Draft) {
@@ -165,7 +172,7 @@ impl Metadata for Rc<TestMetadata> {
         let this = Rc::clone(self);
         Box::pin(async move {
             let mut draft = this.draft();
-            let mut new_id = || TopicId(uuid::Uuid::new_v4());
+            let mut new_id = || this.new_topic_id();
             let outcomes = cluster::create_topics(&mut draft, &topics, &this.placing, 0, &mut new_id);
             if !validate_only {
                 this.publish(draft).await;
@@ -180,6 +187,38 @@ impl Metadata for Rc<TestMetadata> {
             let mut draft = this.draft();
             let outcomes = cluster::delete_topics(&mut draft, &topics);
             this.publish(draft).await;
+            Ok(outcomes)
+        })
+    }
+
+    fn create_partitions(
+        &self,
+        topics: Vec<NewPartitions>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::create_partitions(&mut draft, &topics, &this.placing);
+            if !validate_only {
+                this.publish(draft).await;
+            }
+            Ok(outcomes)
+        })
+    }
+
+    fn alter_configs(
+        &self,
+        alterations: Vec<ConfigAlteration>,
+        validate_only: bool,
+    ) -> Answer<Vec<Result<(), ClusterError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::alter_configs(&mut draft, &alterations, &this.placing);
+            if !validate_only {
+                this.publish(draft).await;
+            }
             Ok(outcomes)
         })
     }
@@ -201,7 +240,7 @@ impl Metadata for Rc<TestMetadata> {
 }
 
 /// The shard that owns a partition, and another one.
-pub(crate) fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
+pub fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
     let image = node.shards[0].image();
     let Owner { node: NodeId(_), shard } =
         image.partition(crate::base::ids::PartitionId { topic, index }).expect("exists").owner();

@@ -1,15 +1,16 @@
-//! Cutting a log at its end, as a follower does to agree with its leader, and at its start.
+//! Cutting a log at its end, as a follower does to agree with its leader.
 
 use std::rc::Rc;
 
 use bytes::Bytes;
 
 use super::error::StorageError;
+use super::log_start::journal_entry;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
-use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::journal::entry::EntryKind;
 use crate::log::partition_log::{AppendPlace, ReadPlan};
 use crate::log::read::read_cold;
 use crate::log::segment::path;
@@ -25,67 +26,36 @@ impl Storage {
         let _turn = self.segment_turn.lock().await;
         // What was appended before must not be reported durable after it was cut.
         self.wait_all_durable().await?;
+        replica.check_online()?;
         if offset >= replica.state.borrow().progress().log_end() {
             return Ok(());
         }
-        let (offset, place) = self.find_cut(replica, offset).await?;
+        let cut = self.find_cut(replica, offset).await;
+        // A partition that was deleted meanwhile has no such place.
+        replica.check_online()?;
+        let (offset, place) = cut?;
         let kept_block = self.kept_block(replica, place).await?;
         // From here on in one step; the partition may have been deleted since.
         replica.check_online()?;
         replica.state.borrow_mut().truncate_to(offset).map_err(|_| StorageError::OutsideLog(offset))?;
         let journal_file = self.journal.current_file();
-        let entry = self.entry(replica, EntryKind::Truncate, offset, place);
+        let entry = journal_entry(replica, EntryKind::Truncate, offset, place);
         let sequence = self.journal.append(&entry, &[&kept_block]);
         let removed = self.change_log(replica, |log| log.truncate(offset, place, &kept_block, journal_file));
         self.files.forget((replica.id, place.segment_base));
         self.indexes.forget_partition(replica.id);
+        self.cold.forget_partition(replica.id);
         self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
-        self.remove_segments(replica, &removed).await
-    }
-
-    /// Makes `offset` the first that can be read. Durable when it returns; whole segments below it are removed.
-    pub async fn advance_log_start(&self, replica: &Rc<Replica>, offset: Offset) -> Result<(), StorageError> {
-        replica.check_online()?;
-        self.wait_reserve(0).await?;
-        let moved = replica.state.borrow_mut().advance_log_start(offset);
-        moved.map_err(|_| StorageError::OutsideLog(offset))?;
-        let place = AppendPlace { segment_base: 0, position: 0 };
-        let sequence = self.journal.append(&self.entry(replica, EntryKind::LogStart, offset, place), &[]);
-        self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
-        let _turn = self.segment_turn.lock().await;
-        self.remove_below_log_start(replica).await
-    }
-
-    pub(super) async fn remove_below_log_start(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
-        let log_start = replica.state.borrow().progress().log_start();
-        let removed = self.change_log(replica, |log| log.remove_below(log_start));
-        self.remove_segments(replica, &removed).await
-    }
-
-    fn entry(&self, replica: &Replica, kind: EntryKind, offset: Offset, place: AppendPlace) -> Entry {
-        Entry {
-            kind,
-            partition: replica.id,
-            leader_epoch: replica.state.borrow().leader_epoch().unwrap_or(-1),
-            base_offset: offset,
-            last_offset: offset - 1,
-            segment_base: place.segment_base,
-            position: place.position,
-            first_batch_position: place.position,
+        // If it was complete, they are of what it was then.
+        self.remove_files(&self.index_files(replica, place.segment_base)).await?;
+        for base in removed {
+            self.files.forget((replica.id, base));
+            self.cold.forget((replica.id, base));
+            let log_file = path::log_file(replica.log.borrow().directory(), base);
+            self.remove_files(&[log_file]).await?;
+            self.remove_files(&self.index_files(replica, base)).await?;
         }
-    }
-
-    async fn wait_reserve(&self, payload_bytes: usize) -> Result<(), StorageError> {
-        loop {
-            let progressed = self.journal.progressed();
-            self.check_in_service()?;
-            self.check_room_can_be_made(payload_bytes)?;
-            if self.journal.has_reserve(payload_bytes) {
-                return Ok(());
-            }
-            self.work.notify_one();
-            progressed.await;
-        }
+        Ok(())
     }
 
     /// Waits until everything that was appended so far is durable.
@@ -116,17 +86,21 @@ impl Storage {
             }
             ReadPlan::Cold(cold) => {
                 let file = self.segment_reader(replica, cold.segment_base).await?;
-                let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-                let from = index.position_for_offset(offset);
+                let from = match cold.from {
+                    Some(from) => from,
+                    // Sealed. It becomes the segment that is filled, which needs its index in memory.
+                    None => {
+                        let index = self.index(replica, cold.segment_base, cold.end_position).await?;
+                        self.change_log(replica, |log| {
+                            if let Some(segment) = log.segment_mut(cold.segment_base) {
+                                segment.index.get_or_insert_with(|| (*index).clone());
+                            }
+                        });
+                        index.start_for_offset(cold.segment_base, offset)
+                    }
+                };
                 let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
                 let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
-                let found = found.ok_or(StorageError::OutsideLog(offset))?;
-                // The segment becomes the one that is filled: it needs its index in memory again.
-                self.change_log(replica, |log| {
-                    if let Some(segment) = log.segment_mut(cold.segment_base) {
-                        segment.index.get_or_insert_with(|| (*index).clone());
-                    }
-                });
                 (found.position, cold.segment_base, found.batches)
             }
         };
@@ -154,16 +128,6 @@ impl Storage {
             return Err(StorageError::Damaged("the segment file is shorter than its log".into()));
         }
         Ok(block.view(0..length))
-    }
-
-    async fn remove_segments(&self, replica: &Rc<Replica>, bases: &[Offset]) -> Result<(), StorageError> {
-        for &base in bases {
-            self.files.forget((replica.id, base));
-            let segment = path::log_file(replica.log.borrow().directory(), base);
-            self.remove_files(&[segment]).await?;
-            self.remove_files(&self.index_files(replica, base)).await?;
-        }
-        Ok(())
     }
 }
 

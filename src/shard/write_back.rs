@@ -1,34 +1,47 @@
 //! Write-back: moves bytes that are durable in the journal to their segments, in stretches short enough not to
-//! hold up the journal's own writes, one at a time.
+//! hold up the journal's own writes, one at a time. Only the syncs that follow run side by side.
 
 use std::path::PathBuf;
 use std::rc::Rc;
+
+use futures_util::future::try_join_all;
 
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
-use crate::log::LogError;
 use crate::log::partition_log::WriteBack;
 use crate::log::segment::path;
-use crate::runtime::OpenMode;
+use crate::runtime::{File, OpenMode};
 
 impl Storage {
-    /// Writes all whole blocks of a partition that are durable in the journal, completes segments that were
+    /// Writes all whole blocks of some partitions that are durable in the journal, completes segments that were
     /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
     /// of service.
-    pub(super) async fn write_back(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
+    ///
+    /// The files are synced side by side: the file system makes many durable at the price of one. The caller keeps
+    /// to [`WRITE_BACKS_AT_ONCE`](crate::base::limits::WRITE_BACKS_AT_ONCE).
+    pub(super) async fn write_back(&self, replicas: &[Rc<Replica>]) -> Result<bool, StorageError> {
         let _turn = self.segment_turn.lock().await;
         // After a failed sync the next one would succeed, whatever became of the bytes.
         self.check_in_service()?;
+        let mut any = false;
+        for replica in replicas {
+            any |= self.write_blocks(replica).await?;
+        }
+        try_join_all(replicas.iter().map(|replica| self.sync_segments(replica))).await?;
+        Ok(any)
+    }
+
+    /// Everything but the sync of segments that are not complete.
+    async fn write_blocks(&self, replica: &Rc<Replica>) -> Result<bool, StorageError> {
         // A partition that is being deleted has an empty log from one step to the next: then this ends.
         let bound = replica.state.borrow().progress().durable_end();
         let mut any = false;
         while self.write_one(replica, bound).await? || self.seal_one(replica, bound).await? {
             any = true;
         }
-        self.sync_segments(replica).await?;
         Ok(any)
     }
 
@@ -58,7 +71,7 @@ impl Storage {
             }
             file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))?;
             file.sync().await.map_err(|error| StorageError::disk(&error))?;
-            if let Err(error) = self.write_indexes(replica, base).await {
+            if let Err(error) = self.write_indexes(replica, base, &*file).await {
                 // They can be made again from the segment; only half-made ones must not stay.
                 tracing::warn!(%error, "a segment is left without its indexes");
                 self.remove_files(&self.index_files(replica, base)).await?;
@@ -74,22 +87,37 @@ impl Storage {
         Ok(true)
     }
 
-    async fn write_indexes(&self, replica: &Replica, base: Offset) -> Result<(), LogError> {
-        let encoded = {
+    async fn write_indexes(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        log_file: &dyn File,
+    ) -> Result<(), StorageError> {
+        let (encoded, end_position) = {
             let mut log = replica.log.borrow_mut();
-            let index = log.segment_mut(base).and_then(|segment| segment.index.as_ref());
-            index.map(|index| index.encode(base))
+            let Some(segment) = log.segment_mut(base) else { return Ok(()) };
+            let index = segment.index.as_ref().filter(|_| !segment.was_cut);
+            (index.map(|index| index.encode(base, segment.largest)), segment.end_position)
         };
-        let Some((offsets, times)) = encoded else { return Ok(()) };
+        let (offsets, times) = match encoded {
+            Some(encoded) => encoded,
+            None => {
+                let (index, largest) = self.rebuild_index(log_file, base, end_position).await?;
+                index.encode(base, largest)
+            }
+        };
         for (path, contents) in self.index_files(replica, base).iter().zip([offsets, times]) {
-            let file = self.runtime.open(path, OpenMode::Write).await.map_err(LogError::io(path))?;
+            let file =
+                self.runtime.open(path, OpenMode::Write).await.map_err(|error| StorageError::disk(&error))?;
             if !contents.is_empty() {
                 let mut buffer = AlignedBuf::copy_of(&contents);
                 buffer.pad_to_block();
-                file.write_at(0, buffer.view(0..buffer.len())).await.map_err(LogError::io(path))?;
+                file.write_at(0, buffer.view(0..buffer.len()))
+                    .await
+                    .map_err(|error| StorageError::disk(&error))?;
             }
-            file.set_length(contents.len() as u64).await.map_err(LogError::io(path))?;
-            file.sync().await.map_err(LogError::io(path))?;
+            file.set_length(contents.len() as u64).await.map_err(|error| StorageError::disk(&error))?;
+            file.sync().await.map_err(|error| StorageError::disk(&error))?;
         }
         Ok(())
     }

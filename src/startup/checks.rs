@@ -1,6 +1,7 @@
 //! All checks, in an order in which none disturbs another: the directories are locked before they are probed.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rustix::process::Resource;
 use rustix::system::uname;
@@ -8,7 +9,9 @@ use rustix::system::uname;
 use super::directories::{self, DirectoryLock};
 use super::problem::{Problem, Problems, Warning};
 use super::{cpus, kernel, ports, resources, uring};
-use crate::config::{Config, Machine};
+use crate::base::limits::{PORT_RELEASE_PAUSE_MS, PORT_RELEASE_TRIES};
+use crate::config::{Config, Listener, Machine};
+use crate::runtime::glommio::pause;
 
 /// What a machine that may start a broker has to say.
 #[derive(Debug)]
@@ -42,7 +45,7 @@ pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
     check_process(config, machine, &mut found);
     let locks = check_directories(config, &mut found);
     for listener in &config.listeners {
-        match ports::check(listener, config.advertised_shards()) {
+        match check_ports(listener, config.advertised_shards()) {
             Ok(warning) => found.warnings.extend(warning),
             Err(problems) => found.problems.extend(problems),
         }
@@ -52,6 +55,21 @@ pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
     } else {
         Err(Problems(found.problems))
     }
+}
+
+/// The kernel lets go of the ports of a process that used io_uring some time after the process is gone: a broker that
+/// is started again at once after `kill -9` waits for its predecessor's.
+fn check_ports(listener: &Listener, shards: u16) -> Result<Option<Warning>, Vec<Problem>> {
+    let is_in_use = |problem: &Problem| matches!(problem, Problem::PortInUse { .. });
+    for _ in 0..PORT_RELEASE_TRIES {
+        match ports::check(listener, shards) {
+            Err(problems) if problems.iter().all(is_in_use) => {
+                pause(Duration::from_millis(PORT_RELEASE_PAUSE_MS))
+            }
+            checked => return checked,
+        }
+    }
+    ports::check(listener, shards)
 }
 
 fn check_process(config: &Config, machine: &Machine, found: &mut Findings) {

@@ -11,7 +11,7 @@ mod kernel;
 mod open_ports;
 mod ports;
 mod problem;
-mod resources;
+pub mod resources;
 mod uring;
 
 pub use checks::{Passed, check};

@@ -3,7 +3,9 @@
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::problem::{Problem, Warning};
-use crate::base::limits::{LOCKED_MEMORY_BYTES_MIN, PROCESS_OPEN_FILES, SHARD_OPEN_FILES};
+use crate::base::limits::{
+    LOCKED_MEMORY_BYTES_MIN, OPEN_SEGMENTS_MAX, OPEN_SEGMENTS_MIN, PROCESS_OPEN_FILES, SHARD_OPEN_FILES,
+};
 
 /// Raises the soft limit to the hard one and returns what holds then; `u64::MAX` is no limit.
 pub fn raise(resource: Resource) -> u64 {
@@ -34,6 +36,14 @@ pub fn check_open_files(limit: u64, shards: u16, max_connections: usize) -> Resu
     Ok((limit < needed).then_some(Warning::OpenFiles { limit, needed }))
 }
 
+/// Segment files that each shard may keep open under this limit, when all connections are there.
+pub fn open_segments_that_fit(limit: u64, shards: u16, max_connections: usize) -> usize {
+    let shards = u64::from(shards);
+    let others = shards * (SHARD_OPEN_FILES + max_connections as u64) + PROCESS_OPEN_FILES;
+    let spare = usize::try_from(limit.saturating_sub(others) / shards).unwrap_or(usize::MAX);
+    OPEN_SEGMENTS_MIN.saturating_add(spare).min(OPEN_SEGMENTS_MAX)
+}
+
 /// Refuses a `memory` that the machine does not have, of which the kernel would only tell by killing.
 pub fn check_memory(memory_bytes: u64, available_bytes: u64) -> Result<(), Problem> {
     if memory_bytes <= available_bytes {
@@ -61,6 +71,14 @@ mod tests {
         assert_eq!(warning, Warning::OpenFiles { limit: 5000, needed: 4 * 2024 + 64 });
         let problem = check_open_files(1024, 4, 1).unwrap_err().to_string();
         assert!(problem.contains("nofile=4160"), "{problem}");
+    }
+
+    #[test]
+    fn segments_take_what_others_leave() {
+        assert_eq!(open_segments_that_fit(u64::MAX, 4, 8192), OPEN_SEGMENTS_MAX);
+        assert_eq!(open_segments_that_fit(4 * 2024 + 64, 4, 1000), OPEN_SEGMENTS_MIN);
+        assert_eq!(open_segments_that_fit(4 * 2024 + 64 + 4 * 100, 4, 1000), OPEN_SEGMENTS_MIN + 100);
+        assert_eq!(open_segments_that_fit(0, 1, 8192), OPEN_SEGMENTS_MIN);
     }
 
     #[test]

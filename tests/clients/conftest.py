@@ -25,7 +25,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
-    for path in (config.getoption("--broker"), os.path.join(config.getoption("--tools"), "driver")):
+    tools = [os.path.join(config.getoption("--tools"), part) for part in ("driver", "franz-go", "node")]
+    for path in (config.getoption("--broker"), *tools):
         if not os.path.exists(path):
             raise pytest.UsageError(f"{path} is missing: tests/run builds it")
 
@@ -123,6 +124,12 @@ def java(tools_dir):
     driver = JavaDriver(tools_dir, os.path.join(TEST_DATA, "java-driver.log"))
     yield driver
     driver.close()
+
+
+@pytest.fixture
+def tool(broker, java):
+    """Runs one of Kafka's tools against the module's broker and returns what it printed."""
+    return lambda name, *arguments: java.tool(name, "--bootstrap-server", broker.bootstrap, *arguments)
 
 
 @contextlib.contextmanager

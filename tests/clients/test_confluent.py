@@ -6,6 +6,7 @@ from confluent_kafka.admin import NewTopic
 
 from harness import confluent
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
+from harness.wire import stored
 
 MESSAGE_MAX_BYTES = 1_048_588  # Kafka's default
 
@@ -27,6 +28,8 @@ def test_records_come_back_as_they_were(broker, topic, compression, idempotence)
         assert offsets == list(range(len(records)))
     for partition in (0, 1):
         assert confluent.consume(broker.bootstrap, topic, partition) == list(enumerate(records))
+        # A client may send records as they are when it doubts that the broker knows the codec.
+        assert stored.compressions(broker.bootstrap, topic, partition) == {compression}
 
 
 @pytest.mark.parametrize("acks", ["0", "1", "all"])

@@ -3,8 +3,9 @@
 import pytest
 
 from harness import confluent
-from harness.java import JavaError
+from harness.driver import DriverError
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
+from harness.wire import stored
 
 
 @pytest.fixture
@@ -31,6 +32,7 @@ def test_records_come_back_as_they_were(broker, java, topic, compression, idempo
         assert produce(java, broker, topic, records, partition, **config) == list(range(len(records)))
     for partition in (0, 1):
         assert java.consume(broker.bootstrap, topic, partition) == list(enumerate(records))
+        assert stored.compressions(broker.bootstrap, topic, partition) == {compression}
 
 
 def test_java_and_librdkafka_read_each_other(broker, java, topic):
@@ -88,7 +90,7 @@ def test_create_describe_delete(broker, java):
     assert set(described["leaders"]) == {1000 + shard for shard in range(broker.shards)}
 
     java.request("delete_topic", broker.bootstrap, topic=name)
-    with pytest.raises(JavaError, match="UnknownTopicOrPartition"):
+    with pytest.raises(DriverError, match="UnknownTopicOrPartition"):
         java.request("describe_topic", broker.bootstrap, topic=name)
 
     again = java.request("create_topic", broker.bootstrap, topic=name, partitions=4)
@@ -96,7 +98,7 @@ def test_create_describe_delete(broker, java):
 
 
 def test_creating_a_topic_twice_is_refused(broker, java, topic):
-    with pytest.raises(JavaError, match="TopicExists"):
+    with pytest.raises(DriverError, match="TopicExists"):
         java.request("create_topic", broker.bootstrap, topic=topic, partitions=1)
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from harness import confluent, kcat
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, unique_topic
+from harness.wire import stored
 
 
 @pytest.mark.parametrize("compression", COMPRESSIONS)
@@ -14,6 +15,7 @@ def test_every_compression_comes_back_in_order(broker, compression):
     found = kcat.consume(broker.bootstrap, topic)
     assert [row["payload"].encode() for row in found] == lines
     assert [row["offset"] for row in found] == list(range(500))
+    assert stored.compressions(broker.bootstrap, topic, 0) == {compression}
 
 
 def test_keys_and_headers(broker):

@@ -6,12 +6,13 @@ use std::net::TcpStream;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use corelane::protocol::batch::BatchBuilder;
-use kafka_protocol::messages::create_topics_request::CreatableTopic;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{
-    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, CreateTopicsResponse, FetchRequest,
-    FetchResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
+    ApiKey, ApiVersionsRequest, ApiVersionsResponse, CreateTopicsRequest, CreateTopicsResponse,
+    DeleteTopicsRequest, DeleteTopicsResponse, FetchRequest, FetchResponse, InitProducerIdRequest,
+    InitProducerIdResponse, ProduceRequest, ProduceResponse, RequestHeader, ResponseHeader, TopicName,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use kafka_protocol::records::RecordBatchDecoder;
@@ -61,24 +62,61 @@ impl Client {
     }
 
     pub fn create_topic(&mut self, name: &str, partitions: i32) {
+        self.create_topic_with(name, partitions, &[]);
+    }
+
+    pub fn create_topic_with(&mut self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        let config = |&(key, value): &(&str, &str)| {
+            let (key, value) = (key.to_owned(), value.to_owned());
+            CreatableTopicConfig::default()
+                .with_name(StrBytes::from_string(key))
+                .with_value(Some(StrBytes::from_string(value)))
+        };
         let topic = CreatableTopic::default()
             .with_name(topic_name(name))
             .with_num_partitions(partitions)
-            .with_replication_factor(1);
+            .with_replication_factor(1)
+            .with_configs(configs.iter().map(config).collect());
         let request = CreateTopicsRequest::default().with_topics(vec![topic]).with_timeout_ms(TIMEOUT_MS);
         let response: CreateTopicsResponse = self.call(ApiKey::CreateTopics, 5, &request);
         assert_eq!(response.topics[0].error_code, 0, "{response:?}");
     }
 
+    pub fn delete_topic(&mut self, name: &str) {
+        let request = DeleteTopicsRequest::default()
+            .with_topic_names(vec![topic_name(name)])
+            .with_timeout_ms(TIMEOUT_MS);
+        let response: DeleteTopicsResponse = self.call(ApiKey::DeleteTopics, 4, &request);
+        assert_eq!(response.responses[0].error_code, 0, "{response:?}");
+    }
+
+    /// A producer id that nobody has, and its epoch.
+    pub fn init_producer_id(&mut self) -> (i64, i16) {
+        let request = InitProducerIdRequest::default()
+            .with_transactional_id(None)
+            .with_transaction_timeout_ms(TIMEOUT_MS);
+        let response: InitProducerIdResponse = self.call(ApiKey::InitProducerId, 1, &request);
+        assert_eq!(response.error_code, 0, "{response:?}");
+        (response.producer_id.0, response.producer_epoch)
+    }
+
     /// Produces one record and waits until it is acknowledged by all.
     pub fn produce(&mut self, topic: &str, partition: i32, value: &str) {
-        let batch = BatchBuilder::new().record(1, None, Some(value.as_bytes())).build();
+        let batch = BatchBuilder::new().record(1, None, Some(value.as_bytes()));
+        self.produce_batch(topic, partition, batch);
+    }
+
+    /// Produces a batch and waits until it is acknowledged by all; its offset.
+    pub fn produce_batch(&mut self, topic: &str, partition: i32, batch: BatchBuilder) -> i64 {
+        let batch = batch.build();
         let data = PartitionProduceData::default().with_index(partition).with_records(Some(batch.into()));
         let data = TopicProduceData::default().with_name(topic_name(topic)).with_partition_data(vec![data]);
         let request =
             ProduceRequest::default().with_acks(-1).with_timeout_ms(TIMEOUT_MS).with_topic_data(vec![data]);
         let response: ProduceResponse = self.call(ApiKey::Produce, 9, &request);
-        assert_eq!(response.responses[0].partition_responses[0].error_code, 0, "{response:?}");
+        let produced = &response.responses[0].partition_responses[0];
+        assert_eq!(produced.error_code, 0, "{response:?}");
+        produced.base_offset
     }
 
     /// The values of all records of a partition.

@@ -3,6 +3,7 @@
 
 mod broker;
 mod client;
+mod golden;
 
 use std::fs;
 

@@ -10,11 +10,13 @@ use corelane::base::ids::{PartitionId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
 use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
+use corelane::runtime::Runtime;
 use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp, SimWorld};
-use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PartitionSpec, Storage, StorageConfig};
 
+use super::files::{check_files, wait_no_orphans};
 use super::model::PartitionModel;
+use super::node::topic_settings;
 use super::workload::{Actor, Producer, SharedModel, check_read};
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
@@ -44,28 +46,35 @@ fn config() -> StorageConfig {
         segment_bytes: 24 * BLOCK_BYTES as u64,
         dirty_bytes_max: 48 * BLOCK_BYTES as u64,
         tail_bytes_max: 24 * BLOCK_BYTES,
+        cold_bytes_max: 64 * BLOCK_BYTES,
+        open_segments_max: 64,
+        retention_check_interval: Duration::from_secs(300),
+        reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
     }
 }
 
 /// See the module.
 pub struct Cluster {
-    world: SimWorld,
+    world: Rc<SimWorld>,
     models: Vec<SharedModel>,
     producers: Vec<Rc<RefCell<Producer>>>,
     leader_epoch: i32,
     topics_made: u8,
     is_stopping: Rc<Cell<bool>>,
+    /// Whether this life ends when a log start has just been moved.
+    crashes_at_log_start: bool,
 }
 
 impl Cluster {
     pub fn new(world: SimWorld) -> Self {
         let mut cluster = Cluster {
-            world,
+            world: Rc::new(world),
             models: Vec::new(),
             producers: Vec::new(),
             leader_epoch: 0,
             topics_made: 0,
             is_stopping: Rc::default(),
+            crashes_at_log_start: false,
         };
         for index in 0..PARTITIONS {
             let model = cluster.new_partition(index);
@@ -87,7 +96,8 @@ impl Cluster {
         self.topics_made += 1;
         let id = PartitionId { topic: TopicId::from_bytes([self.topics_made; 16]), index };
         let is_cut = index == PARTITIONS - 1;
-        Rc::new(RefCell::new(PartitionModel::new(id, format!("t-{index}"), is_cut)))
+        let settings = topic_settings(config().segment_bytes);
+        Rc::new(RefCell::new(PartitionModel::new(id, format!("t-{index}"), is_cut, settings)))
     }
 
     fn specs(&self) -> Vec<PartitionSpec> {
@@ -95,7 +105,7 @@ impl Cluster {
             id: model.borrow().id,
             topic_name: "t".to_owned(),
             leader_epoch: self.leader_epoch,
-            segment_bytes: config().segment_bytes,
+            settings: model.borrow().settings,
         };
         self.models.iter().map(spec).collect()
     }
@@ -113,10 +123,12 @@ impl Cluster {
         self.choose_crash();
         let clean = self.world.random_below(5) == 0;
         let recreate = self.world.random_below(4) == 0;
+        self.crashes_at_log_start = !clean && !recreate && self.world.random_below(4) == 0;
         let (runtime, this) = (self.world.runtime(), &*self);
         let alive = self.world.block_on(async {
             let storage = this.boot(&runtime).await;
             runtime.spawn(Box::pin(Rc::clone(&storage).maintain()));
+            runtime.spawn(Box::pin(Rc::clone(&storage).reclaim()));
             this.check_all(&runtime, &storage).await;
             this.retry_all(&storage).await;
             this.spawn_workload(&runtime, &storage);
@@ -172,6 +184,7 @@ impl Cluster {
             model: Rc::clone(model),
             leader_epoch: self.leader_epoch,
             is_stopping: Rc::clone(&self.is_stopping),
+            crash_at_log_start: self.crashes_at_log_start.then(|| Rc::clone(&self.world)),
         }
     }
 
@@ -227,15 +240,22 @@ impl Cluster {
             let actor = self.actor(runtime, storage, model);
             if actor.model.borrow().is_cut {
                 runtime.spawn(Box::pin(actor.clone().truncate()));
+                runtime.spawn(Box::pin(actor.clone().advance_log_start()));
                 runtime.spawn(Box::pin(actor.produce_plain()));
                 continue;
             }
             runtime.spawn(Box::pin(actor.clone().produce_idempotent(Rc::clone(producer))));
             runtime.spawn(Box::pin(actor.clone().read()));
-            if actor.model.borrow().id.index == 0 {
-                runtime.spawn(Box::pin(actor.advance_log_start()));
-            } else {
-                runtime.spawn(Box::pin(actor.produce_plain()));
+            let index = actor.model.borrow().id.index;
+            match index {
+                // Two that overlap.
+                0 => (0..2).for_each(|_| runtime.spawn(Box::pin(actor.clone().advance_log_start()))),
+                1 => runtime.spawn(Box::pin(actor.clone().retain())),
+                _ => {
+                    runtime.spawn(Box::pin(actor.clone().retain()));
+                    runtime.spawn(Box::pin(actor.clone().advance_log_start()));
+                    runtime.spawn(Box::pin(actor.clone().produce_plain()));
+                }
             }
         }
     }
@@ -267,6 +287,9 @@ impl Cluster {
                 replica.state.borrow_mut().resign();
             }
             runtime.sleep(Duration::from_millis(20)).await;
+            for model in &self.models {
+                wait_no_orphans(&self.actor(&runtime, storage, model)).await;
+            }
             storage.stop().await.expect("stopped");
             for model in &self.models {
                 let actor = self.actor(&runtime, storage, model);
@@ -279,27 +302,5 @@ impl Cluster {
                 model.borrow_mut().acknowledged_end = end;
             }
         }
-    }
-}
-
-async fn check_files(actor: &Actor) {
-    let (directory, segments): (_, Vec<_>) = {
-        let log = actor.replica.log.borrow();
-        (log.directory().to_owned(), log.segments().map(|it| (it.base_offset, it.end_position)).collect())
-    };
-    let mut found = Vec::new();
-    for &(base, length) in &segments {
-        let path = directory.join(format!("{base:020}.log"));
-        let file = actor.runtime.open(&path, OpenMode::Read).await.expect("exists");
-        assert_eq!(file.length().await.expect("known"), length, "cut to its exact length");
-        let bytes =
-            file.read_at(0, (length as usize).max(1).next_multiple_of(BLOCK_BYTES)).await.expect("read");
-        found.extend_from_slice(bytes.as_slice());
-    }
-    if let Some((base, _)) = segments.first() {
-        assert!(
-            found == actor.model.borrow().bytes_from(*base, usize::MAX),
-            "the files hold the log, no more and no less"
-        );
     }
 }

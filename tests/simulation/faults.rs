@@ -7,6 +7,7 @@ use std::time::Duration;
 use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp};
 use corelane::shard::{Replica, StorageError};
 
+use super::files::orphans;
 use super::node::{Node, SMALL, append, batch_of, fills, id, produce};
 
 /// Fills of the batches that were acknowledged, and of all that were sent.
@@ -244,11 +245,9 @@ fn who_reads_what_is_just_removed_is_out_of_range() {
             for read in reads {
                 assert!(matches!(read, Ok(_) | Err(StorageError::Fetch(_))), "seed {seed}: {read:?}");
             }
-            let directory = replica.log.borrow().directory().to_owned();
-            for path in node.runtime.list_dir(&directory).await.expect("listed") {
-                let length = node.bytes_of(&path).await.len();
-                assert!(length > 0 || path.extension().is_some_and(|it| it != "log"), "made by a reader");
-            }
+            node.runtime.sleep(Duration::from_secs(1)).await;
+            let left = orphans(&node.runtime, &replica).await;
+            assert!(left.is_empty(), "seed {seed}: made by a reader, or not removed: {left:?}");
         });
     }
 }

@@ -4,9 +4,12 @@
 //! with `CORELANE_SIM_TRACE=1`.
 
 mod cluster;
+mod cold;
 mod faults;
+mod files;
 mod model;
 mod node;
+mod removal;
 mod rot;
 mod scale;
 mod workload;
@@ -90,5 +93,6 @@ fn planted_bugs_are_noticed() {
     notices("acknowledge before completion", 50, |_| plant(Some(Bug::AcknowledgeEarly)));
     notices("no sync flag", 50, SimWorld::ignore_dsync);
     notices("recycle a journal file too early", 50, |_| plant(Some(Bug::RecycleEarly)));
+    notices("remove segments before the log start is durable", 500, |_| plant(Some(Bug::RemoveEarly)));
     notices("accept a group without its chain", 500, |_| plant(Some(Bug::IgnoreChain)));
 }

@@ -4,6 +4,7 @@
 //! crash took is then gone from the model too, and must never come back.
 
 use corelane::base::ids::{Offset, PartitionId};
+use corelane::cluster::TopicSettings;
 use corelane::protocol::batch::{BatchHeader, HEADER_BYTES};
 
 /// A batch as it must be stored.
@@ -25,10 +26,12 @@ pub struct PartitionModel {
     pub log_start_attempt: Offset,
     /// Whether logs are cut here; then no idempotent producer uses the partition.
     pub is_cut: bool,
+    /// The topic's settings: they survive the crash.
+    pub settings: TopicSettings,
 }
 
 impl PartitionModel {
-    pub fn new(id: PartitionId, name: String, is_cut: bool) -> Self {
+    pub fn new(id: PartitionId, name: String, is_cut: bool, settings: TopicSettings) -> Self {
         PartitionModel {
             id,
             name,
@@ -37,6 +40,7 @@ impl PartitionModel {
             log_start: 0,
             log_start_attempt: 0,
             is_cut,
+            settings,
         }
     }
 
@@ -89,6 +93,46 @@ impl PartitionModel {
         self.cut(end);
         self.acknowledged_end = end;
         (self.log_start, self.log_start_attempt) = (log_start, log_start);
+    }
+
+    /// The log start may come to be at `offset` from now on.
+    pub fn begin_log_start(&mut self, offset: Offset) {
+        self.log_start_attempt = self.log_start_attempt.max(offset);
+    }
+
+    /// The log start was confirmed to be at `offset`, or beyond.
+    pub fn confirm_log_start(&mut self, offset: Offset) {
+        assert!(
+            offset <= self.log_start_attempt,
+            "partition {}: the log starts at {offset}, it may start at {}",
+            self.name,
+            self.log_start_attempt
+        );
+        self.log_start = self.log_start.max(offset);
+    }
+
+    /// How far retention may move the log start, which is at `log_start`, durably or not: as much must stay as it
+    /// is told to keep, and everything behind what is young enough.
+    pub fn retention_limit(&self, log_start: Offset, now_ms: i64) -> Offset {
+        let mut limit = log_start;
+        if let Some(bytes) = self.settings.retention_bytes {
+            let mut kept = 0;
+            let enough = |batch: &&StoredBatch| {
+                kept += batch.bytes.len() as u64;
+                kept >= bytes
+            };
+            let first = self.batches.iter().rev().find(enough).map(|batch| batch.base_offset);
+            limit = limit.max(if bytes == 0 { self.end() } else { first.unwrap_or(0) });
+        }
+        if let Some(age_ms) = self.settings.retention_ms {
+            let is_young = |batch: &&StoredBatch| {
+                let header = BatchHeader::parse(&batch.bytes).expect("stored whole");
+                batch.last_offset >= limit && now_ms - header.max_timestamp <= age_ms
+            };
+            let first = self.batches.iter().find(is_young).map(|batch| batch.base_offset);
+            limit = limit.max(first.unwrap_or(self.end()));
+        }
+        limit
     }
 
     /// The batch that holds an offset.

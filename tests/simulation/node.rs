@@ -2,9 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::time::Duration;
 
 use corelane::base::ids::{Offset, PartitionId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
+use corelane::cluster::TopicSettings;
 use corelane::log::LogError;
 use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
@@ -12,6 +14,12 @@ use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+
+/// Kafka's settings of a topic, but for the length of segments.
+pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
+    let segment_bytes = u32::try_from(segment_bytes).expect("a segment's length");
+    TopicSettings { segment_bytes, ..TopicSettings::default() }
+}
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
 
@@ -59,6 +67,10 @@ impl Node {
             segment_bytes: 24 * BLOCK_BYTES as u64,
             dirty_bytes_max: 48 * BLOCK_BYTES as u64,
             tail_bytes_max: 24 * BLOCK_BYTES,
+            cold_bytes_max: 64 * BLOCK_BYTES,
+            open_segments_max: 64,
+            retention_check_interval: Duration::from_secs(300),
+            reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }
     }
@@ -80,7 +92,7 @@ impl Node {
             id: id(index),
             topic_name: "t".to_owned(),
             leader_epoch: self.boots.get(),
-            segment_bytes: self.config.segment_bytes,
+            settings: topic_settings(self.config.segment_bytes),
         };
         let specs: Vec<_> = (0..self.partitions).map(spec).collect();
         Storage::open(Rc::clone(&self.runtime), self.config.clone(), &paths(), DISK_ID, &specs).await
@@ -89,6 +101,8 @@ impl Node {
     pub async fn boot(&self) -> Rc<Storage> {
         let storage = self.open().await.unwrap_or_else(|error| panic!("recovery failed: {error}"));
         self.runtime.spawn(Box::pin(Rc::clone(&storage).maintain()));
+        self.runtime.spawn(Box::pin(Rc::clone(&storage).reclaim()));
+        self.runtime.spawn(Box::pin(Rc::clone(&storage).keep_retention()));
         storage
     }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use corelane::base::ids::Offset;
 use corelane::base::limits::PRODUCER_DUPLICATE_WINDOW;
+use corelane::cluster::TopicSettings;
 use corelane::partition::{AppendError, ProducerError};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
-use corelane::shard::{Replica, Storage, StorageError};
+use corelane::runtime::sim::{CrashPoint, SimWorld};
+use corelane::shard::{PartitionSpec, Replica, Storage, StorageError};
 
 use super::model::PartitionModel;
 
@@ -119,6 +121,8 @@ pub struct Actor {
     pub leader_epoch: i32,
     /// Set before a clean stop: nothing new is begun.
     pub is_stopping: Rc<Cell<bool>>,
+    /// Where to have the power go when a log start has just been moved.
+    pub crash_at_log_start: Option<Rc<SimWorld>>,
 }
 
 impl Actor {
@@ -226,17 +230,72 @@ impl Actor {
                 let state = self.replica.state.borrow();
                 (state.progress().log_start(), state.progress().high_watermark())
             };
-            let offset = start + (self.runtime.random_u64() % (end - start + 1) as u64 / 2) as i64;
+            let count = (end - start) as u64;
+            let offset = match self.runtime.random_u64() % 8 {
+                0 => end,
+                1 => start,
+                _ => start + (self.runtime.random_u64() % (count + 1) / 2) as i64,
+            };
             {
                 let mut model = self.model.borrow_mut();
-                model.log_start_attempt = model.log_start_attempt.max(offset);
+                model.begin_log_start(offset);
             }
-            if self.storage.advance_log_start(&self.replica, offset).await.is_err() {
+            self.perhaps_crash();
+            let Ok(log_start) = self.storage.advance_log_start(&self.replica, offset).await else {
+                return;
+            };
+            assert!(log_start >= offset, "what was asked for is done");
+            self.model.borrow_mut().confirm_log_start(log_start);
+        }
+    }
+
+    /// Applies retention now and then, each time with other settings.
+    pub async fn retain(self) {
+        loop {
+            self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % 30_000)).await;
+            if self.is_stopping.get() {
                 return;
             }
-            let mut model = self.model.borrow_mut();
-            model.log_start = model.log_start.max(offset);
+            let settings = self.random_settings();
+            let spec = PartitionSpec {
+                id: self.replica.id,
+                topic_name: "t".to_owned(),
+                leader_epoch: self.leader_epoch,
+                settings,
+            };
+            self.storage.change(&spec).expect("the same term");
+            {
+                let mut model = self.model.borrow_mut();
+                model.settings = settings;
+                let log_start = self.replica.state.borrow().progress().log_start();
+                let limit = model.retention_limit(log_start, self.runtime.wall_clock_ms());
+                model.begin_log_start(limit);
+            }
+            self.perhaps_crash();
+            let Ok(log_start) = self.storage.retain(&self.replica).await else { return };
+            self.model.borrow_mut().confirm_log_start(log_start);
         }
+    }
+
+    /// The time between the move of a log start, its durability and the removal of files is short: a crash that
+    /// comes at random seldom hits it.
+    fn perhaps_crash(&self) {
+        if let Some(world) = &self.crash_at_log_start
+            && world.random_below(6) == 0
+        {
+            world.crash_at(CrashPoint::DiskEvents(1 + world.random_below(20)));
+        }
+    }
+
+    /// Records are of the first 1,000 seconds of 1970, so that nearly all segments are about equally late.
+    fn random_settings(&self) -> TopicSettings {
+        let random = || self.runtime.random_u64();
+        let latest_ms = 985_000 + (random() % 16_000) as i64;
+        let retention_ms = random().is_multiple_of(3).then(|| self.runtime.wall_clock_ms() - latest_ms);
+        let retention_bytes = random().is_multiple_of(3).then(|| random() % 200_000);
+        let segment_ms = [30, 400_000, i64::MAX, i64::MAX][random() as usize % 4];
+        let settings = self.model.borrow().settings;
+        TopicSettings { retention_ms, retention_bytes, segment_ms, ..settings }
     }
 
     /// Cuts the log's end now and then, as a follower would.
@@ -257,17 +316,26 @@ impl Actor {
             self.replica.state.borrow_mut().resign();
             let batch_start = self.batch_start(offset);
             self.model.borrow_mut().begin_cut(batch_start);
-            if self.storage.truncate(&self.replica, offset).await.is_err() {
-                return;
+            match self.storage.truncate(&self.replica, offset).await {
+                Ok(()) => {
+                    let end = self.replica.state.borrow().progress().log_end();
+                    let mut model = self.model.borrow_mut();
+                    assert!(end <= offset.max(model.acknowledged_end), "cut at {offset}, ends at {end}");
+                    model.cut(end);
+                }
+                Err(StorageError::Deleted | StorageError::OutOfService(_)) => return,
+                // The log start lies behind the cut, or inside of its batch: it is not cut away.
+                Err(StorageError::OutsideLog(_)) if batch_start < self.log_start() => {}
+                Err(error) => panic!("partition {}: cut at {offset}: {error}", self.model.borrow().name),
             }
-            let end = self.replica.state.borrow().progress().log_end();
-            let mut model = self.model.borrow_mut();
-            assert!(end <= offset.max(model.acknowledged_end), "cut at {offset}, ends at {end}");
-            model.cut(end);
             leader_epoch += 1;
             let led = self.replica.state.borrow_mut().become_leader(leader_epoch);
             led.expect("a later term");
         }
+    }
+
+    fn log_start(&self) -> Offset {
+        self.replica.state.borrow().progress().log_start()
     }
 
     fn batch_start(&self, offset: Offset) -> Offset {

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use corelane::protocol::batch;
 use serde::Serialize;
 use thiserror::Error;
 
@@ -147,12 +148,24 @@ pub enum Compression {
     None,
     /// gzip, level 6.
     Gzip,
-    /// snappy, one raw block.
+    /// snappy, in the framing of Java's clients.
     Snappy,
     /// LZ4 frames.
     Lz4,
-    /// zstd, level 1.
+    /// zstd, level 3.
     Zstd,
+}
+
+impl From<Compression> for batch::Compression {
+    fn from(compression: Compression) -> batch::Compression {
+        match compression {
+            Compression::None => batch::Compression::None,
+            Compression::Gzip => batch::Compression::Gzip,
+            Compression::Snappy => batch::Compression::Snappy,
+            Compression::Lz4 => batch::Compression::Lz4,
+            Compression::Zstd => batch::Compression::Zstd,
+        }
+    }
 }
 
 /// When requests are meant to be sent.

@@ -1,18 +1,19 @@
 //! Makes record batches: the producer's hot path.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use corelane::protocol::batch::{
-    Attributes, BatchHeader, BatchView, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID,
-    NO_SEQUENCE, advance_sequence,
+    Attributes, BatchHeader, BatchView, Compression, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH,
+    NO_PRODUCER_ID, NO_SEQUENCE, advance_sequence,
 };
+use corelane::protocol::codec::Packer;
 
 use super::Stamp;
-use super::compress::compress;
 use super::keys::{KeyPicker, KeyTable};
 use super::values::{Values, pool};
-use crate::settings::{Compression, Workload};
+use crate::settings::Workload;
 
 /// Bytes of the header that the batch length does not count.
 const UNCOUNTED_BYTES: usize = 12;
@@ -87,7 +88,7 @@ impl BatchMaker {
             keys: supplies.keys.as_ref().map(picker),
             stamp: workload.is_stamped.then_some((*run, producer)),
             identity,
-            compression: workload.compression,
+            compression: workload.compression.into(),
             made: vec![0; partitions],
             // Producers start apart: in step they would all send to the same partition.
             turn: producer as usize % partitions,
@@ -137,9 +138,7 @@ impl BatchMaker {
             }
         }
         let bytes = if is_compressed {
-            let mut batch = vec![0; HEADER_BYTES];
-            compress(self.compression, &self.records, &mut batch);
-            batch
+            pack(self.compression, &self.records).expect("memory takes what it is given")
         } else {
             let room = self.records.len() + RECORD_OVERHEAD_MAX;
             std::mem::replace(&mut self.records, Vec::with_capacity(room))
@@ -221,6 +220,13 @@ fn put_varint(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
+/// Packed records, with room for the header in front of them.
+fn pack(codec: Compression, records: &[u8]) -> io::Result<Vec<u8>> {
+    let mut packer = Packer::new(codec, records.len(), vec![0; HEADER_BYTES], usize::MAX)?;
+    packer.step(records)?;
+    packer.finish()
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use std::time::Duration;
@@ -228,7 +234,7 @@ pub(super) mod tests {
     use corelane::protocol::batch::{Batches, validate};
 
     use super::*;
-    use crate::settings::{Acks, ConsumerMode, Keys, Offered, SizeSpec, Topics};
+    use crate::settings::{Acks, Compression as Asked, ConsumerMode, Keys, Offered, SizeSpec, Topics};
     use crate::workload::keys::partition_of;
     use crate::workload::records::{Record, records};
 
@@ -250,7 +256,7 @@ pub(super) mod tests {
             linger: Duration::ZERO,
             acks: Acks::All,
             idempotence: false,
-            compression: Compression::None,
+            compression: Asked::None,
             in_flight: 5,
             warmup: Duration::ZERO,
             duration: Duration::from_secs(1),
@@ -270,9 +276,7 @@ pub(super) mod tests {
 
     #[test]
     fn batches_are_valid_and_carry_their_stamps() {
-        for compression in
-            [Compression::None, Compression::Gzip, Compression::Snappy, Compression::Lz4, Compression::Zstd]
-        {
+        for compression in [Asked::None, Asked::Gzip, Asked::Snappy, Asked::Lz4, Asked::Zstd] {
             let workload = Workload { compression, keys: Keys::Uniform(50), ..workload() };
             let mut maker = BatchMaker::new(&Supplies::new(Arc::new(workload), 77, 3), 4, None);
             let mut sequences = [0u64; 3];
@@ -280,7 +284,7 @@ pub(super) mod tests {
                 let partition = maker.next_partition();
                 let made = maker.make(partition, 10, |_| round, 1234);
                 assert_eq!(made.payload_bytes, 10 * 108);
-                if compression == Compression::None {
+                if compression == Asked::None {
                     validate(&made.bytes, usize::MAX).unwrap();
                 }
                 for (key, value) in read(&made) {

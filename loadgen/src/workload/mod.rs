@@ -1,13 +1,11 @@
 //! What is sent: values, keys, batches, and how they are read again.
 
 mod batch;
-mod compress;
 mod keys;
 mod records;
 mod stamp;
 mod values;
 
 pub use batch::{BatchMaker, Identity, MadeBatch, Supplies};
-pub use compress::{CodecError, decompress};
 pub use records::records;
 pub use stamp::{STAMP_BYTES, Stamp};

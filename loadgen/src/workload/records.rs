@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 
 use corelane::protocol::batch::{BatchView, Compression};
+use corelane::protocol::codec::{UnpackError, unpack};
 use thiserror::Error;
 
-use super::{CodecError, decompress};
+/// Records that one batch may hold unpacked; a broker's bytes are not believed beyond it.
+const UNPACKED_BYTES_MAX: usize = 512 << 20;
 
 /// One record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,9 +23,9 @@ pub struct Record<'a> {
 /// Why a batch's records cannot be read.
 #[derive(Debug, Error)]
 pub enum RecordError {
-    /// They are compressed, and not readable.
+    /// They are compressed, and cannot be unpacked.
     #[error(transparent)]
-    Codec(#[from] CodecError),
+    Packed(#[from] UnpackError),
     /// An unknown codec.
     #[error("compression code {0} is none of Kafka's")]
     UnknownCodec(u8),
@@ -40,7 +42,7 @@ pub fn records<T>(
     let compression = batch.header().attributes.compression().map_err(RecordError::UnknownCodec)?;
     let bytes = match compression {
         Compression::None => Cow::Borrowed(batch.records()),
-        other => Cow::Owned(decompress(other, batch.records())?),
+        other => Cow::Owned(unpack(other, batch.records(), UNPACKED_BYTES_MAX)?),
     };
     let mut rest = &bytes[..];
     let count = batch.header().record_count;

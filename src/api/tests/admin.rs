@@ -4,6 +4,7 @@ use crate::protocol::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
 };
 use crate::protocol::messages::delete_topics::{DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse};
+use crate::protocol::messages::find_coordinator::FindCoordinatorRequest;
 use crate::protocol::messages::init_producer_id::InitProducerIdRequest;
 
 fn new_topic(name: &str) -> CreatableTopic {
@@ -105,5 +106,30 @@ fn producer_ids_are_never_given_twice_and_transactions_refused() {
         let response = call(&caller(&node.shards[0]), &transactional, 4).await;
         assert_eq!(response.error_code, ErrorCode::TransactionalIdAuthorizationFailed);
         assert_eq!(response.producer_id, -1);
+    });
+}
+
+#[test]
+fn there_is_a_coordinator_for_nobody() {
+    on_node(&[], |node| async move {
+        let caller = caller(&node.shards[0]);
+        let refusals = [
+            (0, ErrorCode::CoordinatorNotAvailable),
+            (1, ErrorCode::TransactionalIdAuthorizationFailed),
+            (2, ErrorCode::CoordinatorNotAvailable),
+            (3, ErrorCode::InvalidRequest),
+        ];
+        for (key_type, refusal) in refusals {
+            let one = FindCoordinatorRequest { key: "k".into(), key_type, ..Default::default() };
+            let response = call(&caller, &one, 3).await;
+            assert_eq!((response.error_code, response.node_id, response.port), (refusal, -1, -1));
+
+            let coordinator_keys = vec!["k".into(), "l".into()];
+            let many = FindCoordinatorRequest { key_type, coordinator_keys, ..Default::default() };
+            let found = call(&caller, &many, 6).await.coordinators;
+            let found: Vec<_> =
+                found.iter().map(|row| (row.key.as_str(), row.error_code, row.node_id)).collect();
+            assert_eq!(found, [("k", refusal, -1), ("l", refusal, -1)]);
+        }
     });
 }

@@ -1,12 +1,10 @@
-use std::io::Write;
-
 use super::*;
 use crate::protocol::ErrorCode;
-use crate::protocol::batch::{BatchHeader, BatchView, HEADER_BYTES};
+use crate::protocol::batch::Compression;
 use crate::protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::shard::testing::owner_and_other;
 
-async fn list(caller: &Caller, timestamp: i64, version: i16) -> (ErrorCode, i64, i64, i32) {
+pub(super) async fn list(caller: &Caller, timestamp: i64, version: i16) -> (ErrorCode, i64, i64, i32) {
     let partition = ListOffsetsPartition { timestamp, ..Default::default() };
     let topic = ListOffsetsTopic { name: "t".to_owned(), partitions: vec![partition] };
     let request = ListOffsetsRequest { replica_id: -1, topics: vec![topic], ..Default::default() };
@@ -17,20 +15,6 @@ async fn list(caller: &Caller, timestamp: i64, version: i16) -> (ErrorCode, i64,
 
 fn timed(times: &[i64]) -> BatchBuilder {
     times.iter().fold(BatchBuilder::new(), |batch, time| batch.record(*time, None, Some(b"v")))
-}
-
-/// The batch with its records compressed by gzip.
-fn compressed(batch: BatchBuilder) -> Bytes {
-    let plain = batch.attributes(1).build();
-    let view = BatchView::parse(&plain).expect("our own");
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-    encoder.write_all(view.records()).expect("in memory");
-    let records = encoder.finish().expect("in memory");
-    let header = BatchHeader { batch_length: (HEADER_BYTES + records.len() - 12) as i32, ..*view.header() };
-    let mut packed = [&header.encode()[..], &records].concat();
-    let crc = BatchView::parse(&packed).expect("our own").computed_crc();
-    packed[..HEADER_BYTES].copy_from_slice(&BatchHeader { crc, ..header }.encode());
-    packed.into()
 }
 
 #[test]
@@ -72,7 +56,7 @@ fn a_time_is_found_to_the_record_also_in_compressed_batches() {
         node.create_topic("t").await;
         let caller = caller(&node.shards[0]);
         produce(&caller, "t", 0, timed(&[100, 110, 120]).build().into()).await;
-        produce(&caller, "t", 0, compressed(timed(&[200, 210, 205]))).await;
+        produce(&caller, "t", 0, packed(Compression::Gzip, timed(&[200, 210, 205]))).await;
         produce(&caller, "t", 0, timed(&[150, 300]).build().into()).await;
         let none = ErrorCode::None;
         for (time, offset, found) in

@@ -1,10 +1,16 @@
 //! Requests against a node of simulated shards: whole frames in, whole frames out.
 
 mod admin;
+mod configs;
+mod delete_records;
 mod describe;
 mod fetch;
+mod fetch_sessions;
+mod inspect;
 mod list_offsets;
+mod partitions;
 mod produce;
+mod topic_configs;
 
 use std::rc::Rc;
 
@@ -12,7 +18,9 @@ use bytes::Bytes;
 
 use super::*;
 use crate::base::ids::TopicId;
-use crate::protocol::batch::BatchBuilder;
+use crate::cluster::NewTopic;
+use crate::protocol::batch::{BatchBuilder, BatchView, Compression, HEADER_BYTES};
+use crate::protocol::codec::Packer;
 use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
@@ -72,6 +80,20 @@ fn batch(values: &[&[u8]]) -> Bytes {
     values.iter().fold(builder, |builder, value| builder.record(1_000, None, Some(value))).build().into()
 }
 
+/// The batch with its records compressed.
+fn packed(codec: Compression, batch: BatchBuilder) -> Bytes {
+    let plain = batch.attributes(codec as i16).build();
+    let view = BatchView::parse(&plain).expect("our own");
+    let room = vec![0; HEADER_BYTES];
+    let mut packer = Packer::new(codec, view.records().len(), room, 1 << 30).expect("there is room");
+    packer.step(view.records()).expect("there is room");
+    let mut packed = packer.finish().expect("there is room");
+    let header = view.header().with_records_of(packed.len() - HEADER_BYTES);
+    let header = header.with_crc_over(&packed[HEADER_BYTES..]);
+    packed[..HEADER_BYTES].copy_from_slice(&header.encode());
+    packed.into()
+}
+
 fn produce_request(name: &str, index: i32, records: Bytes) -> ProduceRequest {
     ProduceRequest {
         acks: -1,
@@ -83,6 +105,14 @@ fn produce_request(name: &str, index: i32, records: Bytes) -> ProduceRequest {
         }],
         ..Default::default()
     }
+}
+
+/// Creates a topic with these configs.
+async fn create_topic_with(caller: &Caller, name: &str, configs: &[(&str, &str)]) -> TopicId {
+    let configs = configs.iter().map(|(name, value)| ((*name).to_owned(), Some((*value).to_owned())));
+    let topic = NewTopic { configs: configs.collect(), ..NewTopic::with_defaults(name) };
+    let created = caller.shard.metadata.create_topics(vec![topic], false).await;
+    created.expect("metadata works").remove(0).expect("a valid topic").id
 }
 
 /// Produces a batch and gives the only partition's answer.

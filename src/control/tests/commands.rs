@@ -17,9 +17,11 @@ use super::{NODE, environment, start, topic};
 use crate::base::ids::ShardId;
 use crate::base::limits::{CONTROL_COMMANDS_PER_COMMIT_MAX, CONTROL_REPLIES_WAITING_MAX};
 use crate::cluster::{
-    Advertise, Change, ClusterError, ClusterRecord, Delta, DiskId, Image, KafkaUuid, METADATA_FORMAT_VERSION,
-    Owner, Placing, ProducerIdBlock, TopicDefaults, TopicRef,
+    Change, ClusterError, ClusterRecord, ConfigAlteration, ConfigChange, ConfigResource, Delta, DiskId,
+    Image, KafkaUuid, METADATA_FORMAT_VERSION, NewPartitions, Owner, Placing, ProducerIdBlock, TopicDefaults,
+    TopicRef,
 };
+use crate::config::Advertise;
 
 /// What the planted store does with the next commits.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -109,6 +111,15 @@ fn delete(name: &str) -> Request {
     Request::DeleteTopics(vec![TopicRef::Name(name.into())])
 }
 
+fn retention(topic: &str, ms: &str) -> Request {
+    let alteration = ConfigAlteration {
+        resource: ConfigResource::Topic(topic.into()),
+        replaces_all: false,
+        changes: vec![("retention.ms".to_owned(), ConfigChange::Set(ms.to_owned()))],
+    };
+    Request::AlterConfigs { alterations: vec![alteration], validate_only: false }
+}
+
 fn is_created(reply: &mut Reply) -> bool {
     matches!(reply.try_recv(), Ok(Ok(Answer::Created(results))) if results.iter().all(Result::is_ok))
 }
@@ -172,6 +183,60 @@ fn on_a_full_disk_what_needs_space_is_refused_and_what_gives_it_is_done() {
     world.applied(0);
     world.applied(1);
     assert!(is_created(&mut created), "a full disk is a state, not an end");
+}
+
+#[test]
+fn configs_are_altered_on_a_full_disk_and_partitions_are_not_added() {
+    let mut world = World::new();
+    world.process(vec![create("a")]);
+    *world.mood.lock().unwrap() = Mood::Full;
+    let extend = |validate_only| {
+        let new = NewPartitions { topic: "a".into(), count: 5, assignments: None };
+        Request::CreatePartitions { topics: vec![new], validate_only }
+    };
+    let mut replies = world.process(vec![retention("a", "1"), extend(false), extend(true)]);
+    world.applied(0);
+    world.applied(1);
+    let done = Ok(Ok(Answer::Done(vec![Ok(())])));
+    assert_eq!(replies[0].try_recv(), done, "shorter retention is what empties the disk");
+    assert!(matches!(replies[1].try_recv(), Ok(Err(ControlError::DiskFull(_)))));
+    assert_eq!(replies[2].try_recv(), done);
+    let image = world.controller.image();
+    let topic = image.topic_named("a").unwrap();
+    assert_eq!((topic.partitions.len(), topic.record.configs["retention.ms"].as_str()), (2, "1"));
+}
+
+#[test]
+fn what_was_altered_and_added_is_there_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let broker = |broker| ConfigAlteration {
+        resource: ConfigResource::Broker(broker),
+        replaces_all: false,
+        changes: vec![("log.roll.ms".to_owned(), ConfigChange::Set("7".to_owned()))],
+    };
+    let control = start(dir.path(), 1).unwrap();
+    let link = control.link(ShardId(0));
+    // A shard that follows at once.
+    link.applied.report(u64::MAX);
+    let thread = control.spawn().unwrap();
+    block_on(async {
+        link.client.create_topics(vec![topic("a", 1)], false).await.unwrap();
+        let Request::AlterConfigs { mut alterations, .. } = retention("a", "1") else { unreachable!() };
+        alterations.extend([broker(Some(1000)), broker(None), broker(Some(1001))]);
+        let outcomes = link.client.alter_configs(alterations, false).await.unwrap();
+        assert_eq!(outcomes, [Ok(()), Ok(()), Ok(()), Err(ClusterError::UnknownBroker(1001))]);
+        let new = NewPartitions { topic: "a".into(), count: 3, assignments: None };
+        assert_eq!(link.client.create_partitions(vec![new], false).await.unwrap(), [Ok(())]);
+    });
+    thread.stop();
+    let image = start(dir.path(), 1).unwrap().image();
+    let topic = image.topic_named("a").unwrap();
+    assert_eq!((topic.partitions.len(), topic.record.configs["retention.ms"].as_str()), (3, "1"));
+    assert_eq!(
+        (image.broker_configs(None)["log.roll.ms"].as_str(), image.broker_configs(Some(1001)).len()),
+        ("7", 0)
+    );
+    assert_eq!(image.broker_configs(Some(1000))["log.roll.ms"], "7");
 }
 
 #[test]

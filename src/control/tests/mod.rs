@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Control, ControlConfig, Environment, StartError};
 use crate::base::ids::NodeId;
-use crate::cluster::{Advertise, NewTopic, TopicDefaults};
+use crate::cluster::{NewTopic, TopicDefaults};
+use crate::config::Advertise;
 
 const NODE: NodeId = NodeId(1);
 

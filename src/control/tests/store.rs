@@ -15,9 +15,10 @@ use super::{NODE, topic};
 use crate::base::ids::TopicId;
 use crate::base::limits::BALLAST_BYTES_MIN;
 use crate::cluster::{
-    Advertise, Change, ClusterRecord, DiskId, Draft, Image, Incarnation, KafkaUuid, METADATA_FORMAT_VERSION,
-    Placing, TopicDefaults, TopicRef, begin_incarnation, create_topics, delete_topics,
+    Change, ClusterRecord, DiskId, Draft, Image, Incarnation, KafkaUuid, METADATA_FORMAT_VERSION, Placing,
+    TopicDefaults, TopicRef, begin_incarnation, create_topics, delete_topics,
 };
+use crate::config::Advertise;
 
 const DISK: DiskId = DiskId(Uuid::from_u128(5));
 

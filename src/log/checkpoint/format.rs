@@ -28,7 +28,7 @@ use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::{FileStart, Link};
 
 const MAGIC: [u8; 4] = *b"CLCP";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEADER_BYTES: usize = 92;
 /// rkyv archives are read in place at this alignment.
 const FRAME_ALIGN: usize = 16;
@@ -145,9 +145,10 @@ mod tests {
 
     use super::*;
     use crate::base::ids::{PartitionId, TopicId};
+    use crate::base::limits::INDEX_INTERVAL_BYTES;
     use crate::log::journal::writer::JournalPosition;
-    use crate::log::segment::SegmentRecord;
-    use crate::log::segment::index::IndexEntry;
+    use crate::log::segment::index::{OffsetRow, SparseIndex, TimeRow};
+    use crate::log::segment::{SegmentClock, SegmentRecord};
     use crate::log::snapshot::{EpochStart, StateSnapshot};
 
     fn header() -> CheckpointHeader {
@@ -161,15 +162,26 @@ mod tests {
         }
     }
 
+    fn index_of(entries: usize) -> SparseIndex {
+        let mut index = SparseIndex::default();
+        for at in 1..=entries as i64 {
+            let row = OffsetRow { last_offset: at, position: at as u64 * INDEX_INTERVAL_BYTES };
+            index.note(row, TimeRow { timestamp: at, offset: at });
+        }
+        index
+    }
+
     fn record(index: i32, entries: usize) -> PartitionRecord {
         let segment = SegmentRecord {
             base_offset: 5,
             next_offset: 99,
             end_position: 12_345,
             synced: 8192,
-            max_timestamp: 17,
-            index: vec![IndexEntry { offset: 5, position: 0, max_timestamp_before: 0 }; entries],
+            largest: TimeRow { timestamp: 17, offset: 98 },
+            clock: SegmentClock { first_timestamp: 3, first_append_ms: 4, last_append_ms: 5 },
+            index: index_of(entries),
             sealed: false,
+            was_cut: true,
         };
         let epochs = vec![EpochStart { leader_epoch: 1, start_offset: 5 }];
         let state = StateSnapshot { log_end_offset: 99, epochs, ..StateSnapshot::default() };
@@ -192,7 +204,7 @@ mod tests {
 
         #[test]
         fn a_checkpoint_comes_back_and_damage_is_noticed(
-            // Up to several pieces: an entry of the index takes 24 bytes.
+            // Up to several pieces: an entry of the index takes 32 bytes.
             sizes in prop::collection::vec(0usize..10_000, 0..4), at in any::<prop::sample::Index>(),
         ) {
             let records: Vec<_> = sizes.iter().enumerate().map(|(i, &n)| record(i as i32, n)).collect();

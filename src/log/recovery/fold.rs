@@ -15,7 +15,7 @@ use crate::log::LogError;
 use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::journal::writer::JournalPosition;
-use crate::log::segment::{Segment, SegmentRecord};
+use crate::log::segment::{NewBatch, Segment, SegmentRecord};
 use crate::protocol::batch::{BatchHeader, Batches};
 
 /// What replay does to a partition's pure state, in order.
@@ -181,11 +181,7 @@ impl PartitionFold {
             let Some(last) = last else {
                 return Err(self.damaged(entry.base_offset, "the journal cuts a segment that does not exist"));
             };
-            last.end_position = cut;
-            last.next_offset = entry.base_offset;
-            last.sealed = false;
-            last.synced = last.synced.min(cut - cut % BLOCK_BYTES as u64);
-            last.index.retain(|row| row.position < cut);
+            last.truncate(entry.base_offset, cut);
             self.changes.push(StateChange::Truncate(entry.base_offset));
         }
         let block_start = cut - cut % BLOCK_BYTES as u64;
@@ -195,10 +191,12 @@ impl PartitionFold {
     }
 
     /// The partition's segments with everything in memory that their files do not hold, pinned to the journal
-    /// files that hold it, and the changes of its state.
+    /// files that hold it, and the changes of its state. What the checkpoint does not know counts as appended at
+    /// `now_ms`.
     pub fn finish(
         mut self,
         file_of_sequence: &dyn Fn(u64) -> u64,
+        now_ms: i64,
     ) -> Result<(VecDeque<Segment>, Vec<StateChange>), LogError> {
         let records = std::mem::take(&mut self.segments);
         let mut segments = VecDeque::with_capacity(records.len());
@@ -207,7 +205,7 @@ impl PartitionFold {
             let indexed_to = first_new.clamp(record.base_offset, record.next_offset);
             let mut segment = Segment::restore(record);
             if !segment.sealed {
-                self.restore_bytes(&mut segment, indexed_to, file_of_sequence)?;
+                self.restore_bytes(&mut segment, indexed_to, file_of_sequence, now_ms)?;
             }
             segments.push_back(segment);
         }
@@ -229,6 +227,7 @@ impl PartitionFold {
         segment: &mut Segment,
         indexed_to: Offset,
         file_of_sequence: &dyn Fn(u64) -> u64,
+        now_ms: i64,
     ) -> Result<(), LogError> {
         let (from, end) = (segment.synced, segment.end_position);
         let patches: Vec<&Patch> = self
@@ -260,7 +259,7 @@ impl PartitionFold {
             segment.memory.append_bytes(batch.batch.bytes());
             let length = batch.batch.bytes().len() as u64;
             if header.base_offset >= indexed_to {
-                segment.note_batch(header.base_offset, header.last_offset(), header.max_timestamp, length);
+                segment.note_batch(&NewBatch::of(header, now_ms));
             } else {
                 (segment.next_offset, segment.end_position) =
                     (header.last_offset() + 1, segment.end_position + length);

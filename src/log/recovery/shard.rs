@@ -100,7 +100,8 @@ pub async fn recover(
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
     let scan = reader::scan(&journal, header.start, durable_through(&checkpoint.partitions)).await?;
     let (start, groups) = scan.begin(&journal).await?;
-    let partitions = fold(&checkpoint.partitions, &groups, &|sequence| start.ring.file_of(sequence));
+    let file_of_sequence = |sequence| start.ring.file_of(sequence);
+    let partitions = fold(&checkpoint.partitions, &groups, &file_of_sequence, runtime.wall_clock_ms());
     let (identity, generation) = (header.identity, header.generation);
     Ok(RecoveredShard { files, journal: start, identity, generation, partitions })
 }
@@ -115,6 +116,7 @@ fn fold(
     records: &[PartitionRecord],
     groups: &[Group],
     file_of_sequence: &dyn Fn(u64) -> u64,
+    now_ms: i64,
 ) -> HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>> {
     let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> =
         records.iter().map(|record| (record.id(), Ok(PartitionFold::from_record(record)))).collect();
@@ -135,7 +137,7 @@ fn fold(
         records.iter().map(|record| (record.id(), record)).collect();
     let finish = |(id, fold): (PartitionId, Result<PartitionFold, LogError>)| {
         let record = records.remove(&id);
-        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence));
+        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence, now_ms));
         let outcome = match recovered {
             Ok((segments, changes)) => Ok(RecoveredPartition { record: record.cloned(), changes, segments }),
             Err(error) => Err(Box::new(DamagedPartition { error, record: record.cloned() })),

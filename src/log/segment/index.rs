@@ -1,112 +1,167 @@
 //! A segment's sparse index: from offsets and times to positions.
 //!
-//! In memory one list serves both. On disk (written when a segment is sealed) it is Kafka's two files,
-//! big-endian, so that Kafka's tools read them: `.index` rows are (offset - base: u32, position: u32),
-//! `.timeindex` rows are (largest timestamp so far: i64, offset - base: u32). Neither file is ever trusted:
-//! a reader checks the batch that it finds, and an index that does not fit its segment is built anew.
+//! The rows are Kafka's, in memory as on disk, where they are written when a segment is sealed (big-endian, so
+//! that Kafka's tools read them). `.index` rows are (last offset of a batch - base: u32, position of the batch:
+//! u32); `.timeindex` rows are (largest timestamp so far: i64, last offset of the first batch that has it - base:
+//! u32), each timestamp larger than the one before, the last row that of the whole segment. Neither file is ever
+//! trusted: a reader checks the batch that it finds, and an index that does not fit its segment is built anew.
 
 use rkyv::{Archive, Deserialize, Serialize};
 
 use crate::base::ids::Offset;
 use crate::base::limits::INDEX_INTERVAL_BYTES;
+use crate::protocol::batch::BatchHeader;
 
-/// One indexed batch.
+/// Length of an `.index` row.
+const OFFSET_ROW_BYTES: usize = 8;
+/// Length of a `.timeindex` row.
+const TIME_ROW_BYTES: usize = 12;
+
+/// Where a batch is.
 #[derive(Archive, Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
-pub struct IndexEntry {
-    /// Base offset of the batch.
-    pub offset: i64,
+pub struct OffsetRow {
+    /// Offset of the batch's last record.
+    pub last_offset: i64,
     /// Position of the batch in the segment, in bytes.
     pub position: u64,
-    /// The largest timestamp of the segment before this batch, in ms since 1970.
-    pub max_timestamp_before: i64,
+}
+
+/// How late the records up to some batch are.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeRow {
+    /// The largest timestamp so far, in ms since 1970.
+    pub timestamp: i64,
+    /// Offset of the last record of the first batch that has it.
+    pub offset: i64,
+}
+
+/// Where a batch begins that is at or before what is looked for, and what is known of its offsets: a reader checks it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ReadStart {
+    /// Position of the batch in the segment, in bytes.
+    pub position: u64,
+    /// An offset of the batch.
+    pub offset: StartOffset,
+}
+
+/// What is known of a batch's offsets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum StartOffset {
+    /// That of its first record.
+    First(Offset),
+    /// That of its last record.
+    Last(Offset),
+}
+
+impl StartOffset {
+    /// The offset, whichever it is.
+    pub fn value(self) -> Offset {
+        let (StartOffset::First(offset) | StartOffset::Last(offset)) = self;
+        offset
+    }
+
+    /// Whether a batch with this header is the one.
+    pub fn is_of(self, header: &BatchHeader) -> bool {
+        match self {
+            StartOffset::First(offset) => header.base_offset == offset,
+            StartOffset::Last(offset) => header.last_offset() == offset,
+        }
+    }
+}
+
+impl ReadStart {
+    /// A segment's first batch.
+    pub fn of_segment(segment_base: Offset) -> Self {
+        ReadStart { position: 0, offset: StartOffset::First(segment_base) }
+    }
 }
 
 /// The index of one segment, ordered by offset.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Archive, Serialize, Deserialize, Clone, PartialEq, Eq, Debug, Default)]
 pub struct SparseIndex {
-    entries: Vec<IndexEntry>,
+    offsets: Vec<OffsetRow>,
+    times: Vec<TimeRow>,
 }
 
 impl SparseIndex {
-    /// From entries that a checkpoint kept.
-    pub fn from_entries(entries: Vec<IndexEntry>) -> Self {
-        SparseIndex { entries }
-    }
-
-    /// The entries.
-    pub fn entries(&self) -> &[IndexEntry] {
-        &self.entries
-    }
-
-    /// Takes note of a batch behind all earlier ones; keeps it if the last kept one is far enough away.
-    pub fn note(&mut self, entry: IndexEntry) {
-        let due =
-            self.entries.last().is_none_or(|last| entry.position >= last.position + INDEX_INTERVAL_BYTES);
-        if due {
-            self.entries.push(entry);
+    /// Takes note of a batch behind all earlier ones, and of the largest timestamp of the segment including that
+    /// batch; keeps them if the last kept batch, or the segment's start, is far enough away.
+    pub fn note(&mut self, batch: OffsetRow, largest: TimeRow) {
+        let last_position = self.offsets.last().map_or(0, |last| last.position);
+        if batch.position >= last_position + INDEX_INTERVAL_BYTES {
+            self.offsets.push(batch);
+            self.times.extend(self.is_later(largest).then_some(largest));
         }
     }
 
-    /// Position at or before the batch that holds `offset`.
-    pub fn position_for_offset(&self, offset: Offset) -> u64 {
-        let behind = self.entries.partition_point(|entry| entry.offset <= offset);
-        behind.checked_sub(1).map_or(0, |at| self.entries[at].position)
+    /// Whether a row may follow the last one: as in Kafka, timestamps are not negative and only grow.
+    fn is_later(&self, row: TimeRow) -> bool {
+        row.timestamp > self.times.last().map_or(-1, |last| last.timestamp)
     }
 
-    /// Offset of a batch at or before the first one that may hold a record of `timestamp` or later.
+    /// The indexed batch at or before the one that holds `offset`, or the segment's first.
+    pub fn start_for_offset(&self, segment_base: Offset, offset: Offset) -> ReadStart {
+        let behind = self.offsets.partition_point(|row| row.last_offset <= offset);
+        behind.checked_sub(1).map_or(ReadStart::of_segment(segment_base), |at| {
+            let OffsetRow { last_offset, position } = self.offsets[at];
+            ReadStart { position, offset: StartOffset::Last(last_offset) }
+        })
+    }
+
+    /// An offset at or before the first record that may be of `timestamp` or later.
     pub fn offset_for_time(&self, segment_base: Offset, timestamp: i64) -> Offset {
-        let behind = self.entries.partition_point(|entry| entry.max_timestamp_before < timestamp);
-        behind.checked_sub(1).map_or(segment_base, |at| self.entries[at].offset)
+        let behind = self.times.partition_point(|row| row.timestamp < timestamp);
+        behind.checked_sub(1).map_or(segment_base, |at| self.times[at].offset)
     }
 
-    /// Forgets batches at or behind a position.
-    pub fn truncate(&mut self, position: u64) {
-        self.entries.truncate(self.entries.partition_point(|entry| entry.position < position));
+    /// Forgets what lies behind a cut at a batch boundary.
+    pub fn truncate(&mut self, next_offset: Offset, position: u64) {
+        self.offsets.truncate(self.offsets.partition_point(|row| row.position < position));
+        self.times.truncate(self.times.partition_point(|row| row.offset < next_offset));
     }
 
     /// Length of the longer of the two files for a segment of `end_position` bytes, at most.
     pub fn encoded_bytes_max(end_position: u64) -> u64 {
-        end_position.div_ceil(INDEX_INTERVAL_BYTES) * 12
+        (end_position / INDEX_INTERVAL_BYTES + 1) * TIME_ROW_BYTES as u64
     }
 
-    /// The two files' contents: `.index`, `.timeindex`.
-    pub fn encode(&self, segment_base: Offset) -> (Vec<u8>, Vec<u8>) {
+    /// The two files' contents: `.index`, `.timeindex`. `largest` is that of the whole segment.
+    pub fn encode(&self, segment_base: Offset, largest: TimeRow) -> (Vec<u8>, Vec<u8>) {
         let (mut offsets, mut times) = (Vec::new(), Vec::new());
         // Offsets of a segment are bounded to 32 bits when it is rolled, positions by its largest size.
-        for entry in self.entries.iter().skip(1) {
-            let relative = (entry.offset - segment_base) as u32;
-            offsets.extend_from_slice(&relative.to_be_bytes());
-            offsets.extend_from_slice(&(entry.position as u32).to_be_bytes());
-            times.extend_from_slice(&entry.max_timestamp_before.to_be_bytes());
-            times.extend_from_slice(&relative.to_be_bytes());
+        for row in &self.offsets {
+            offsets.extend_from_slice(&((row.last_offset - segment_base) as u32).to_be_bytes());
+            offsets.extend_from_slice(&(row.position as u32).to_be_bytes());
+        }
+        for row in self.times.iter().chain(self.is_later(largest).then_some(&largest)) {
+            times.extend_from_slice(&row.timestamp.to_be_bytes());
+            times.extend_from_slice(&((row.offset - segment_base) as u32).to_be_bytes());
         }
         (offsets, times)
     }
 
-    /// Reads the two files back; `None` if they do not fit each other or a segment of `end_position` bytes.
+    /// Reads the two files back; `None` if they do not fit a segment of `end_position` bytes.
     pub fn decode(segment_base: Offset, end_position: u64, offsets: &[u8], times: &[u8]) -> Option<Self> {
-        if !offsets.len().is_multiple_of(8) || times.len() != offsets.len() / 8 * 12 {
+        if !offsets.len().is_multiple_of(OFFSET_ROW_BYTES) || !times.len().is_multiple_of(TIME_ROW_BYTES) {
             return None;
         }
-        let mut entries =
-            vec![IndexEntry { offset: segment_base, position: 0, max_timestamp_before: i64::MIN }];
-        for (offset, time) in offsets.chunks_exact(8).zip(times.chunks_exact(12)) {
-            let u32_of = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("4 bytes"));
-            let entry = IndexEntry {
-                offset: segment_base + i64::from(u32_of(&offset[..4])),
-                position: u64::from(u32_of(&offset[4..])),
-                max_timestamp_before: i64::from_be_bytes(time[..8].try_into().expect("8 bytes")),
-            };
-            let last = entries.last().expect("never empty");
-            if entry.offset <= last.offset
-                || entry.position <= last.position
-                || entry.position >= end_position
-            {
-                return None;
-            }
-            entries.push(entry);
-        }
-        Some(SparseIndex { entries })
+        let u32_of = |bytes: &[u8]| u32::from_be_bytes(bytes.try_into().expect("4 bytes"));
+        let offset_row = |bytes: &[u8]| OffsetRow {
+            last_offset: segment_base + i64::from(u32_of(&bytes[..4])),
+            position: u64::from(u32_of(&bytes[4..])),
+        };
+        let time_row = |bytes: &[u8]| TimeRow {
+            timestamp: i64::from_be_bytes(bytes[..8].try_into().expect("8 bytes")),
+            offset: segment_base + i64::from(u32_of(&bytes[8..])),
+        };
+        let offsets: Vec<_> = offsets.chunks_exact(OFFSET_ROW_BYTES).map(offset_row).collect();
+        let times: Vec<_> = times.chunks_exact(TIME_ROW_BYTES).map(time_row).collect();
+        let offsets_fit = offsets
+            .is_sorted_by(|a, b| a.last_offset < b.last_offset && a.position < b.position)
+            && offsets.last().is_none_or(|last| last.position < end_position);
+        let times_fit = times.is_sorted_by(|a, b| a.timestamp < b.timestamp && a.offset < b.offset)
+            && times.len() <= offsets.len() + 1;
+        (offsets_fit && times_fit).then_some(SparseIndex { offsets, times })
     }
 }
 
@@ -116,53 +171,129 @@ mod tests {
 
     use super::*;
 
-    fn index_of(gaps: &[(u8, u32, u16)]) -> (SparseIndex, u64) {
-        let mut index = SparseIndex::default();
-        let (mut offset, mut position, mut time) = (1000, 0, i64::MIN);
-        for &(records, bytes, later) in gaps {
-            index.note(IndexEntry { offset, position, max_timestamp_before: time });
-            offset += i64::from(records) + 1;
+    const BASE: Offset = 1000;
+
+    /// Records, bytes and largest timestamp of a batch.
+    type Shape = (u8, u32, u16);
+
+    struct Batch {
+        base_offset: Offset,
+        last_offset: Offset,
+        position: u64,
+        timestamp: i64,
+    }
+
+    fn batches_of(shapes: &[Shape]) -> (Vec<Batch>, u64) {
+        let (mut base_offset, mut position) = (BASE, 0);
+        let place = |&(records, bytes, timestamp): &Shape| {
+            let last_offset = base_offset + i64::from(records);
+            let batch = Batch { base_offset, last_offset, position, timestamp: i64::from(timestamp) };
+            base_offset = last_offset + 1;
             position += u64::from(bytes % 50_000) + 61;
-            time = time.max(0) + i64::from(later);
+            batch
+        };
+        let batches = shapes.iter().map(place).collect();
+        (batches, position)
+    }
+
+    fn index_of(batches: &[Batch]) -> (SparseIndex, TimeRow) {
+        let mut index = SparseIndex::default();
+        let mut largest = TimeRow { timestamp: i64::MIN, offset: BASE };
+        for batch in batches {
+            if batch.timestamp > largest.timestamp {
+                largest = TimeRow { timestamp: batch.timestamp, offset: batch.last_offset };
+            }
+            index.note(OffsetRow { last_offset: batch.last_offset, position: batch.position }, largest);
         }
-        (index, position)
+        (index, largest)
+    }
+
+    fn shapes() -> impl Strategy<Value = Vec<Shape>> {
+        prop::collection::vec(any::<Shape>(), 1..200)
     }
 
     proptest! {
         #[test]
-        fn an_index_comes_back_from_its_files(gaps in prop::collection::vec(any::<(u8, u32, u16)>(), 1..200)) {
-            let (index, end) = index_of(&gaps);
-            let (offsets, times) = index.encode(1000);
-            prop_assert_eq!(SparseIndex::decode(1000, end, &offsets, &times), Some(index));
+        fn an_index_comes_back_from_its_files(shapes in shapes()) {
+            let (batches, end) = batches_of(&shapes);
+            let (index, largest) = index_of(&batches);
+            let (offsets, times) = index.encode(BASE, largest);
+            prop_assert!(offsets.len().max(times.len()) as u64 <= SparseIndex::encoded_bytes_max(end));
+            let read = SparseIndex::decode(BASE, end, &offsets, &times).expect("our own");
+            prop_assert_eq!(&read.offsets, &index.offsets);
+            prop_assert_eq!(read.times.last(), Some(&largest), "the last row is that of the segment");
+            prop_assert!(read.times.starts_with(&index.times) && read.times.len() <= index.times.len() + 1);
+        }
+
+        /// What Kafka's dump tool checks of every row, and that look-ups never skip what is looked for.
+        #[test]
+        fn rows_are_those_of_batches_and_never_behind_what_is_looked_for(shapes in shapes()) {
+            let (batches, _) = batches_of(&shapes);
+            let (index, _) = index_of(&batches);
+            for row in &index.offsets {
+                let batch = batches.iter().find(|it| it.position == row.position).expect("a batch is there");
+                prop_assert_eq!(batch.last_offset, row.last_offset);
+            }
+            for row in &index.times {
+                let batch = batches.iter().find(|it| it.last_offset == row.offset).expect("a batch ends there");
+                prop_assert_eq!(batch.timestamp, row.timestamp);
+            }
+            for batch in &batches {
+                let position = index.start_for_offset(BASE, batch.base_offset).position;
+                prop_assert!(position <= batch.position);
+                prop_assert!(batch.position - position < 2 * (INDEX_INTERVAL_BYTES + 50_061));
+                let first = batches.iter().find(|it| it.timestamp >= batch.timestamp).expect("itself");
+                prop_assert!(index.offset_for_time(BASE, batch.timestamp) <= first.last_offset);
+            }
         }
 
         #[test]
-        fn a_position_is_never_behind_what_is_looked_for(
-            gaps in prop::collection::vec(any::<(u8, u32, u16)>(), 1..200), at in any::<prop::sample::Index>(),
-        ) {
-            let (index, _) = index_of(&gaps);
-            let wanted = at.index(gaps.len());
-            let (mut offset, mut position, mut time) = (1000, 0, i64::MIN);
-            for &(records, bytes, later) in &gaps[..wanted] {
-                offset += i64::from(records) + 1;
-                position += u64::from(bytes % 50_000) + 61;
-                time = time.max(0) + i64::from(later);
-            }
-            prop_assert!(index.position_for_offset(offset) <= position);
-            prop_assert!(position - index.position_for_offset(offset) < INDEX_INTERVAL_BYTES + 50_061);
-            // The batch at `position` may be the first that is later than everything before it.
-            prop_assert!(index.offset_for_time(1000, time.saturating_add(1)) <= offset);
+        fn an_index_that_was_cut_is_that_of_what_stays(shapes in shapes(), at in any::<prop::sample::Index>()) {
+            let (batches, _) = batches_of(&shapes);
+            let (mut index, _) = index_of(&batches);
+            let kept = at.index(batches.len());
+            index.truncate(batches[kept].base_offset, batches[kept].position);
+            let (expected, largest) = index_of(&batches[..kept]);
+            prop_assert_eq!(&index.offsets, &expected.offsets);
+            // A row that was made behind the cut may be of a batch before it.
+            prop_assert!(index.times.starts_with(&expected.times));
+            prop_assert!(index.times.len() == expected.times.len() || index.times.last() == Some(&largest));
         }
     }
 
     #[test]
     fn files_of_another_segment_are_refused() {
-        let (index, end) = index_of(&[(1, 49_000, 1); 10]);
-        let (offsets, times) = index.encode(1000);
-        assert!(SparseIndex::decode(1000, end / 2, &offsets, &times).is_none());
-        assert!(SparseIndex::decode(1000, end, &offsets[1..], &times).is_none());
-        assert!(SparseIndex::decode(1000, end, &offsets, &times[12..]).is_none());
-        let swapped: Vec<u8> = offsets.chunks_exact(8).rev().flatten().copied().collect();
-        assert!(SparseIndex::decode(1000, end, &swapped, &times).is_none());
+        let shapes: Vec<_> = (0..10).map(|time| (1, 49_000, time)).collect();
+        let (batches, end) = batches_of(&shapes);
+        let (index, largest) = index_of(&batches);
+        let (offsets, times) = index.encode(BASE, largest);
+        assert!(SparseIndex::decode(BASE, end, &offsets, &times).is_some());
+        assert!(SparseIndex::decode(BASE, end / 2, &offsets, &times).is_none());
+        assert!(SparseIndex::decode(BASE, end, &offsets[1..], &times).is_none());
+        assert!(SparseIndex::decode(BASE, end, &[], &times).is_none());
+        let swapped =
+            |rows: &[u8], length| rows.chunks_exact(length).rev().flatten().copied().collect::<Vec<_>>();
+        assert!(SparseIndex::decode(BASE, end, &swapped(&offsets, 8), &times).is_none());
+        assert!(SparseIndex::decode(BASE, end, &offsets, &swapped(&times, 12)).is_none());
+    }
+
+    #[test]
+    fn the_files_have_kafkas_rows() {
+        let mut index = SparseIndex::default();
+        let interval = INDEX_INTERVAL_BYTES;
+        index.note(OffsetRow { last_offset: 1004, position: 0 }, TimeRow { timestamp: 70, offset: 1004 });
+        index.note(
+            OffsetRow { last_offset: 1009, position: interval },
+            TimeRow { timestamp: 70, offset: 1004 },
+        );
+        index.note(
+            OffsetRow { last_offset: 1010, position: 2 * interval },
+            TimeRow { timestamp: 70, offset: 1004 },
+        );
+        let (offsets, times) = index.encode(BASE, TimeRow { timestamp: 258, offset: 1011 });
+        assert_eq!(offsets, [0, 0, 0, 9, 0, 0, 0x80, 0, 0, 0, 0, 10, 0, 1, 0, 0]);
+        assert_eq!(times, [0, 0, 0, 0, 0, 0, 0, 70, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 11]);
+        let (_, timeless) = SparseIndex::default().encode(BASE, TimeRow { timestamp: -1, offset: 1011 });
+        assert!(timeless.is_empty(), "records without timestamps have no rows");
     }
 }

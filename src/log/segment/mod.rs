@@ -5,4 +5,4 @@ pub mod memory;
 pub mod path;
 mod state;
 
-pub use state::{Pin, SealPlan, Segment, SegmentRecord};
+pub use state::{NewBatch, Pin, SealPlan, Segment, SegmentClock, SegmentLease, SegmentRecord};

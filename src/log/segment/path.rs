@@ -24,6 +24,14 @@ pub fn partition_of(directory: &Path) -> Option<PartitionId> {
     Some(PartitionId { topic: TopicId(Uuid::try_parse(topic).ok()?), index: index.parse().ok()? })
 }
 
+/// The base offset in the name of a segment's file, of whichever of the three kinds; `None` for other names.
+pub fn base_offset_of(file: &Path) -> Option<Offset> {
+    let name = file.file_name()?.to_str()?;
+    let (number, kind) = name.split_once('.')?;
+    let is_ours = number.len() == 20 && ["log", "index", "timeindex"].contains(&kind);
+    number.parse().ok().filter(|_| is_ours)
+}
+
 /// A segment's record batches.
 pub fn log_file(directory: &Path, base_offset: Offset) -> PathBuf {
     directory.join(format!("{base_offset:020}.log"))

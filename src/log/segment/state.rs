@@ -2,15 +2,17 @@
 //! it does not. Pure; the shard does the I/O and reports back.
 
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 use bytes::Bytes;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::index::{IndexEntry, SparseIndex};
+use super::index::{OffsetRow, SparseIndex, TimeRow};
 use super::memory::SegmentMemory;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_ALLOCATION_BYTES_MAX, SEGMENT_ALLOCATION_BYTES_MIN};
+use crate::protocol::batch::BatchHeader;
 
 /// What a checkpoint keeps of a segment.
 #[derive(Archive, Serialize, Deserialize, Clone, PartialEq, Eq, Debug)]
@@ -23,12 +25,48 @@ pub struct SegmentRecord {
     pub end_position: u64,
     /// Up to here the file is durable; whole blocks unless sealed.
     pub synced: u64,
-    /// The largest timestamp, in ms since 1970; `i64::MIN` while empty.
-    pub max_timestamp: i64,
+    /// The largest timestamp and the batch that has it; see [`Segment::largest`].
+    pub largest: TimeRow,
+    /// See [`SegmentClock`].
+    pub clock: SegmentClock,
     /// The sparse index; empty once sealed, when it is in files.
-    pub index: Vec<IndexEntry>,
+    pub index: SparseIndex,
     /// Whether the file is complete.
     pub sealed: bool,
+    /// See [`Segment::was_cut`].
+    pub was_cut: bool,
+}
+
+/// When a segment was filled. Wall clock, in ms since 1970.
+#[derive(Archive, Serialize, Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct SegmentClock {
+    /// The largest timestamp of its first batch: a client's.
+    pub first_timestamp: i64,
+    /// When the first batch was appended; after a crash, perhaps when it was recovered.
+    pub first_append_ms: i64,
+    /// The same of the last batch.
+    pub last_append_ms: i64,
+}
+
+impl SegmentRecord {
+    /// The log was cut here: what is said of the segment's end, and how far the file counts, goes back.
+    pub fn truncate(&mut self, next_offset: Offset, position: u64) {
+        self.next_offset = next_offset;
+        self.end_position = position;
+        self.sealed = false;
+        self.was_cut = true;
+        self.synced = self.synced.min(position - position % BLOCK_BYTES as u64);
+        self.index.truncate(next_offset, position);
+        self.largest = cut_largest(self.largest, next_offset, position);
+    }
+}
+
+/// What is known of the largest timestamp after a cut: it is not larger than before.
+fn cut_largest(largest: TimeRow, next_offset: Offset, position: u64) -> TimeRow {
+    match position {
+        0 => TimeRow { timestamp: i64::MIN, offset: next_offset },
+        _ => TimeRow { offset: largest.offset.min(next_offset - 1), ..largest },
+    }
 }
 
 /// The journal's file that holds bytes of the segment up to a position, or an earlier one.
@@ -38,6 +76,45 @@ pub struct Pin {
     pub journal_file: u64,
     /// End of the bytes, in the segment.
     pub end_position: u64,
+}
+
+/// A batch behind the last one of a log.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct NewBatch {
+    /// Offset of the first record.
+    pub base_offset: Offset,
+    /// Offset of the last record.
+    pub last_offset: Offset,
+    /// The largest timestamp, in ms since 1970.
+    pub max_timestamp: i64,
+    /// Length in bytes.
+    pub length: usize,
+    /// The wall clock, in ms since 1970.
+    pub now_ms: i64,
+}
+
+impl NewBatch {
+    /// A stored batch by its header, at some time.
+    pub fn of(header: &BatchHeader, now_ms: i64) -> Self {
+        NewBatch {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset(),
+            max_timestamp: header.max_timestamp,
+            length: header.total_bytes(),
+            now_ms,
+        }
+    }
+}
+
+/// Shared by a segment and those who read its file, so that the file is left alone until they are done.
+#[derive(Clone, Default)]
+pub struct SegmentLease(Rc<()>);
+
+impl SegmentLease {
+    /// Whether anybody else holds it.
+    pub fn is_shared(&self) -> bool {
+        Rc::strong_count(&self.0) > 1
+    }
 }
 
 /// The last, unaligned bytes of a segment that nobody will append to any more.
@@ -58,8 +135,13 @@ pub struct Segment {
     pub next_offset: Offset,
     /// Length of the record batches, in bytes.
     pub end_position: u64,
-    /// The largest timestamp, in ms since 1970; `i64::MIN` while empty.
-    pub max_timestamp: i64,
+    /// The largest timestamp (`i64::MIN` while empty) and the last offset of the first batch that has it. Exact
+    /// until the segment is cut; after that the batch may be one that is gone, and the timestamp too large.
+    pub largest: TimeRow,
+    /// When it was filled.
+    pub clock: SegmentClock,
+    /// Whether its end was ever cut: then its index has to be built anew when it is sealed.
+    pub was_cut: bool,
     /// Up to here bytes were written to the file; whole blocks unless sealed.
     pub written: u64,
     /// Up to here they are durable there.
@@ -74,6 +156,8 @@ pub struct Segment {
     pub index: Option<SparseIndex>,
     /// The bytes that are in memory.
     pub memory: SegmentMemory,
+    /// Held by those who read the file.
+    pub lease: SegmentLease,
     pins: VecDeque<Pin>,
 }
 
@@ -84,7 +168,9 @@ impl Segment {
             base_offset,
             next_offset: base_offset,
             end_position: 0,
-            max_timestamp: i64::MIN,
+            largest: TimeRow { timestamp: i64::MIN, offset: base_offset },
+            clock: SegmentClock::default(),
+            was_cut: false,
             written: 0,
             synced: 0,
             allocated: 0,
@@ -92,6 +178,7 @@ impl Segment {
             closed: false,
             index: Some(SparseIndex::default()),
             memory: SegmentMemory::default(),
+            lease: SegmentLease::default(),
             pins: VecDeque::new(),
         }
     }
@@ -101,11 +188,13 @@ impl Segment {
         Segment {
             next_offset: record.next_offset,
             end_position: record.end_position,
-            max_timestamp: record.max_timestamp,
+            largest: record.largest,
+            clock: record.clock,
+            was_cut: record.was_cut,
             written: record.synced,
             synced: record.synced,
             sealed: record.sealed,
-            index: (!record.sealed).then(|| SparseIndex::from_entries(record.index)),
+            index: (!record.sealed).then_some(record.index),
             memory: SegmentMemory::starting_at(record.synced),
             ..Segment::new(record.base_offset)
         }
@@ -119,22 +208,41 @@ impl Segment {
             next_offset: self.next_offset,
             end_position: self.end_position,
             synced: self.synced,
-            max_timestamp: self.max_timestamp,
-            index: index.map_or_else(Vec::new, |index| index.entries().to_vec()),
+            largest: self.largest,
+            clock: self.clock,
+            index: index.cloned().unwrap_or_default(),
             sealed: self.sealed,
+            was_cut: self.was_cut,
         }
     }
 
     /// Notes a batch that begins at the end of the segment: index, offsets, times. The bytes follow.
-    pub fn note_batch(&mut self, base_offset: Offset, last_offset: Offset, max_timestamp: i64, length: u64) {
-        assert_eq!(base_offset, self.next_offset, "batches are contiguous");
-        if let Some(index) = &mut self.index {
-            let max_timestamp_before = self.max_timestamp;
-            index.note(IndexEntry { offset: base_offset, position: self.end_position, max_timestamp_before });
+    pub fn note_batch(&mut self, batch: &NewBatch) {
+        assert_eq!(batch.base_offset, self.next_offset, "batches are contiguous");
+        if self.end_position == 0 {
+            self.clock.first_timestamp = batch.max_timestamp;
+            self.clock.first_append_ms = batch.now_ms;
         }
-        self.max_timestamp = self.max_timestamp.max(max_timestamp);
-        self.next_offset = last_offset + 1;
-        self.end_position += length;
+        self.clock.last_append_ms = batch.now_ms;
+        if batch.max_timestamp > self.largest.timestamp {
+            self.largest = TimeRow { timestamp: batch.max_timestamp, offset: batch.last_offset };
+        }
+        if let Some(index) = &mut self.index {
+            let row = OffsetRow { last_offset: batch.last_offset, position: self.end_position };
+            index.note(row, self.largest);
+        }
+        self.next_offset = batch.last_offset + 1;
+        self.end_position += batch.length as u64;
+    }
+
+    /// The time that the segment would span with one more batch, in ms: as Kafka has it, by clients' timestamps
+    /// where they are known, so that old records which are copied do not all end up in one segment.
+    pub fn age_with(&self, batch: &NewBatch) -> i64 {
+        match (self.end_position, self.clock.first_timestamp) {
+            (0, _) => 0,
+            (_, 0..) => batch.max_timestamp.saturating_sub(self.clock.first_timestamp),
+            _ => batch.now_ms.saturating_sub(self.clock.first_append_ms),
+        }
     }
 
     /// Notes that the journal holds the bytes up to the segment's end in `journal_file` or later.
@@ -222,9 +330,9 @@ impl Segment {
         assert_eq!(kept_block.len() as u64, position - block_start.min(position));
         self.next_offset = next_offset;
         self.end_position = position;
-        (self.sealed, self.closed) = (false, false);
-        let index = self.index.get_or_insert_default();
-        index.truncate(position);
+        (self.sealed, self.closed, self.was_cut) = (false, false, true);
+        self.index.get_or_insert_default().truncate(next_offset, position);
+        self.largest = cut_largest(self.largest, next_offset, position);
         self.memory.truncate(position, block_start, kept_block);
         self.written = self.written.min(block_start);
         self.synced = self.synced.min(block_start);

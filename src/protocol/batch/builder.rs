@@ -1,12 +1,8 @@
-//! Makes valid uncompressed batches, for tests, benches and tools. Brokers pass producers' batches through.
+//! Makes valid uncompressed batches, for tests, benches and tools.
 
 use super::header::{
-    Attributes, BatchHeader, BatchView, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID,
-    NO_SEQUENCE, NO_TIMESTAMP,
+    Attributes, BatchHeader, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP,
 };
-
-/// Bytes of the header that the batch length does not count.
-const UNCOUNTED_BYTES: usize = 12;
 
 /// Collects records into one batch as a producer would send it.
 #[derive(Clone, Debug)]
@@ -98,14 +94,10 @@ impl BatchBuilder {
 
     /// The batch's bytes, with length and CRC.
     pub fn build(mut self) -> Vec<u8> {
-        let total_bytes = HEADER_BYTES + self.records.len();
-        self.header.batch_length =
-            i32::try_from(total_bytes - UNCOUNTED_BYTES).expect("a batch is far below 2 GiB");
-        let mut batch = Vec::with_capacity(total_bytes);
+        self.header = self.header.with_records_of(self.records.len()).with_crc_over(&self.records);
+        let mut batch = Vec::with_capacity(self.header.total_bytes());
         batch.extend_from_slice(&self.header.encode());
         batch.extend_from_slice(&self.records);
-        self.header.crc = BatchView::parse(&batch).expect("the header was just written").computed_crc();
-        batch[..HEADER_BYTES].copy_from_slice(&self.header.encode());
         batch
     }
 }

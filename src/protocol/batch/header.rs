@@ -76,7 +76,7 @@ pub enum HeaderError {
     Magic(i8),
 }
 
-/// How a batch's records are compressed. The broker passes them through as they are.
+/// How a batch's records are compressed. The broker passes them through, unless their topic has a codec of its own.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u8)]
 pub enum Compression {
@@ -126,6 +126,11 @@ impl Attributes {
             4 => Ok(Compression::Zstd),
             code => Err(code),
         }
+    }
+
+    /// The same with another compression.
+    pub fn with_compression(self, compression: Compression) -> Self {
+        Attributes(self.0 & !Self::COMPRESSION_MASK | compression as i16)
     }
 
     /// What the timestamps mean.
@@ -242,6 +247,30 @@ impl BatchHeader {
         self
     }
 
+    /// The header of a batch all of whose records have one timestamp, the broker's, in ms since 1970. The records
+    /// keep the producer's, which no longer mean anything. The CRC is out of date.
+    pub fn stamped_at(mut self, append_time_ms: i64) -> Self {
+        self.attributes.0 |= Attributes::LOG_APPEND_TIME;
+        self.max_timestamp = append_time_ms;
+        self
+    }
+
+    /// The header of a batch of other records, such as the same ones under another codec. The CRC is out of date.
+    ///
+    /// # Panics
+    /// Panics if the records take 2 GiB.
+    pub fn with_records_of(mut self, records_bytes: usize) -> Self {
+        let batch_bytes = HEADER_BYTES + records_bytes - LENGTH_COUNTS_FROM;
+        self.batch_length = i32::try_from(batch_bytes).expect("a batch is far below 2 GiB");
+        self
+    }
+
+    /// The header with the CRC that goes with these records, compressed as the attributes say.
+    pub fn with_crc_over(mut self, records: &[u8]) -> Self {
+        self.crc = crc32c::crc32c_append(crc32c::crc32c(&self.encode()[ATTRIBUTES_AT..]), records);
+        self
+    }
+
     /// Bytes that the whole batch takes; at least [`HEADER_BYTES`].
     pub fn total_bytes(&self) -> usize {
         LENGTH_COUNTS_FROM + self.batch_length as usize
@@ -338,6 +367,23 @@ mod tests {
         assert_eq!((view.header().base_offset, view.header().partition_leader_epoch), (i64::MAX - 7, 9));
         assert_eq!(view.computed_crc(), header.crc);
         assert_eq!(view.records(), &produced[HEADER_BYTES..]);
+    }
+
+    #[test]
+    fn a_changed_header_gets_its_crc() {
+        let produced = BatchBuilder::new().record(1_000, None, Some(b"value")).build();
+        let (header, records) = (BatchHeader::parse(&produced).unwrap(), &produced[HEADER_BYTES..]);
+        assert_eq!(header.with_crc_over(records), header);
+
+        let longer = [records, records].concat();
+        let changed = header.stamped_at(5_000).with_records_of(longer.len()).with_crc_over(&longer);
+        let stored = [&changed.encode()[..], &longer].concat();
+        let view = BatchView::parse(&stored).unwrap();
+        assert_eq!((view.computed_crc(), view.records()), (changed.crc, &longer[..]));
+        assert_eq!(view.header().attributes.timestamp_type(), TimestampType::LogAppendTime);
+        assert_eq!((view.header().base_timestamp, view.header().max_timestamp), (1_000, 5_000));
+        let packed = changed.attributes.with_compression(Compression::Zstd);
+        assert_eq!(packed.with_compression(Compression::Gzip), Attributes(1 << 3 | 1));
     }
 
     #[test]

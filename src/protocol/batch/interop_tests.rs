@@ -35,7 +35,7 @@ fn encode(records: &[Record], compression: TheirCompression) -> Bytes {
         &mut bytes,
         records,
         &RecordEncodeOptions { version: 2, compression },
-        // The attribute bits are what matters here: the broker never decompresses.
+        // The attribute bits are what matters here: validation does not decompress.
         Some(|records: &mut BytesMut, out: &mut BytesMut, _| {
             out.extend_from_slice(records);
             Ok(())
@@ -56,7 +56,7 @@ fn their_batches_are_valid_with_every_compression_code() {
         (TheirCompression::Zstd, Compression::Zstd),
     ] {
         let bytes = encode(&records, theirs);
-        let header = validate(&bytes, bytes.len()).unwrap();
+        let header = validate(&bytes, bytes.len()).unwrap().header;
         assert_eq!(header.attributes.compression(), Ok(ours));
         assert_eq!((header.record_count, header.last_offset_delta), (40, 39));
         assert_eq!((header.producer_id, header.producer_epoch), (4_000, 3));
@@ -74,7 +74,7 @@ fn a_large_batch_with_many_headers_is_valid() {
         .collect();
     let record = Record { headers, value: Some(Bytes::from(vec![1; 100_000])), ..record(0) };
     let bytes = encode(&[record], TheirCompression::None);
-    assert_eq!(validate(&bytes, bytes.len()).unwrap().record_count, 1);
+    assert_eq!(validate(&bytes, bytes.len()).unwrap().header.record_count, 1);
 }
 
 #[test]

@@ -16,7 +16,7 @@ pub use header::{
     Attributes, BatchHeader, BatchView, Compression, HEADER_BYTES, HeaderError, MAGIC, NO_LEADER_EPOCH,
     NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, advance_sequence,
 };
-pub use records::{BadRecord, RecordFault};
+pub use records::{BadRecord, RecordFault, TimestampRange};
 pub use times::record_times;
-pub use validate::{InvalidBatch, validate};
+pub use validate::{InvalidBatch, RecordsCheck, ValidBatch, validate};
 pub use walk::{BatchAt, Batches, CorruptBatch, Corruption};

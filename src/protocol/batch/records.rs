@@ -42,24 +42,75 @@ pub struct BadRecord {
     pub fault: RecordFault,
 }
 
-/// Checks that `records` is exactly `record_count` well-formed records whose offset deltas count up from 0. The
-/// time it takes is bounded by the bytes, not by any count in them.
-pub(super) fn check_records(records: &[u8], record_count: i32) -> Result<(), BadRecord> {
-    let mut batch = Reader { rest: records };
-    for index in 0..record_count {
-        check_record(&mut batch, index).map_err(|fault| BadRecord { index, fault })?;
-    }
-    if !batch.rest.is_empty() {
-        return Err(BadRecord { index: record_count, fault: RecordFault::Trailing });
-    }
-    Ok(())
+/// The least and the largest timestamp among records, in ms; relative to the batch's base timestamp, or since 1970.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimestampRange {
+    /// The least.
+    pub least: i64,
+    /// The largest.
+    pub largest: i64,
 }
 
-fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
+impl TimestampRange {
+    /// The range of timestamps that begin at `base_timestamp`, where this is the range of their deltas.
+    pub(super) fn after(self, base_timestamp: i64) -> Self {
+        let timestamp = |delta| base_timestamp.saturating_add(delta);
+        TimestampRange { least: timestamp(self.least), largest: timestamp(self.largest) }
+    }
+}
+
+/// Checks that `records` is exactly `record_count` well-formed records, at least one, whose offset deltas count up
+/// from 0, and says what range their timestamp deltas have. The time it takes is bounded by the bytes, not by any
+/// count in them.
+pub(super) fn check_records(records: &[u8], record_count: i32) -> Result<TimestampRange, BadRecord> {
+    let mut check = RecordCheck::new(records, record_count);
+    check.step(usize::MAX)?;
+    Ok(check.deltas)
+}
+
+/// The same in steps.
+pub(super) struct RecordCheck<'a> {
+    batch: Reader<'a>,
+    record_count: i32,
+    checked: i32,
+    /// The range of the timestamp deltas so far.
+    pub(super) deltas: TimestampRange,
+}
+
+impl<'a> RecordCheck<'a> {
+    pub(super) fn new(records: &'a [u8], record_count: i32) -> Self {
+        let deltas = TimestampRange { least: i64::MAX, largest: i64::MIN };
+        RecordCheck { batch: Reader { rest: records }, record_count, checked: 0, deltas }
+    }
+
+    /// Checks the records that begin in the next `step_bytes`. `false` when all are checked.
+    pub(super) fn step(&mut self, step_bytes: usize) -> Result<bool, BadRecord> {
+        let enough = self.batch.rest.len().saturating_sub(step_bytes);
+        let mut deltas = self.deltas;
+        for index in self.checked..self.record_count {
+            if self.batch.rest.len() < enough {
+                self.checked = index;
+                self.deltas = deltas;
+                return Ok(true);
+            }
+            let delta = check_record(&mut self.batch, index).map_err(|fault| BadRecord { index, fault })?;
+            deltas = TimestampRange { least: deltas.least.min(delta), largest: deltas.largest.max(delta) };
+        }
+        self.deltas = deltas;
+        self.checked = self.record_count;
+        if !self.batch.rest.is_empty() {
+            return Err(BadRecord { index: self.record_count, fault: RecordFault::Trailing });
+        }
+        Ok(false)
+    }
+}
+
+/// Its timestamp delta.
+fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<i64, RecordFault> {
     let length = batch.length()?.ok_or(RecordFault::NegativeLength)?;
     let mut record = Reader { rest: batch.take(length)? };
     record.take(1)?;
-    record.varlong()?;
+    let timestamp_delta = record.varlong()?;
     let offset_delta = record.varint()?;
     if offset_delta != index {
         return Err(RecordFault::OffsetDelta(offset_delta));
@@ -72,7 +123,7 @@ fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<(), RecordFault> {
         record.take(key_bytes)?;
         record.skip_nullable()?;
     }
-    if record.rest.is_empty() { Ok(()) } else { Err(RecordFault::LeftOver) }
+    if record.rest.is_empty() { Ok(timestamp_delta) } else { Err(RecordFault::LeftOver) }
 }
 
 /// A position in unpacked records.
@@ -142,7 +193,7 @@ mod tests {
     fn every_fault_is_named() {
         // length 6, attributes, timestamp 0, offset 0, null key, null value, no headers
         let record = [12, 0, 0, 0, 1, 1, 0];
-        assert_eq!(check_records(&record, 1), Ok(()));
+        assert_eq!(check_records(&record, 1), Ok(TimestampRange { least: 0, largest: 0 }));
         assert_eq!(fault(&record, 2), (1, RecordFault::CutOff));
         assert_eq!(fault(&record, 0), (0, RecordFault::Trailing));
         assert_eq!(fault(&record[..6], 1), (0, RecordFault::CutOff));

@@ -2,11 +2,20 @@
 //!
 //! Compressed records are not decompressed: the CRC says that they are what the producer sent, and whether
 //! they decode is for consumers to find, as it is with the producer's own bytes inside keys and values. All
-//! else that Kafka's `LogValidator` demands of a batch is checked, but for what depends on the topic (null keys
-//! under compaction, the bounds of timestamps).
+//! else that Kafka's `LogValidator` demands of a batch is checked, but for what depends on the topic (the bounds of
+//! timestamps, which are looked at later; null keys under compaction, which there is not).
 
 use super::header::{BatchHeader, BatchView, Compression, HeaderError, TimestampType};
-use super::records::{BadRecord, check_records};
+use super::records::{BadRecord, RecordCheck, TimestampRange, check_records};
+
+/// A batch that was found good.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ValidBatch {
+    /// Its header.
+    pub header: BatchHeader,
+    /// The range of its records' timestamps, in ms since 1970; `None` where they are compressed.
+    pub timestamps: Option<TimestampRange>,
+}
 
 /// Why a produced batch is refused. Each names the Kafka error that the producer should see.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
@@ -99,7 +108,7 @@ impl From<HeaderError> for InvalidBatch {
 }
 
 /// Checks that `bytes` is exactly one batch that a client may write, of at most `max_message_bytes`.
-pub fn validate(bytes: &[u8], max_message_bytes: usize) -> Result<BatchHeader, InvalidBatch> {
+pub fn validate(bytes: &[u8], max_message_bytes: usize) -> Result<ValidBatch, InvalidBatch> {
     let batch = BatchView::parse(bytes)?;
     let header = *batch.header();
     let batch_bytes = header.total_bytes();
@@ -117,10 +126,39 @@ pub fn validate(bytes: &[u8], max_message_bytes: usize) -> Result<BatchHeader, I
     let compression = check_attributes(&header)?;
     check_counts(&header)?;
     check_producer(&header)?;
-    if compression == Compression::None {
-        check_records(batch.records(), header.record_count)?;
+    let timestamps = match compression {
+        Compression::None => {
+            Some(check_records(batch.records(), header.record_count)?.after(header.base_timestamp))
+        }
+        _ => None,
+    };
+    Ok(ValidBatch { header, timestamps })
+}
+
+/// The check of records that came compressed, in steps, after `validate` has found their header good.
+pub struct RecordsCheck<'a> {
+    check: RecordCheck<'a>,
+    base_timestamp: i64,
+}
+
+impl<'a> RecordsCheck<'a> {
+    /// Will check these unpacked records.
+    pub fn new(records: &'a [u8], header: &BatchHeader) -> Self {
+        RecordsCheck {
+            check: RecordCheck::new(records, header.record_count),
+            base_timestamp: header.base_timestamp,
+        }
     }
-    Ok(header)
+
+    /// Checks those that begin in the next `step_bytes`. `false` when all are checked and good.
+    pub fn step(&mut self, step_bytes: usize) -> Result<bool, BadRecord> {
+        self.check.step(step_bytes)
+    }
+
+    /// The range of the timestamps of those that were checked, at least one, in ms since 1970.
+    pub fn timestamps(&self) -> TimestampRange {
+        self.check.deltas.after(self.base_timestamp)
+    }
 }
 
 fn check_attributes(header: &BatchHeader) -> Result<Compression, InvalidBatch> {
@@ -195,8 +233,9 @@ mod tests {
     #[test]
     fn a_valid_batch_passes_at_exactly_its_size() {
         let bytes = batch().build();
-        let header = validate(&bytes, bytes.len()).unwrap();
+        let ValidBatch { header, timestamps } = validate(&bytes, bytes.len()).unwrap();
         assert_eq!((header.record_count, header.last_sequence(), header.max_timestamp), (2, 1, 1_000));
+        assert_eq!(timestamps, Some(TimestampRange { least: 990, largest: 1_000 }));
         assert_eq!(
             validate(&bytes, bytes.len() - 1),
             Err(InvalidBatch::TooLarge { batch_bytes: bytes.len(), max_message_bytes: bytes.len() - 1 })
@@ -295,7 +334,25 @@ mod tests {
                 header.record_count = 100;
                 header.last_offset_delta = 99;
             });
-            assert!(validate(&garbage, MAX_BYTES).is_ok());
+            assert_eq!(validate(&garbage, MAX_BYTES).unwrap().timestamps, None);
+        }
+    }
+
+    #[test]
+    fn records_are_checked_in_steps_as_at_once() {
+        let records = batch().build()[HEADER_BYTES..].to_vec();
+        let header = validate(&batch().build(), MAX_BYTES).unwrap().header;
+        for step_bytes in [0, 1, 100, 1 << 20] {
+            let mut check = RecordsCheck::new(&records, &header);
+            let mut steps = 1;
+            while check.step(step_bytes).unwrap() {
+                steps += 1;
+            }
+            assert_eq!(steps, if step_bytes < records.len() { 2 } else { 1 }, "steps of {step_bytes} bytes");
+            assert_eq!(check.timestamps(), TimestampRange { least: 990, largest: 1_000 });
+            let mut check = RecordsCheck::new(&records[1..], &header);
+            let fault = std::iter::repeat_with(|| check.step(step_bytes)).find_map(Result::err);
+            assert_eq!(fault.map(|bad| bad.index), Some(0));
         }
     }
 
@@ -332,7 +389,7 @@ mod tests {
             bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
             header.crc = BatchView::parse(&bytes).unwrap().computed_crc();
             bytes[..HEADER_BYTES].copy_from_slice(&header.encode());
-            if let Ok(header) = validate(&bytes, MAX_BYTES) {
+            if let Ok(ValidBatch { header, .. }) = validate(&bytes, MAX_BYTES) {
                 prop_assert!(header.record_count >= 1);
                 prop_assert!(header.last_offset() >= 0);
             }
@@ -347,7 +404,8 @@ mod tests {
             for (value, timestamp_ms) in values.iter().zip(&timestamps) {
                 builder = builder.record_with_headers(*timestamp_ms, value.as_deref(), None, &[("h", value.as_deref())]);
             }
-            let header = validate(&builder.build(), MAX_BYTES).unwrap();
+            let ValidBatch { header, timestamps } = validate(&builder.build(), MAX_BYTES).unwrap();
+            prop_assert_eq!(timestamps.unwrap().largest, header.max_timestamp);
             prop_assert_eq!(header.record_count as usize, values.len());
         }
     }

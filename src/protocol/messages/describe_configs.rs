@@ -10,6 +10,8 @@ pub enum ResourceType {
     Topic = 2,
     /// A broker by id, or the defaults of all brokers by an empty name.
     Broker = 4,
+    /// A broker's log levels.
+    BrokerLogger = 8,
 }
 
 /// Where a configuration value comes from, as `config_source` says it.

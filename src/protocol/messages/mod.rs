@@ -3,15 +3,24 @@
 //! Fields carry Kafka's names; their versions were checked against Kafka's schemas of 4.1 (and of 4.2 for
 //! ListOffsets 11).
 
+pub mod alter_configs;
 pub mod api_versions;
+pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_log_dirs;
+pub mod describe_producers;
+pub mod describe_topic_partitions;
 pub mod fetch;
+pub mod find_coordinator;
+pub mod incremental_alter_configs;
 pub mod init_producer_id;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_for_leader_epoch;
 pub mod produce;
 #[cfg(test)]
 mod tests;
@@ -24,12 +33,21 @@ pub const SERVED: &[Api] = &[
     fetch::FetchRequest::API,
     list_offsets::ListOffsetsRequest::API,
     metadata::MetadataRequest::API,
+    find_coordinator::FindCoordinatorRequest::API,
     api_versions::ApiVersionsRequest::API,
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,
+    delete_records::DeleteRecordsRequest::API,
     init_producer_id::InitProducerIdRequest::API,
+    offset_for_leader_epoch::OffsetForLeaderEpochRequest::API,
     describe_configs::DescribeConfigsRequest::API,
+    alter_configs::AlterConfigsRequest::API,
+    describe_log_dirs::DescribeLogDirsRequest::API,
+    create_partitions::CreatePartitionsRequest::API,
+    incremental_alter_configs::IncrementalAlterConfigsRequest::API,
     describe_cluster::DescribeClusterRequest::API,
+    describe_producers::DescribeProducersRequest::API,
+    describe_topic_partitions::DescribeTopicPartitionsRequest::API,
 ];
 
 /// The served API that has `key` on the wire.

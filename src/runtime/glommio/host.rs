@@ -13,7 +13,7 @@ use futures_util::future::LocalBoxFuture;
 use super::disk::{self, Answer, blocking};
 use super::ring::Ring;
 use super::timers::Timers;
-use crate::runtime::{File, OpenMode, Runtime};
+use crate::runtime::{DiskSpace, File, OpenMode, Runtime};
 
 pub(super) struct GlommioRuntime {
     ring: Rc<Ring>,
@@ -30,6 +30,11 @@ impl GlommioRuntime {
 pub fn wall_clock_ms() -> i64 {
     // A clock before 1970 is one that was never set.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Suspends the calling thread, which is no shard's.
+pub fn pause(duration: Duration) {
+    std::thread::sleep(duration);
 }
 
 /// [`Runtime::random_u64`] for threads that are no shards.
@@ -70,6 +75,14 @@ impl Runtime for GlommioRuntime {
 
     fn list_dir(&self, path: &Path) -> Answer<Vec<PathBuf>> {
         blocking("list", path, disk::list_dir)
+    }
+
+    fn disk_space(&self, path: &Path) -> Answer<DiskSpace> {
+        blocking("statvfs", path, |path| {
+            let stat = rustix::fs::statvfs(path)?;
+            let bytes = |blocks: u64| blocks.saturating_mul(stat.f_frsize);
+            Ok(DiskSpace { total_bytes: bytes(stat.f_blocks), usable_bytes: bytes(stat.f_bavail) })
+        })
     }
 
     fn now(&self) -> Duration {

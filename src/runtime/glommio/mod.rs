@@ -14,5 +14,5 @@ mod tests;
 mod timers;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
-pub use host::{random_u64, wall_clock_ms};
+pub use host::{pause, random_u64, wall_clock_ms};
 pub use net::{Listener, Stream, check_address_free};

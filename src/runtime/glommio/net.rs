@@ -8,11 +8,12 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use glommio::io::PollableFd;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_with, sockopt};
 
-use crate::base::limits::ACCEPT_BACKLOG;
+use crate::base::limits::{ACCEPT_BACKLOG, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES};
 
 /// Checks that nobody has the address, also not by a socket that shares it (SO_REUSEPORT), and gives it back with
 /// a free port in place of 0. Call it once, before the shards bind the address as shared. Errors: the address is
@@ -111,6 +112,17 @@ impl Stream {
     /// Sends small writes at once (TCP_NODELAY).
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
         self.0.get_ref().set_nodelay(nodelay)
+    }
+
+    /// Has the kernel ask a silent client whether it is still there, so that a read fails when it is not
+    /// (SO_KEEPALIVE; tcp(7)).
+    pub fn set_keepalive(&self) -> io::Result<()> {
+        let socket = self.0.get_ref();
+        sockopt::set_socket_keepalive(socket, true)?;
+        sockopt::set_tcp_keepidle(socket, Duration::from_secs(KEEPALIVE_IDLE_S))?;
+        sockopt::set_tcp_keepintvl(socket, Duration::from_secs(KEEPALIVE_INTERVAL_S))?;
+        sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
+        Ok(())
     }
 
     /// The other end's address.

@@ -14,7 +14,7 @@ use super::disk::{Directory, DiskOp, End, Node, SimInode, directory_at, parent_o
 use super::machine::Machine;
 use crate::base::buffer::AlignedBuf;
 use crate::runtime::direct::{check_read, check_write, name_path};
-use crate::runtime::{File, OpenMode, Runtime};
+use crate::runtime::{DiskSpace, File, OpenMode, Runtime};
 
 pub(super) struct SimRuntime(pub(super) Rc<Machine>);
 
@@ -212,6 +212,10 @@ impl Runtime for SimRuntime {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error),
         })
+    }
+
+    fn disk_space(&self, _: &Path) -> Answer<DiskSpace> {
+        ready(Ok(DiskSpace { total_bytes: 1 << 40, usable_bytes: 1 << 39 })).boxed_local()
     }
 
     fn now(&self) -> Duration {

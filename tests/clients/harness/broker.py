@@ -30,13 +30,16 @@ class StartFailed(Exception):
 class Broker:
     """`corelane serve` on a directory of its own. `flags` are passed on as they are."""
 
-    def __init__(self, binary, directory, *, shards=2, fixed_ports=False, settings=(), flags=()):
+    def __init__(
+        self, binary, directory, *, shards=2, memory_bytes=MEMORY_BYTES, fixed_ports=False, settings=(), flags=()
+    ):
         self.binary = binary
         self.directory = directory
         self.data_dir = os.path.join(directory, "data")
         self.log_path = os.path.join(directory, "broker.log")
         self.shards = shards
-        self.arguments = ["--shards", str(shards), "--memory", str(MEMORY_BYTES)]
+        self.memory_bytes = memory_bytes
+        self.arguments = ["--shards", str(shards), "--memory", str(memory_bytes)]
         for setting in settings:
             self.arguments += ["--set", setting]
         self.arguments += list(flags)

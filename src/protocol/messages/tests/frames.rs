@@ -13,13 +13,7 @@ use super::super::super::{
 };
 use super::super::{
     api_versions::{ApiVersionsRequest, ApiVersionsResponse},
-    create_topics::CreateTopicsRequest,
-    delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest,
     fetch::{FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData},
-    init_producer_id::InitProducerIdRequest,
-    list_offsets::ListOffsetsRequest,
     metadata::MetadataRequest,
     produce::{PartitionProduceData, ProduceRequest, TopicProduceData},
 };
@@ -37,24 +31,14 @@ fn unframe(mut frame: Bytes, min: usize) -> Option<Bytes> {
 
 /// Reads a request down to its body, as the router does.
 fn route(frame: Bytes) -> Result<RequestHeader, DecodeError> {
-    fn body<R: Request>(reader: &mut Reader, version: i16) -> Result<(), DecodeError> {
-        R::decode(reader, version).map(drop)
+    type DecodeBody = fn(&mut Reader, i16) -> Result<(), DecodeError>;
+    fn entry<R: Request>() -> (ApiKey, DecodeBody) {
+        (R::API.key, |reader, version| R::decode(reader, version).map(drop))
     }
     let mut reader = Reader::new(frame);
     let header = RequestHeader::decode(&mut reader)?;
-    let decode = match header.api.key {
-        ApiKey::Produce => body::<ProduceRequest>,
-        ApiKey::Fetch => body::<FetchRequest>,
-        ApiKey::ListOffsets => body::<ListOffsetsRequest>,
-        ApiKey::Metadata => body::<MetadataRequest>,
-        ApiKey::ApiVersions => body::<ApiVersionsRequest>,
-        ApiKey::CreateTopics => body::<CreateTopicsRequest>,
-        ApiKey::DeleteTopics => body::<DeleteTopicsRequest>,
-        ApiKey::InitProducerId => body::<InitProducerIdRequest>,
-        ApiKey::DescribeConfigs => body::<DescribeConfigsRequest>,
-        ApiKey::DescribeCluster => body::<DescribeClusterRequest>,
-        unknown => panic!("{unknown:?} is served, and not routed here"),
-    };
+    let mut entries = every_request!(entry).into_iter().map(|entry| entry());
+    let (_, decode) = entries.find(|(key, _)| *key == header.api.key).expect("what is served is listed");
     decode(&mut reader, header.version).map(|()| header)
 }
 
@@ -72,18 +56,7 @@ fn arbitrary_request(random: &mut Random) -> Bytes {
         let request = R::sample(&mut Dice::new(choices));
         encode_request(&request, version, random.next() as i32, Some("client")).into_bytes()
     }
-    let frames = [
-        frame::<ProduceRequest>,
-        frame::<FetchRequest>,
-        frame::<ListOffsetsRequest>,
-        frame::<MetadataRequest>,
-        frame::<ApiVersionsRequest>,
-        frame::<CreateTopicsRequest>,
-        frame::<DeleteTopicsRequest>,
-        frame::<InitProducerIdRequest>,
-        frame::<DescribeConfigsRequest>,
-        frame::<DescribeClusterRequest>,
-    ];
+    let frames = every_request!(frame);
     frames[random.below(frames.len())](random)
 }
 

@@ -17,6 +17,13 @@ macro_rules! messages {
             }
         )*
 
+        /// `[function::<Request>, ..]` for every request.
+        macro_rules! every_request {
+            ($function:ident) => {
+                [$( $function::<crate::protocol::messages::$file::$request>, )*]
+            };
+        }
+
         /// Calls `check::<Message>(arguments)` for every request and response.
         macro_rules! for_every_message {
             ($check:ident $arguments:tt) => {
@@ -30,15 +37,24 @@ macro_rules! messages {
 }
 
 messages! {
+    alter_configs: AlterConfigsRequest AlterConfigsResponse,
     api_versions: ApiVersionsRequest ApiVersionsResponse,
+    create_partitions: CreatePartitionsRequest CreatePartitionsResponse,
     create_topics: CreateTopicsRequest CreateTopicsResponse,
+    delete_records: DeleteRecordsRequest DeleteRecordsResponse,
     delete_topics: DeleteTopicsRequest DeleteTopicsResponse,
     describe_cluster: DescribeClusterRequest DescribeClusterResponse,
     describe_configs: DescribeConfigsRequest DescribeConfigsResponse,
+    describe_log_dirs: DescribeLogDirsRequest DescribeLogDirsResponse,
+    describe_producers: DescribeProducersRequest DescribeProducersResponse,
+    describe_topic_partitions: DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse,
     fetch: FetchRequest FetchResponse,
+    find_coordinator: FindCoordinatorRequest FindCoordinatorResponse,
+    incremental_alter_configs: IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse,
     init_producer_id: InitProducerIdRequest InitProducerIdResponse,
     list_offsets: ListOffsetsRequest ListOffsetsResponse,
     metadata: MetadataRequest MetadataResponse,
+    offset_for_leader_epoch: OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse,
     produce: ProduceRequest ProduceResponse,
 }
 

@@ -46,12 +46,14 @@ public final class Driver {
             return switch (operation) {
                 case "produce" -> Produce.run(request);
                 case "consume" -> Consume.records(request);
+                case "consume_all" -> ConsumeAll.run(request);
                 case "offsets" -> Consume.offsets(request);
                 case "create_topic" -> Admins.createTopic(request);
                 case "delete_topic" -> Admins.deleteTopic(request);
                 case "describe_topic" -> Admins.describeTopic(request);
                 case "describe_cluster" -> Admins.describeCluster(request);
                 case "describe_configs" -> Admins.describeConfigs(request);
+                case "tool" -> Tools.run(request);
                 default -> throw new IllegalArgumentException("unknown operation " + operation);
             };
         } catch (Exception failure) {

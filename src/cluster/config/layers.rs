@@ -1,0 +1,68 @@
+//! Where a value comes from that a topic does not set itself: from its broker, in three layers.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::table::topic_config_keys;
+use crate::base::ids::BrokerId;
+use crate::base::limits::MESSAGE_BYTES_MAX;
+use crate::cluster::Image;
+
+/// Configs that somebody set, by name.
+pub type Configs = BTreeMap<String, String>;
+
+/// What holds for the topics of one broker where they say nothing themselves. The layers go by the broker's names
+/// of the configs, such as `log.retention.ms` for `retention.ms`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TopicDefaults {
+    /// Set on this broker while it ran. The strongest layer.
+    pub broker: Arc<Configs>,
+    /// Set on all brokers while they ran.
+    pub cluster: Arc<Configs>,
+    /// The broker's configuration, where it is not Kafka's default.
+    pub fixed: Arc<Configs>,
+    /// The longest batch that the broker's memory and journals take; no config may ask for more.
+    pub batch_bytes_max: u32,
+    /// `memory.acknowledgement.enable`: whether topics may be set to acknowledge records before they are synced.
+    pub memory_acknowledgement: bool,
+}
+
+impl Default for TopicDefaults {
+    fn default() -> Self {
+        let (broker, cluster, fixed) = Default::default();
+        let batch_bytes_max = MESSAGE_BYTES_MAX as u32;
+        TopicDefaults { broker, cluster, fixed, batch_bytes_max, memory_acknowledgement: false }
+    }
+}
+
+impl TopicDefaults {
+    /// The defaults that a broker's configuration alone makes: the values of its configs by their names. Those that
+    /// are Kafka's defaults count as not set.
+    pub fn of_configuration(
+        values: impl IntoIterator<Item = (&'static str, String)>,
+        batch_bytes_max: u32,
+    ) -> Self {
+        let is_set = |(name, value): &(&'static str, String)| {
+            topic_config_keys().iter().any(|key| key.broker_name == Some(name) && key.default != value)
+        };
+        let set = values.into_iter().filter(is_set).map(|(name, value)| (name.to_owned(), value));
+        TopicDefaults { fixed: Arc::new(set.collect()), batch_bytes_max, ..TopicDefaults::default() }
+    }
+
+    /// The same with what the image says of the broker and of all brokers.
+    pub fn at(&self, image: &Image, broker: BrokerId) -> Self {
+        TopicDefaults {
+            broker: image.broker_configs(Some(broker)),
+            cluster: image.broker_configs(None),
+            ..self.clone()
+        }
+    }
+
+    /// What the strongest layer that knows the broker's config `name` says of it.
+    pub(super) fn value(&self, name: &str) -> Option<&str> {
+        [&self.broker, &self.cluster, &self.fixed]
+            .into_iter()
+            .find_map(|layer| layer.get(name))
+            .map(String::as_str)
+    }
+}
