@@ -69,3 +69,27 @@ fn those_who_come_in_by_another_shard_get_their_share() {
         assert!(there.get() * 3 >= here.get(), "{} here, {} there", here.get(), there.get());
     });
 }
+
+#[test]
+fn many_partitions_that_have_begun_a_chunk_of_memory_share_what_there_is() {
+    on_node(&[], |node| async move {
+        const PARTITIONS: i32 = 300;
+        let caller = caller(&node.shards[0]);
+        let topic = NewTopic { num_partitions: PARTITIONS, ..NewTopic::with_defaults("t") };
+        let created = caller.shard.metadata.create_topics(vec![topic], false).await;
+        created.expect("metadata works").remove(0).expect("a valid topic");
+        // For more than half of a chunk of the largest size.
+        let records = batch(&[&[7; 70_000]]);
+        for index in 0..PARTITIONS {
+            let produced = produce(&caller, "t", index, records.clone()).await;
+            assert_eq!(produced.error_code, crate::protocol::ErrorCode::None);
+        }
+        let resident = node.shards.iter().map(|shard| shard.storage.resident_bytes()).max();
+        // A test's shard has 8 MiB for tails, and 1 MiB of each that is dirty is in chunks of up to twice the length.
+        assert!(resident <= Some(9 << 20), "{resident:?} bytes");
+        for index in 0..PARTITIONS {
+            let next = produce(&caller, "t", index, records.clone()).await;
+            assert_eq!(next.base_offset, 1);
+        }
+    });
+}
