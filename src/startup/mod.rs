@@ -14,6 +14,6 @@ mod problem;
 pub mod resources;
 mod uring;
 
-pub use checks::{Passed, check};
-pub use directories::DirectoryLock;
+pub use checks::{Checked, Passed, RunningBroker, check, directories_of, examine};
+pub use directories::{DirectoryLock, existing};
 pub use problem::{Problem, Problems, Warning};
