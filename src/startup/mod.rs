@@ -8,6 +8,7 @@ mod cpus;
 mod directories;
 pub mod endpoints;
 mod kernel;
+pub mod notify;
 mod open_ports;
 mod ports;
 mod problem;

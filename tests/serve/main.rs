@@ -1,10 +1,11 @@
 //! The binary as an operator meets it: start, stop, start again on the same data, with other shards, what it
-//! refuses, and what it says of the machine.
+//! refuses, under a service manager, and what it says of the machine.
 
 mod broker;
 mod check;
 mod client;
 mod golden;
+mod service;
 
 use std::fs;
 
