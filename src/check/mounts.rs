@@ -13,7 +13,7 @@ pub struct Mount {
     pub point: PathBuf,
     /// Its kind, such as `xfs`.
     pub kind: String,
-    /// The options of the mount and of the file system.
+    /// The options of the mount and of the file system, each once.
     pub options: Vec<String>,
 }
 
@@ -32,11 +32,17 @@ fn parse(line: &str) -> Option<Mount> {
     let (device, _root, point, options) = (mount.next()?, mount.next()?, mount.next()?, mount.next()?);
     let mut file_system = file_system.split(' ');
     let (kind, _source, its_options) = (file_system.next()?, file_system.next()?, file_system.next()?);
+    let mut all: Vec<String> = Vec::new();
+    for option in options.split(',').chain(its_options.split(',')) {
+        if !all.iter().any(|seen| seen == option) {
+            all.push(option.to_owned());
+        }
+    }
     Some(Mount {
         device: device.to_owned(),
         point: PathBuf::from(unescape(point)),
         kind: kind.to_owned(),
-        options: options.split(',').chain(its_options.split(',')).map(str::to_owned).collect(),
+        options: all,
     })
 }
 
@@ -64,7 +70,7 @@ nonsense
         let (_kept, tree) = machine(&[("proc/self/mountinfo", TABLE)]);
         let of = |path: &str| mount_of(&tree, Path::new(path)).unwrap();
         assert_eq!(of("/srv/data").device, "254:0");
-        assert_eq!(of("/srv/data").options, ["rw", "relatime", "rw", "discard"]);
+        assert_eq!(of("/srv/data").options, ["rw", "relatime", "discard"]);
         assert_eq!(of("/var/lib/core lane/data").device, "259:3");
         assert_eq!(of("/var/lib/core lanes").device, "254:0");
         assert_eq!(of("/dev/shm/x").kind, "tmpfs");

@@ -121,7 +121,10 @@ fn check_process(config: &Config, machine: &Machine, limits: ProcessLimits) -> V
     let release = uname().release().to_string_lossy().into_owned();
     let ProcessLimits { locked_memory_bytes, open_files } = limits;
     let (shards, cpus) = (config.shards(), machine.allowed_cpus.len());
-    let limit = |limit: u64| if limit == u64::MAX { "unlimited".to_owned() } else { limit.to_string() };
+    let limit = |limit: u64, unit| match limit {
+        u64::MAX => "unlimited".to_owned(),
+        limit => format!("{limit}{unit}"),
+    };
     let mut shard_cpus = Checked::new(
         "cpus",
         format_cpus(&config.shard_cpus),
@@ -135,12 +138,12 @@ fn check_process(config: &Config, machine: &Machine, limits: ProcessLimits) -> V
         Checked::new("io_uring", "works".to_owned(), uring::check().map(|()| None)),
         Checked::new(
             "locked memory",
-            limit(locked_memory_bytes),
+            limit(locked_memory_bytes, " bytes"),
             resources::check_locked_memory(locked_memory_bytes).map(|()| None),
         ),
         Checked::new(
             "open files",
-            limit(open_files),
+            limit(open_files, ""),
             resources::check_open_files(open_files, shards, config.max_connections),
         ),
         Checked::new(
