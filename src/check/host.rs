@@ -1,4 +1,6 @@
-//! Whether this is a virtual machine, what its host takes from it, and its clock.
+//! Whether this is a virtual machine or a container, what its host takes from it, and its clock.
+
+use std::path::Path;
 
 use super::finding::{Finding, Topic};
 use super::machine::Use;
@@ -17,10 +19,15 @@ const CLOCK: Topic = Topic {
     why: "A shard reads the clock many times for each request. From the CPU's counter that takes some 20 ns; other \
           sources take a system call and a slow device, a microsecond and more.",
 };
+const QUOTA: Topic = Topic {
+    subject: "CPU quota",
+    why: "A control group with a quota stops all shards for the rest of a period, usually of 100 ms, once they have used \
+          it up, however short the burst was. A set of CPUs (cpuset) limits without stopping.",
+};
 
 /// Looks at the host.
 pub fn check(tree: &Tree, used: &Use) -> Vec<Finding> {
-    vec![steal(tree, used), clock(tree)]
+    vec![steal(tree, used), clock(tree), quota(tree, used)]
 }
 
 fn steal(tree: &Tree, used: &Use) -> Finding {
@@ -90,6 +97,33 @@ fn clock(tree: &Tree) -> Finding {
     CLOCK.advice(current, change)
 }
 
+fn quota(tree: &Tree, used: &Use) -> Finding {
+    let Some(memberships) = tree.text("proc/self/cgroup") else {
+        return QUOTA.unknown("the control groups are not told");
+    };
+    // cgroups(7): version 2 has one line without controllers, `0::PATH`.
+    let Some(path) = memberships.lines().find_map(|line| line.strip_prefix("0::/")) else {
+        return QUOTA.unknown("there is no control group of version 2");
+    };
+    let limits = Path::new(path).ancestors().filter_map(|group| quota_percent(tree, group));
+    match limits.min() {
+        None => QUOTA.ok("none"),
+        Some(percent) if percent >= used.cpus.len() as u64 * 100 => QUOTA.ok(format!("{percent} % of a CPU")),
+        Some(percent) => QUOTA.advice(
+            format!("{percent} % of a CPU for {} shards", used.cpus.len()),
+            "CPUQuota= in systemd, or the container's CPU limit: take it away, or give the broker whole CPUs by a cpuset",
+        ),
+    }
+}
+
+/// A group's quota in per cent of one CPU: cpu.max is `QUOTA PERIOD`, in us, or `max PERIOD`.
+fn quota_percent(tree: &Tree, group: &Path) -> Option<u64> {
+    let text = tree.text(Path::new("sys/fs/cgroup").join(group).join("cpu.max"))?;
+    let (quota, period) = text.split_once(' ')?;
+    let (quota, period): (u64, u64) = (quota.parse().ok()?, period.parse().ok()?);
+    quota.saturating_mul(100).checked_div(period)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -114,6 +148,23 @@ mod tests {
             (Ok, "yes; since boot the host took 0.0 % of the shards' CPUs".into())
         );
         assert_eq!(virtual_machine("cpu0 1 2 3\n", &[0]).0, Unknown);
+    }
+
+    #[test]
+    fn the_least_quota_of_the_groups_around_counts() {
+        let quota = |outer: &str, inner: &str, cpus: &[usize]| {
+            let (_kept, tree) = machine(&[
+                ("proc/self/cgroup", "1:name=systemd:/x\n0::/a/b\n"),
+                ("sys/fs/cgroup/a/cpu.max", outer),
+                ("sys/fs/cgroup/a/b/cpu.max", inner),
+            ]);
+            of(&check(&tree, &using(cpus)), QUOTA.subject)
+        };
+        assert_eq!(quota("max 100000\n", "max 100000\n", &[0]), (Ok, "none".into()));
+        assert_eq!(quota("200000 100000", "max 100000", &[0, 1]), (Ok, "200 % of a CPU".into()));
+        let (status, text) = quota("150000 100000", "400000 100000", &[0, 1]);
+        assert!(status == Advice && text.starts_with("150 % of a CPU for 2 shards"), "{text}");
+        assert_eq!(quota("1 0", "nonsense", &[0]).0, Ok);
     }
 
     #[test]
