@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::chart::{Chart, Scale, Series};
+use super::axis::Scale;
+use super::chart::{Chart, Series};
 use super::summary::{LATENCIES, remarks};
 use super::{LatencySummary, Overloaded, Report};
 use crate::measure::Point;
@@ -165,7 +166,8 @@ fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
 
 /// A chart with its title and legend.
 pub fn draw(body: &mut String, title: &str, chart: &Chart) {
-    let _ = write!(body, "<h2>{title}</h2><figure>{}<figcaption>", chart.svg());
+    let (svg, Chart { x_title, y_title, .. }) = (chart.svg(), chart);
+    let _ = write!(body, "<h2>{title}</h2><figure aria-label=\"{y_title} by {x_title}\">{svg}<figcaption>");
     for (number, series) in chart.series.iter().enumerate() {
         let _ = write!(body, "<span class=\"key s{number}\">{}</span>", series.name);
     }
@@ -220,6 +222,8 @@ mod tests {
         report.partial = Some("a & b".to_owned());
         let page = page(&report);
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;") && page.contains("a &amp; b"));
+        // The name of SVG's elements is an address that nobody visits.
+        let page = page.replace("http://www.w3.org/2000/svg", "");
         for outside in ["http://", "https://", "src=", "href=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }
