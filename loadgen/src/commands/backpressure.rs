@@ -130,8 +130,15 @@ fn judge(
         normal_p99_bound_ms: bound_ms,
         recovered_after_s: recovered_after_s(points, end_s, bound_ms),
         in_flight_bytes_max: points.iter().map(|it| it.counts.in_flight_bytes).max().unwrap_or(0),
+        answer_gap_ms_max: answer_gap_ms_max(points, before_s),
         broker_memory_bytes: memory_bytes,
     }
+}
+
+/// How long a connection went without an answer, at most, from `start_s` on.
+fn answer_gap_ms_max(points: &[Point], start_s: f64) -> f64 {
+    let points = points.iter().filter(|it| it.start_s + it.length_s > start_s);
+    points.map(|it| it.counts.answer_gap_ns_max).max().unwrap_or(0) as f64 / 1e6
 }
 
 /// The p99 up to which an interval is normal, from those before the overload.
@@ -168,6 +175,7 @@ fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
     say!("  in flight            {:>14} at most", format_bytes(overloaded.in_flight_bytes_max as f64));
     say!("  blocked by TCP       {:>14.1} s, over all connections", total.blocked_ns as f64 / 1e9);
     say!("  throttle time        {:>14.1} s", total.throttle_ms as f64 / 1e3);
+    say!("  without an answer    {:>14.1} ms at most, any one connection", overloaded.answer_gap_ms_max);
     if let Some((_, bytes)) = overloaded.broker_memory_bytes.iter().max_by_key(|(_, bytes)| *bytes) {
         say!("  broker's memory      {:>14} at most", format_bytes(*bytes as f64));
     }
@@ -177,6 +185,9 @@ fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
             "  recovered            {after:>14.2} s after the end (p99 at most {bound:.1} ms for a second)"
         ),
         None => say!("  not recovered when the run ended (p99 above {bound:.1} ms)"),
+    }
+    if total.dropped_requests > 0 && total.blocked_ns == 0 && total.throttle_ms == 0 {
+        say!("  producers waited for --in-flight alone; raise it to see how the broker holds them back");
     }
 }
 

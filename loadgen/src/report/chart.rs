@@ -6,7 +6,7 @@ use super::axis::{Axis, Scale};
 
 /// In pixels of the drawing, twice those of the page: points have whole numbers.
 const SIZE: (u32, u32) = (1520, 640);
-const FONT: (&str, u32) = ("sans-serif", 22);
+const FONT: (&str, u32) = ("sans-serif", 24);
 const LABEL_AREAS: (u32, u32) = (72, 124);
 const MARGINS: (u32, u32) = (16, 56);
 const LINE_WIDTH: u32 = 4;

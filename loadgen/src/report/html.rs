@@ -38,11 +38,12 @@ pub fn escape(text: &str) -> String {
 }
 
 fn header(body: &mut String, report: &Report) {
+    let schedule = report.settings.get("schedule").filter(|_| report.mode == "open loop");
     let _ = write!(
         body,
-        "<h1>Load report</h1><p class=\"sub\">{}, {} &middot; {} &middot; {:.1} s measured &middot; {} {}</p>",
+        "<h1>Load report</h1><p class=\"sub\">{}{} &middot; {} &middot; {:.1} s measured &middot; {} {}</p>",
         escape(&report.mode),
-        escape(report.settings.get("schedule").map_or("", String::as_str)),
+        escape(&schedule.map(|schedule| format!(", {schedule}")).unwrap_or_default()),
         escape(&report.started_at),
         report.rates.window_s,
         escape(&report.tool.name),
@@ -155,6 +156,9 @@ fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
     ];
     let chart = Chart { x_title, y_title: "seconds a second, all connections", x_scale, y_scale, series };
     draw(body, "How the broker held producers back", &chart);
+    let series = vec![over_time("any one connection", |point| point.counts.answer_gap_ns_max as f64 / 1e6)];
+    let chart = Chart { x_title, y_title: "ms, at most", x_scale, y_scale, series };
+    draw(body, "Without an answer while requests were outstanding", &chart);
     if !overload.broker_memory_bytes.is_empty() {
         let points =
             overload.broker_memory_bytes.iter().map(|(at, bytes)| (*at, *bytes as f64 / 1e6)).collect();

@@ -56,6 +56,7 @@ fn a_stall_of_a_second_shows_in_full() {
     assert_eq!(report["latency_ms"]["response"]["count"], 3000);
     assert_eq!(report["total"]["acked_records"], 3000);
     assert_eq!(report["total"]["unsent_requests"], 0);
+    assert!(report["total"]["answer_gap_ns_max"].as_u64().unwrap() >= 990_000_000);
 }
 
 #[test]
