@@ -138,12 +138,12 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Produce requests until they are executed. Reached: sockets are not read behind a further one, and TCP slows producers.
+/// Produce requests until they are executed. Reached: sockets are not read behind a further one, so TCP slows clients.
 pub const REQUEST_MEMORY_PERCENT: u64 = 16;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
-/// All other requests, with what executing them takes: consumers do not wait for the disk with the producers. Reached: as
-/// with produce requests.
+/// All other requests, with what executing them takes: consumers do not wait for the disk with the producers.
+/// Reached: as with produce requests.
 pub const QUERY_MEMORY_PERCENT: u64 = 4;
 /// The same, at most.
 pub const QUERY_MEMORY_BYTES_MAX: u64 = 128 * MIB;
