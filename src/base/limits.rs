@@ -278,12 +278,9 @@ pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
 
-/// What is read of /proc/PID/limits at most: it has some twenty lines of 80 bytes.
-pub const PROCESS_LIMITS_BYTES_MAX: u64 = 16 * KIB;
-/// What `corelane check` reads of one file of /proc or /sys at most; the rest is not looked at. The longest are the
-/// table of mounts and the list of CPUs.
+/// What is read of one file of /proc or /sys at most when the machine is looked at; the rest is not looked at.
 pub const CHECK_FILE_BYTES_MAX: u64 = MIB;
-/// Names that `corelane check` reads of one directory of /proc or /sys at most; further ones are not looked at.
+/// Names that are read of one of its directories at most; further ones are not looked at.
 pub const CHECK_ENTRIES_MAX: usize = 65_536;
 
 // Topics.
