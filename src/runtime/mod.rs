@@ -6,6 +6,8 @@ mod api;
 mod conformance;
 mod direct;
 pub mod glommio;
+mod metered;
 pub mod sim;
 
 pub use api::{DiskSpace, File, OpenMode, Runtime};
+pub use metered::{DiskMeters, DiskOperation, metered};
