@@ -8,6 +8,7 @@ mod direct;
 pub mod glommio;
 mod metered;
 pub mod sim;
+pub mod tokio;
 
 pub use api::{DiskSpace, File, OpenMode, Runtime};
 pub use metered::{DiskMeters, DiskOperation, metered};

@@ -10,7 +10,7 @@ use super::directories::{self, DirectoryLock};
 use super::problem::{Problem, Problems, Warning};
 use super::{cpus, kernel, ports, resources, uring};
 use crate::base::limits::{PORT_RELEASE_PAUSE_MS, PORT_RELEASE_TRIES};
-use crate::config::{Config, Listener, Machine};
+use crate::config::{Config, Machine};
 use crate::runtime::glommio::pause;
 
 /// What a machine that may start a broker has to say.
@@ -21,6 +21,9 @@ pub struct Passed {
     /// To be held as long as the broker runs.
     pub locks: Vec<DirectoryLock>,
 }
+
+/// What a check of ports found.
+type Checked = Result<Option<Warning>, Vec<Problem>>;
 
 #[derive(Default)]
 struct Findings {
@@ -36,6 +39,13 @@ impl Findings {
             Err(problem) => self.problems.push(problem),
         }
     }
+
+    fn note_ports(&mut self, checked: Checked) {
+        match checked {
+            Ok(warning) => self.warnings.extend(warning),
+            Err(problems) => self.problems.extend(problems),
+        }
+    }
 }
 
 /// Checks the machine for this configuration, raises the process's soft limits, makes and locks the
@@ -45,10 +55,10 @@ pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
     check_process(config, machine, &mut found);
     let locks = check_directories(config, &mut found);
     for listener in &config.listeners {
-        match check_ports(listener, config.advertised_shards()) {
-            Ok(warning) => found.warnings.extend(warning),
-            Err(problems) => found.problems.extend(problems),
-        }
+        found.note_ports(patiently(|| ports::check(listener, config.advertised_shards())));
+    }
+    if let Some(admin) = &config.admin {
+        found.note_ports(patiently(|| ports::check_admin(admin)));
     }
     if found.problems.is_empty() {
         Ok(Passed { warnings: found.warnings, locks })
@@ -59,17 +69,17 @@ pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
 
 /// The kernel lets go of the ports of a process that used io_uring some time after the process is gone: a broker that
 /// is started again at once after `kill -9` waits for its predecessor's.
-fn check_ports(listener: &Listener, shards: u16) -> Result<Option<Warning>, Vec<Problem>> {
+fn patiently(check: impl Fn() -> Checked) -> Checked {
     let is_in_use = |problem: &Problem| matches!(problem, Problem::PortInUse { .. });
     for _ in 0..PORT_RELEASE_TRIES {
-        match ports::check(listener, shards) {
+        match check() {
             Err(problems) if problems.iter().all(is_in_use) => {
                 pause(Duration::from_millis(PORT_RELEASE_PAUSE_MS))
             }
             checked => return checked,
         }
     }
-    ports::check(listener, shards)
+    check()
 }
 
 fn check_process(config: &Config, machine: &Machine, found: &mut Findings) {
@@ -128,21 +138,38 @@ mod tests {
         let (data, journal) = (root.path().join("data"), root.path().join("journal"));
         let directories = [("data.dir", data.to_str().unwrap()), ("journal.dir", journal.to_str().unwrap())];
         let machine = Machine::detect().unwrap();
-        let small = [("shards", "1"), ("memory", "320MiB"), ("listen", "127.0.0.1:0")];
+        let small = [
+            ("shards", "1"),
+            ("memory", "320MiB"),
+            ("listen", "127.0.0.1:0"),
+            ("admin.listen", "127.0.0.1:0"),
+        ];
         let passed = check(&config(&[&directories[..], &small[..]].concat(), &machine), &machine).unwrap();
         assert_eq!(passed.locks.len(), 2);
 
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = taken.local_addr().unwrap().to_string();
-        let unfit =
-            [("cpus", "8000"), ("memory", "16TiB"), ("listen", listen.as_str()), ("shard.ports", "0")];
+        let taken_too = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = taken_too.local_addr().unwrap().to_string();
+        let unfit = [
+            ("cpus", "8000"),
+            ("memory", "16TiB"),
+            ("listen", listen.as_str()),
+            ("shard.ports", "0"),
+            ("admin.listen", admin.as_str()),
+        ];
         let problems =
             check(&config(&[&directories[..], &unfit[..]].concat(), &machine), &machine).unwrap_err();
         let text = problems.to_string();
-        assert_eq!(problems.0.len(), 5, "{text}");
-        for part in
-            ["`memory` is", "`cpus` names 8000", "set `data.dir` to another", "`journal.dir`", &listen]
-        {
+        assert_eq!(problems.0.len(), 6, "{text}");
+        for part in [
+            "`memory` is",
+            "`cpus` names 8000",
+            "set `data.dir` to another",
+            "`journal.dir`",
+            &listen,
+            &admin,
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

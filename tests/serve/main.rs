@@ -1,6 +1,7 @@
 //! The binary as an operator meets it: start, stop, start again on the same data, with other shards, and what it
 //! refuses.
 
+mod admin;
 mod broker;
 mod client;
 mod golden;
