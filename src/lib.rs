@@ -3,6 +3,7 @@
 pub mod admin;
 pub mod api;
 pub mod base;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -246,9 +246,9 @@ pub(super) static FAMILIES: [Family; 39] = [
         "corelane_paused_connections",
         GAUGE,
         "Connections that are not read, or whose request waits, until there is room: `in_flight` (too many requests \
-         or bytes of the connection itself, or one before it must be answered first), `requests`, `undurable`, \
-         `responses` (budgets of these names), `room` (journal, memory for tails or segment file), `mailbox` \
-         (another shard's).",
+         or bytes of the connection itself, or one before it must be answered first), `requests` (the budgets \
+         `requests` and `queries`), `undurable` (the budget), `responses` (the budgets `fetches` and `replies`), \
+         `room` (journal, memory for tails or segment file), `mailbox` (another shard's is full).",
         Source::Shard(|shard| each(&shard.pauses, |it| it.reason, |it| Value::Whole(it.paused))),
     )
     .by("reason"),
@@ -269,9 +269,9 @@ pub(super) static FAMILIES: [Family; 39] = [
     family(
         "corelane_budget_used",
         BYTES_GAUGE,
-        "What is used of each budget: `requests`, `undurable` (accepted and not yet durable), `responses` (being \
-         sent), `dirty` (tails not yet in their segments), `tails` (all of them, with what is kept for consumers), \
-         `runs` (read from disk), `connections` (their own memory), `journal` (on disk: files that are not free).",
+        "What is used of each budget: `requests` (to produce, read and not executed), `queries` (other requests), \
+         `undurable` (accepted and not yet durable), `fetches` and `replies` (responses being sent), `dirty` (tails not yet in their segments), `tails` (all of them, with what is kept for consumers), \
+         `runs` (read from disk), `runs_being_read`, `connections` (their own memory), `journal` (on disk: files that are not free).",
         Source::Shard(|shard| each(&shard.bytes, |it| it.name, |it| Value::Whole(it.used))),
     )
     .by("budget"),

@@ -15,6 +15,7 @@ use crate::control::{Control, ControlConfig, ControlThread, Environment};
 use crate::runtime::glommio::{random_u64, wall_clock_ms};
 use crate::shard::configured_defaults;
 use crate::startup::endpoints::{self, Endpoints};
+use crate::startup::notify;
 
 /// Runs a broker until SIGTERM or SIGINT, and stops it in order. The caller holds the directories' locks.
 pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
@@ -48,11 +49,13 @@ struct Running {
 
 impl Start<'_> {
     fn run(&self, spare_cpu: Option<usize>) -> Result<(), ServeError> {
+        notify::doing("starting: reading checkpoints and journals");
         let control = Control::start(self.control_config(spare_cpu))?;
         match self.start(control) {
             Ok(running) => running.run(&self.events, self.admin),
             Err(Interruption::Signal(signal)) => {
                 tracing::info!(signal = signal.name(), "stopped before it served");
+                notify::stopping("stopped before it served");
                 Ok(())
             }
             Err(Interruption::Failed(error)) => Err(error),
@@ -156,6 +159,8 @@ impl Start<'_> {
             let (name, bound, bootstrap) = (&listener.name, &listener.bound, &listener.bootstrap);
             tracing::info!(name, bound, bootstrap, "listening");
         }
+        let addresses = endpoints.addresses().join(" and ");
+        notify::serving(&format!("serving on {addresses}, shards: {}", self.config.shards()));
         Ok(())
     }
 
@@ -180,6 +185,7 @@ impl Running {
                 if let Some(admin) = admin {
                     admin.note_stopping();
                 }
+                notify::stopping("stopping: answering what is in flight, writing records back");
                 self.stop(events)?;
                 tracing::info!("stopped");
                 Ok(())

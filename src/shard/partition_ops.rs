@@ -118,7 +118,8 @@ impl Shard {
         match self.place(id) {
             Err(error) => PendingAppend::refused(error),
             Ok(Place::Here(replica)) => {
-                let appended = self.append_here(&replica, header, &batch);
+                let mut front = None;
+                let appended = self.append_here(&mut front, &replica, header, &batch);
                 PendingAppend::from(self.paused_for(PauseReason::Room, appended).await)
             }
             Ok(Place::There(mailbox)) => {

@@ -12,13 +12,13 @@ use crate::runtime::Runtime;
 pub enum PauseReason {
     /// It has as many requests or bytes in flight as it may, or a request before it must be answered first.
     InFlight,
-    /// The memory of requests is used up.
+    /// The memory of produce requests, or of others, is used up.
     Requests,
     /// The memory of records that are not durable yet is used up.
     Undurable,
     /// Journal, memory for tails or a segment file have no room for a batch.
     Room,
-    /// The memory of responses is used up.
+    /// The memory of fetch responses, or of others, is used up.
     Responses,
     /// Another shard's mailbox is full.
     Mailbox,

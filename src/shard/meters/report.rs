@@ -217,11 +217,14 @@ impl Shard {
         let used_files = journal.file_count() - journal.free_files();
         vec![
             in_line("requests", &self.budgets.requests),
+            in_line("queries", &self.budgets.queries),
             in_line("undurable", &self.budgets.undurable),
-            in_line("responses", &self.budgets.fetches),
+            in_line("fetches", &self.budgets.fetches),
+            in_line("replies", &self.budgets.replies),
             bound("dirty", storage.dirty_bytes(), config.dirty_bytes_max),
             bound("tails", storage.resident_bytes() as u64, config.tail_bytes_max as u64),
             bound("runs", storage.cold_bytes() as u64, config.cold_bytes_max as u64),
+            in_line("runs_being_read", storage.cold.reading_budget()),
             bound(
                 "connections",
                 connections * CONNECTION_BYTES,
