@@ -8,8 +8,8 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::problem::{Problem, Warning};
 use crate::base::limits::{
-    LOCKED_MEMORY_BYTES_MIN, OPEN_SEGMENTS_MAX, OPEN_SEGMENTS_MIN, PROCESS_LIMITS_BYTES_MAX,
-    PROCESS_OPEN_FILES, SHARD_OPEN_FILES,
+    CHECK_FILE_BYTES_MAX, LOCKED_MEMORY_BYTES_MIN, OPEN_SEGMENTS_MAX, OPEN_SEGMENTS_MIN, PROCESS_OPEN_FILES,
+    SHARD_OPEN_FILES,
 };
 
 /// The limits of a process that a broker needs room in; `u64::MAX` is none.
@@ -31,7 +31,7 @@ impl ProcessLimits {
     pub fn of(root: &Path, pid: &str) -> Option<Self> {
         let file = File::open(root.join("proc").join(pid).join("limits")).ok()?;
         let mut text = String::new();
-        file.take(PROCESS_LIMITS_BYTES_MAX).read_to_string(&mut text).ok()?;
+        file.take(CHECK_FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
         let soft = |name| {
             let value = text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?;
             if value == "unlimited" { Some(u64::MAX) } else { value.parse().ok() }
