@@ -4,6 +4,9 @@
 //! threads that send and read, `measure` counts, `report` tells. `verify` sends
 //! and reads back for the sake of what is there, not of time. `commands` puts them together.
 
+#[macro_use]
+mod say;
+
 mod cli;
 mod client;
 mod commands;

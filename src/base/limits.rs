@@ -138,13 +138,12 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Produce requests from when they are read until they are executed. Reached: the shard stops reading those sockets on
-/// which a further one arrives, and TCP slows the producers.
+/// Produce requests until they are executed. Reached: sockets are not read behind a further one, so TCP slows clients.
 pub const REQUEST_MEMORY_PERCENT: u64 = 16;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
-/// All other requests, with what executing them takes. They have memory of their own so that consumers do not wait for
-/// the disk with the producers. Reached: as with produce requests.
+/// All other requests, with what executing them takes: consumers do not wait for the disk with the producers.
+/// Reached: as with produce requests.
 pub const QUERY_MEMORY_PERCENT: u64 = 4;
 /// The same, at most.
 pub const QUERY_MEMORY_BYTES_MAX: u64 = 128 * MIB;
@@ -163,9 +162,8 @@ pub const DIRTY_JOURNAL_PERCENT: u64 = 40;
 pub const FETCH_MEMORY_PERCENT: u64 = 13;
 /// The same, at most.
 pub const FETCH_MEMORY_BYTES_MAX: u64 = 512 * MIB;
-/// All other responses that are being sent, and the heads of those to fetches. They have memory of their own so that
-/// producers get their metadata, and their acknowledgements, while consumers hold all of theirs. Reached: requests other
-/// than produce wait before they are executed.
+/// All other responses that are being sent, and heads of fetch responses: producers get their metadata while consumers
+/// hold all memory for records. Reached: requests other than produce wait before they are executed.
 pub const REPLY_MEMORY_PERCENT: u64 = 2;
 /// The same, at most.
 pub const REPLY_MEMORY_BYTES_MAX: u64 = 64 * MIB;
@@ -428,11 +426,9 @@ pub const REQUEST_COST_PER_BYTE: u64 = 20;
 /// In this time a client that is sent a response must take [`RESPONSE_STALL_BYTES`] of it, or the rest, if others wait
 /// for the memory that responses pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 5_000;
-/// See [`RESPONSE_STALL_MS`]. Taken is what the client's kernel has: it takes nothing, then a lot, where a program reads
-/// slowly from a large buffer.
+/// See [`RESPONSE_STALL_MS`]. Taken is what the client's kernel has.
 pub const RESPONSE_STALL_BYTES: usize = 64 << 10;
-/// A client that does not take a response at once gets its records in responses that it takes in about this time: a slow
-/// one must not hold memory for long that others could have.
+/// A slow client gets its records in responses that it takes in about this time, so that it holds little memory.
 pub const RESPONSE_PACE_MS: u64 = 1_000;
 /// Records in a response to the slowest client, at most, but for a first batch that is longer.
 pub const RESPONSE_PACE_BYTES_MIN: usize = 64 << 10;

@@ -84,7 +84,9 @@ impl Storage {
                     self.work.notify_one();
                     match front {
                         None => *front = Some(self.room_line.front().await),
-                        Some(_) => drop(select(std::pin::pin!(room), std::pin::pin!(progressed)).await),
+                        Some(_) => {
+                            select(std::pin::pin!(room), std::pin::pin!(progressed)).await;
+                        }
                     }
                 }
             }

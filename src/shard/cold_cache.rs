@@ -1,6 +1,6 @@
 //! Runs of batches that were read from segments, kept for those who read the same place, up to a bound; the one that
-//! was not used for longest goes first. Says also who is reading a run just now, so that nobody reads it twice, and bounds
-//! the memory of all reads that are under way.
+//! was not used for longest goes first. Says also who is reading a run just now, so that nobody reads it twice, and
+//! bounds the memory of all reads that are under way.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};

@@ -19,6 +19,7 @@ KEPT_DIRECTORIES = []
 
 def pytest_addoption(parser):
     parser.addoption("--broker", default=os.path.join(ROOT, "target/release/corelane"), help="broker binary")
+    parser.addoption("--loadgen", default=os.path.join(ROOT, "target/release/loadgen"), help="loadgen binary")
     parser.addoption("--tools", default=os.path.join(ROOT, "target/test-tools"), help="what tests/tools/fetch made")
     parser.addoption("--soak", action="store_true", help="longer runs")
     parser.addoption("--crash-rounds", type=int, help=f"kill -9 rounds ({CRASH_ROUNDS}, or {SOAK_CRASH_ROUNDS})")
@@ -26,7 +27,7 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     tools = [os.path.join(config.getoption("--tools"), part) for part in ("driver", "franz-go", "node")]
-    for path in (config.getoption("--broker"), *tools):
+    for path in (config.getoption("--broker"), config.getoption("--loadgen"), *tools):
         if not os.path.exists(path):
             raise pytest.UsageError(f"{path} is missing: tests/run builds it")
 
@@ -53,6 +54,11 @@ def pytest_terminal_summary(terminalreporter):
 @pytest.fixture(scope="session")
 def binary(pytestconfig):
     return os.path.abspath(pytestconfig.getoption("--broker"))
+
+
+@pytest.fixture(scope="session")
+def loadgen_binary(pytestconfig):
+    return os.path.abspath(pytestconfig.getoption("--loadgen"))
 
 
 @pytest.fixture(scope="session")

@@ -61,14 +61,14 @@ pub struct RunArguments {
     #[command(flatten)]
     pub load: LoadArguments,
     /// Open loop: records (50000, 50k, 1.5M) or bytes (100MB/s) a second of all producers together
-    #[arg(long, value_name = "RATE", conflicts_with = "closed")]
+    #[arg(long, value_name = "RATE", conflicts_with = "closed", allow_negative_numbers = true)]
     pub rate: Option<Rate>,
     /// Closed loop: each producer keeps --in-flight requests outstanding; latency then leaves out the time that
     /// requests would have waited
     #[arg(long)]
     pub closed: bool,
     /// How requests lie in time
-    #[arg(long, value_enum, default_value_t = ScheduleKind::Constant)]
+    #[arg(long, value_enum, default_value_t = ScheduleKind::Constant, conflicts_with = "closed")]
     pub schedule: ScheduleKind,
     /// Requests that each producer sends at once with --schedule burst
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -97,7 +97,7 @@ pub struct SweepArguments {
     #[arg(long, value_name = "TIME", default_value = "10ms")]
     pub p99: Period,
     /// Rate to begin with
-    #[arg(long, value_name = "RATE", default_value = "1k")]
+    #[arg(long, value_name = "RATE", default_value = "1k", allow_negative_numbers = true)]
     pub from: Rate,
     /// Stop when the knee is known to this part of itself
     #[arg(long, value_name = "PART", default_value_t = 0.05, value_parser = resolution)]
@@ -130,7 +130,7 @@ pub struct BackpressureArguments {
     #[command(flatten)]
     pub load: LoadArguments,
     /// What the broker can take [default: measured first, for 10 s with all connections busy]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub capacity: Option<Rate>,
     /// The peak, in multiples of the capacity
     #[arg(long, value_name = "N", default_value_t = 3.0, value_parser = multiple)]
@@ -243,7 +243,7 @@ pub struct VerifyArguments {
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub producers: u32,
     /// Records or bytes a second [default: as fast as they are answered]
-    #[arg(long, value_name = "RATE")]
+    #[arg(long, value_name = "RATE", allow_negative_numbers = true)]
     pub rate: Option<Rate>,
     /// Length of values: 1KiB, or a range 100..2000
     #[arg(long, value_name = "SIZE", default_value = "100..1000", value_parser = made_size)]

@@ -1,6 +1,7 @@
 //! From the command line to an exit code.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, FromArgMatches};
@@ -11,7 +12,7 @@ use super::arguments::{
 };
 use super::{expand, presets, resolve};
 use crate::commands::{self, CommandError, DiskPlan, Invocation, ROUND_TRIP_BYTES_MAX};
-use crate::report::repeat_command;
+use crate::report::{ReportError, make_directory, repeat_command};
 use crate::settings::CpuList;
 
 const FAILED: u8 = 1;
@@ -29,10 +30,13 @@ pub fn run() -> ExitCode {
     let matches = Arguments::command().get_matches_from(expanded);
     let parsed = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let settings = matches.subcommand().map(|(_, own)| settings(own)).unwrap_or_default();
+    if let Some(error) = unusable_report(&matches) {
+        return wrongly_called(&error);
+    }
     let invocation = Invocation { command: repeat_command(arguments.into_iter()), settings };
     match parsed.command {
         Command::Presets => {
-            presets::PRESETS.iter().for_each(|(name, flags)| println!("{name}\n    {flags}"));
+            presets::PRESETS.iter().for_each(|(name, flags)| say!("{name}\n    {flags}"));
             ExitCode::SUCCESS
         }
         Command::Sweep(arguments) => sweep_command(&arguments, &invocation),
@@ -116,6 +120,13 @@ fn verify_command(arguments: &VerifyArguments, invocation: &Invocation) -> ExitC
         }
         Err(error) => wrongly_called(&error),
     }
+}
+
+/// Why the directory for the report cannot be used, which is better known before the measurement than after it.
+fn unusable_report(matches: &clap::ArgMatches) -> Option<ReportError> {
+    let (_, own) = matches.subcommand()?;
+    let directory = own.try_get_one::<PathBuf>("report").ok()??;
+    make_directory(directory).err()
 }
 
 fn finished(result: Result<(), CommandError>) -> ExitCode {

@@ -32,7 +32,9 @@ pub enum ClientError {
         source: io::Error,
     },
     /// The connection broke.
-    #[error("the connection to {address} broke: {source}")]
+    #[error(
+        "the connection to {address} broke: {source}; see the broker's log, and whether it is still running"
+    )]
     Broken {
         /// The broker's address.
         address: String,

@@ -9,7 +9,7 @@ use super::measure::{Measured, measure};
 use super::run::{report, stop_on_signals};
 use super::{CommandError, Invocation};
 use crate::measure::Point;
-use crate::report::{Overloaded, Rates, print_summary, utc_now, write_report};
+use crate::report::{Overloaded, Rates, summary, utc_now, write_report};
 use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, format_count};
 
 /// How long capacity is measured, after [`CAPACITY_WARMUP`].
@@ -41,7 +41,7 @@ pub fn backpressure(
         None => capacity(&workload, Arc::clone(&stop))?,
     };
     let batch = f64::from(workload.batch);
-    println!("capacity: {} records/s", format_count(capacity * batch));
+    say!("capacity: {} records/s", format_count(capacity * batch));
     let workload = scale(&workload, capacity);
     let Offered::Overload(overload) = workload.offered else {
         unreachable!("backpressure is resolved to an overload")
@@ -54,13 +54,15 @@ pub fn backpressure(
     })?;
     let mut report = report(&measured, "overload (open loop)", started_at, directory, invocation);
     report.overload = Some(judge(&measured, &overload, capacity * batch, memory));
-    print_summary(&report, &mut std::io::stdout().lock())?;
+    if let Some(directory) = directory {
+        write_report(directory, &report, &measured.totals.all.latencies)?;
+    }
+    say!("{}", summary(&report));
     if let Some(overloaded) = &report.overload {
         print(overloaded, &report.total);
     }
     if let Some(directory) = directory {
-        write_report(directory, &report, &measured.totals.all.latencies)?;
-        println!("\n  report: {}", directory.join("report.html").display());
+        say!("\n  report: {}", directory.join("report.html").display());
     }
     match report.partial {
         Some(reason) => Err(CommandError::Partial(reason)),
@@ -128,8 +130,15 @@ fn judge(
         normal_p99_bound_ms: bound_ms,
         recovered_after_s: recovered_after_s(points, end_s, bound_ms),
         in_flight_bytes_max: points.iter().map(|it| it.counts.in_flight_bytes).max().unwrap_or(0),
+        answer_gap_ms_max: answer_gap_ms_max(points, before_s),
         broker_memory_bytes: memory_bytes,
     }
+}
+
+/// How long a connection went without an answer, at most, from `start_s` on.
+fn answer_gap_ms_max(points: &[Point], start_s: f64) -> f64 {
+    let points = points.iter().filter(|it| it.start_s + it.length_s > start_s);
+    points.map(|it| it.counts.answer_gap_ns_max).max().unwrap_or(0) as f64 / 1e6
 }
 
 /// The p99 up to which an interval is normal, from those before the overload.
@@ -152,33 +161,33 @@ fn recovered_after_s(points: &[Point], end_s: f64, bound_ms: f64) -> Option<f64>
 fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
     let Overloaded { capacity_records_per_s: capacity, peak_records_per_s: peak, .. } = overloaded;
     let achieved = overloaded.achieved_in_hold_records_per_s;
-    println!();
-    println!(
-        "  peak offered         {:>14} records/s, {:.1} x capacity",
-        format_count(*peak),
-        peak / capacity
-    );
-    println!(
+    say!("");
+    say!("  peak offered         {:>14} records/s, {:.1} x capacity", format_count(*peak), peak / capacity);
+    say!(
         "  achieved at the peak {:>14} records/s, {:.0} % of capacity",
         format_count(achieved),
         achieved / capacity * 100.0
     );
-    println!(
+    say!(
         "  dropped at its end   {:>14} requests that were due and not sent",
         format_count(total.dropped_requests as f64)
     );
-    println!("  in flight            {:>14} at most", format_bytes(overloaded.in_flight_bytes_max as f64));
-    println!("  blocked by TCP       {:>14.1} s, over all connections", total.blocked_ns as f64 / 1e9);
-    println!("  throttle time        {:>14.1} s", total.throttle_ms as f64 / 1e3);
+    say!("  in flight            {:>14} at most", format_bytes(overloaded.in_flight_bytes_max as f64));
+    say!("  blocked by TCP       {:>14.1} s, over all connections", total.blocked_ns as f64 / 1e9);
+    say!("  throttle time        {:>14.1} s", total.throttle_ms as f64 / 1e3);
+    say!("  without an answer    {:>14.1} ms at most, any one connection", overloaded.answer_gap_ms_max);
     if let Some((_, bytes)) = overloaded.broker_memory_bytes.iter().max_by_key(|(_, bytes)| *bytes) {
-        println!("  broker's memory      {:>14} at most", format_bytes(*bytes as f64));
+        say!("  broker's memory      {:>14} at most", format_bytes(*bytes as f64));
     }
     let bound = overloaded.normal_p99_bound_ms;
     match overloaded.recovered_after_s {
-        Some(after) => println!(
+        Some(after) => say!(
             "  recovered            {after:>14.2} s after the end (p99 at most {bound:.1} ms for a second)"
         ),
-        None => println!("  not recovered when the run ended (p99 above {bound:.1} ms)"),
+        None => say!("  not recovered when the run ended (p99 above {bound:.1} ms)"),
+    }
+    if total.dropped_requests > 0 && total.blocked_ns == 0 && total.throttle_ms == 0 {
+        say!("  producers waited for --in-flight alone; raise it to see how the broker holds them back");
     }
 }
 

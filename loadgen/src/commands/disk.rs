@@ -51,16 +51,23 @@ pub fn disk(plan: &DiskPlan, report: Option<&Path>) -> Result<(), CommandError> 
     let failed = |source| CommandError::Disk { path: path.clone(), source };
     let file = TestFile(path.clone());
     let descriptor = Arc::new(fill(&file.0, plan.file_bytes).map_err(failed)?);
-    println!("direct O_DSYNC writes on written extents in {}", plan.directory.display());
-    println!(
+    say!("direct O_DSYNC writes on written extents in {}", plan.directory.display());
+    say!(
         "{:>10} {:>6} {:>12} {:>12} {:>10} {:>10} {:>10} {:>10}",
-        "bytes", "depth", "writes/s", "throughput", "p50 ms", "p99 ms", "p99.9 ms", "max ms"
+        "bytes",
+        "depth",
+        "writes/s",
+        "throughput",
+        "p50 ms",
+        "p99 ms",
+        "p99.9 ms",
+        "max ms"
     );
     let mut cells = Vec::new();
     for (size, depth) in plan.sizes.iter().flat_map(|size| plan.depths.iter().map(|depth| (*size, *depth))) {
         let cell = cell(&descriptor, plan, size, depth).map_err(failed)?;
         let latency = &cell.latency_ms;
-        println!(
+        say!(
             "{size:>10} {depth:>6} {:>12} {:>12} {:>10.3} {:>10.3} {:>10.3} {:>10.3}",
             format_count(cell.writes_per_s),
             format!("{}/s", format_bytes(cell.bytes_per_s)),
@@ -162,7 +169,8 @@ fn write_until(
     let (buffer, mut latencies, mut at) = (Aligned::new(size as usize), histogram(), 0);
     loop {
         let before = Instant::now();
-        if before >= end {
+        // The first write may take longer than there is time.
+        if before >= end && !latencies.is_empty() {
             return Ok(latencies);
         }
         let written = rustix::io::pwrite(file.as_fd(), buffer.bytes(), start + at)?;

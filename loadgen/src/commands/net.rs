@@ -24,12 +24,12 @@ pub fn net(
 ) -> Result<(), CommandError> {
     let round_trip_ms = round_trips(bytes as usize, duration, cpus).map_err(CommandError::Net)?;
     let bytes_per_s = bandwidth(duration, cpus).map_err(CommandError::Net)?;
-    println!("loopback between CPU {} and CPU {}, one connection", cpus.0, cpus.1);
+    say!("loopback between CPU {} and CPU {}, one connection", cpus.0, cpus.1);
     let LatencySummary { count, p50, p99, p999, max, .. } = round_trip_ms;
-    println!(
+    say!(
         "  round trip of {bytes} bytes, ms: p50 {p50:.3}  p99 {p99:.3}  p99.9 {p999:.3}  max {max:.3}  ({count} of them)"
     );
-    println!("  bandwidth: {}/s", format_bytes(bytes_per_s));
+    say!("  bandwidth: {}/s", format_bytes(bytes_per_s));
     if let Some(directory) = report {
         let limits = NetLimits { measured_at: utc_now(), cpus, bytes, round_trip_ms, bytes_per_s };
         write_json(directory, "net.json", &limits)?;

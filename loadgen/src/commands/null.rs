@@ -39,7 +39,7 @@ pub fn null(workload: Workload) -> Result<(), CommandError> {
         all.push(thread.join().map_err(|_| CommandError::Panicked)?);
     }
     let Workload { batch, size, .. } = &*supplies.workload;
-    println!("complete Produce frames, made and thrown away: {batch} records of {size} bytes in each");
+    say!("complete Produce frames, made and thrown away: {batch} records of {size} bytes in each");
     let per_s = |value: fn(&Made) -> u64, made: &Made| value(made) as f64 / made.seconds;
     for (cpu, made) in supplies.workload.cpus.iter().zip(&all) {
         print_line(&format!("CPU {cpu}"), per_s(|it| it.records, made), per_s(|it| it.bytes, made));
@@ -50,7 +50,7 @@ pub fn null(workload: Workload) -> Result<(), CommandError> {
 }
 
 fn print_line(name: &str, records_per_s: f64, bytes_per_s: f64) {
-    println!("  {name:<8} {:>14} records/s {:>12}/s", format_count(records_per_s), format_bytes(bytes_per_s));
+    say!("  {name:<8} {:>14} records/s {:>12}/s", format_count(records_per_s), format_bytes(bytes_per_s));
 }
 
 fn spawn(cpu: usize, supplies: Supplies) -> std::thread::JoinHandle<Made> {

@@ -1,7 +1,6 @@
 //! `loadgen run`.
 
 use std::collections::BTreeMap;
-use std::io::stdout;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -11,9 +10,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use super::CommandError;
 use super::measure::{Measured, measure};
 use crate::measure::Totals;
-use crate::report::{
-    LatencySummary, Limits, Machine, Rates, Report, Tool, print_summary, utc_now, write_report,
-};
+use crate::report::{LatencySummary, Limits, Machine, Rates, Report, Tool, summary, utc_now, write_report};
 use crate::settings::{Offered, Workload};
 
 /// How the program was called.
@@ -35,10 +32,12 @@ pub fn run(
     let mode = mode(&workload);
     let measured = measure(workload, stop_on_signals()?, |_| ())?;
     let report = report(&measured, mode, started_at, directory, invocation);
-    print_summary(&report, &mut stdout().lock())?;
     if let Some(directory) = directory {
         write_report(directory, &report, &measured.totals.all.latencies)?;
-        println!("\n  report: {}", directory.join("report.html").display());
+    }
+    say!("{}", summary(&report));
+    if let Some(directory) = directory {
+        say!("\n  report: {}", directory.join("report.html").display());
     }
     match report.partial {
         Some(reason) => Err(CommandError::Partial(reason)),

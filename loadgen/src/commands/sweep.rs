@@ -90,7 +90,7 @@ pub fn sweep(
     let p99_bound_ms = p99.as_secs_f64() * 1e3;
     let mut search = Search::new(first, resolution);
     let (mut steps, mut partial): (Vec<SweepStep>, _) = (Vec::new(), None);
-    println!("{:>14} {:>14} {:>10} {:>10} {:>10}", "offered/s", "achieved/s", "p50 ms", "p99 ms", "p99.9 ms");
+    say!("{:>14} {:>14} {:>10} {:>10} {:>10}", "offered/s", "achieved/s", "p50 ms", "p99 ms", "p99.9 ms");
     while let Some(requests_per_s) = search.rate().filter(|_| steps.len() < STEPS_MAX) {
         let offered = Offered::Open { requests_per_s, schedule, burst };
         let measured = match measure(Workload { offered, ..workload.clone() }, stop.clone(), |_| ()) {
@@ -106,7 +106,7 @@ pub fn sweep(
             break;
         }
         let step = step(requests_per_s * f64::from(workload.batch), &measured.totals, p99_bound_ms);
-        println!(
+        say!(
             "{:>14} {:>14} {:>10.3} {:>10.3} {:>10.3}  {}",
             format_count(step.offered_records_per_s),
             format_count(step.achieved_records_per_s),
@@ -125,10 +125,10 @@ pub fn sweep(
     }
     let knee = search.held.map(|requests| requests * f64::from(workload.batch));
     match knee {
-        Some(knee) => println!("\nknee: {} records/s hold p99 under {p99_bound_ms} ms", format_count(knee)),
-        None => println!(
-            "\nno rate that was tried holds p99 under {p99_bound_ms} ms; lower --from or raise --p99"
-        ),
+        Some(knee) => say!("\nknee: {} records/s hold p99 under {p99_bound_ms} ms", format_count(knee)),
+        None => {
+            say!("\nno rate that was tried holds p99 under {p99_bound_ms} ms; lower --from or raise --p99")
+        }
     }
     if let Some(directory) = directory {
         let report = SweepReport {

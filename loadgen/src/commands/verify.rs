@@ -1,6 +1,5 @@
 //! `loadgen verify`.
 
-use std::io::{self, Write, stdout};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +60,7 @@ pub fn verify(
         partial = partial.or(Some(format!("not everything could be read: {error}")));
     }
     let verdict = ledger.verdict();
-    print(&verdict, reconnects, partial.as_deref(), &mut stdout().lock())?;
+    print(&verdict, reconnects, partial.as_deref());
     if let Some(directory) = directory {
         let report = VerifyReport {
             tool: Tool::this(),
@@ -82,15 +81,16 @@ pub fn verify(
     }
 }
 
-fn print(verdict: &Verdict, reconnects: u64, partial: Option<&str>, out: &mut impl Write) -> io::Result<()> {
+fn print(verdict: &Verdict, reconnects: u64, partial: Option<&str>) {
     if let Some(reason) = partial {
-        writeln!(out, "PARTIAL RESULTS: {reason}")?;
+        say!("PARTIAL RESULTS: {reason}");
     }
     let lines = [
         ("sent", verdict.sent),
         ("acknowledged", verdict.acknowledged),
         ("read", verdict.read),
         ("lost (acknowledged, not there)", verdict.lost),
+        ("not read, and so not known", verdict.unread),
         ("duplicated", verdict.duplicated),
         ("out of order", verdict.out_of_order),
         ("corrupted", verdict.corrupted),
@@ -99,7 +99,7 @@ fn print(verdict: &Verdict, reconnects: u64, partial: Option<&str>, out: &mut im
         ("reconnects of producers", reconnects),
     ];
     for (name, count) in lines {
-        writeln!(out, "  {name:<42}{:>14}", format_count(count as f64))?;
+        say!("  {name:<42}{:>14}", format_count(count as f64));
     }
     for (finding, stream, sequence) in &verdict.examples {
         let what = match finding {
@@ -109,14 +109,9 @@ fn print(verdict: &Verdict, reconnects: u64, partial: Option<&str>, out: &mut im
             Finding::Corrupted => "corrupted",
             Finding::NeverSent => "never sent",
         };
-        writeln!(
-            out,
-            "    {what}: producer {}, partition {}, record {sequence}",
-            stream.producer, stream.partition
-        )?;
+        say!("    {what}: producer {}, partition {}, record {sequence}", stream.producer, stream.partition);
     }
-    match verdict.is_clean() && partial.is_none() {
-        true => writeln!(out, "  everything acknowledged is there, in order, once"),
-        false => Ok(()),
+    if verdict.is_clean() && partial.is_none() {
+        say!("  everything acknowledged is there, in order, once");
     }
 }

@@ -59,6 +59,8 @@ pub struct Counts {
     pub throttle_ms: u64,
     /// Time that connections waited until TCP took more, in ns.
     pub blocked_ns: u64,
+    /// The longest that a connection with requests outstanding waited for the next answer, in ns.
+    pub answer_gap_ns_max: u64,
     /// Requests outstanding at the interval's end.
     pub in_flight_requests: u64,
     /// Bytes of keys and values in them.
@@ -123,6 +125,7 @@ impl Counts {
         self.consumed_bytes += other.consumed_bytes;
         self.throttle_ms += other.throttle_ms;
         self.blocked_ns += other.blocked_ns;
+        self.answer_gap_ns_max = self.answer_gap_ns_max.max(other.answer_gap_ns_max);
         let before = |count| if is_same_interval { count } else { 0 };
         self.in_flight_requests = before(in_flight_requests) + other.in_flight_requests;
         self.in_flight_bytes = before(in_flight_bytes) + other.in_flight_bytes;

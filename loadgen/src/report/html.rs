@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use super::chart::{Chart, Scale, Series};
+use super::axis::Scale;
+use super::chart::{Chart, Series};
 use super::summary::{LATENCIES, remarks};
 use super::{LatencySummary, Overloaded, Report};
 use crate::measure::Point;
@@ -37,11 +38,12 @@ pub fn escape(text: &str) -> String {
 }
 
 fn header(body: &mut String, report: &Report) {
+    let schedule = report.settings.get("schedule").filter(|_| report.mode == "open loop");
     let _ = write!(
         body,
-        "<h1>Load report</h1><p class=\"sub\">{}, {} &middot; {} &middot; {:.1} s measured &middot; {} {}</p>",
+        "<h1>Load report</h1><p class=\"sub\">{}{} &middot; {} &middot; {:.1} s measured &middot; {} {}</p>",
         escape(&report.mode),
-        escape(report.settings.get("schedule").map_or("", String::as_str)),
+        escape(&schedule.map(|schedule| format!(", {schedule}")).unwrap_or_default()),
         escape(&report.started_at),
         report.rates.window_s,
         escape(&report.tool.name),
@@ -154,6 +156,9 @@ fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
     ];
     let chart = Chart { x_title, y_title: "seconds a second, all connections", x_scale, y_scale, series };
     draw(body, "How the broker held producers back", &chart);
+    let series = vec![over_time("any one connection", |point| point.counts.answer_gap_ns_max as f64 / 1e6)];
+    let chart = Chart { x_title, y_title: "ms, at most", x_scale, y_scale, series };
+    draw(body, "Without an answer while requests were outstanding", &chart);
     if !overload.broker_memory_bytes.is_empty() {
         let points =
             overload.broker_memory_bytes.iter().map(|(at, bytes)| (*at, *bytes as f64 / 1e6)).collect();
@@ -165,7 +170,8 @@ fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
 
 /// A chart with its title and legend.
 pub fn draw(body: &mut String, title: &str, chart: &Chart) {
-    let _ = write!(body, "<h2>{title}</h2><figure>{}<figcaption>", chart.svg());
+    let (svg, Chart { x_title, y_title, .. }) = (chart.svg(), chart);
+    let _ = write!(body, "<h2>{title}</h2><figure aria-label=\"{y_title} by {x_title}\">{svg}<figcaption>");
     for (number, series) in chart.series.iter().enumerate() {
         let _ = write!(body, "<span class=\"key s{number}\">{}</span>", series.name);
     }
@@ -220,6 +226,8 @@ mod tests {
         report.partial = Some("a & b".to_owned());
         let page = page(&report);
         assert!(!page.contains("<script") && page.contains("&lt;script&gt;") && page.contains("a &amp; b"));
+        // The name of SVG's elements is an address that nobody visits.
+        let page = page.replace("http://www.w3.org/2000/svg", "");
         for outside in ["http://", "https://", "src=", "href=", "@import", "url("] {
             assert!(!page.contains(outside), "{outside}");
         }

@@ -1,5 +1,6 @@
 //! What is left of a run: a summary for the terminal, `report.json`, `.hgrm` files and `report.html`.
 
+mod axis;
 mod chart;
 mod distribution;
 mod html;
@@ -19,9 +20,9 @@ pub use limits::{DiskCell, DiskLimits, Limits, NetLimits, write_json};
 pub use machine::Machine;
 pub use model::{ClusterInfo, FORMAT, Rates, Report, Tool, repeat_command};
 pub use overload::Overloaded;
-pub use summary::print_summary;
+pub use summary::summary;
 pub use sweep_page::{SweepStep, sweep_page};
 #[cfg(test)]
 pub use test_support::report as test_report;
 pub use time::utc_now;
-pub use write::{ReportError, read_report, write_report};
+pub use write::{ReportError, make_directory, read_report, write_report};

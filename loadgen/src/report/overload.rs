@@ -27,6 +27,8 @@ pub struct Overloaded {
     pub recovered_after_s: Option<f64>,
     /// Bytes of keys and values without an answer, at most, at the end of any interval.
     pub in_flight_bytes_max: u64,
+    /// The longest that a connection with requests outstanding waited for the next answer, from when the load rose.
+    pub answer_gap_ms_max: f64,
     /// Resident memory of the broker: time and bytes. Empty if it was not watched.
     pub broker_memory_bytes: Vec<(f64, u64)>,
 }

@@ -1,6 +1,6 @@
 //! The summary in the terminal.
 
-use std::io::{self, Write};
+use std::fmt::{self, Write};
 
 use super::{LatencySummary, Report};
 use crate::settings::{format_bytes, format_count};
@@ -13,8 +13,17 @@ pub const LATENCIES: [(&str, &str); 4] = [
     ("end_to_end", "end to end (intended to consumed)"),
 ];
 
-/// Prints a run's figures.
-pub fn print_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
+/// A run's figures, in lines.
+pub fn summary(report: &Report) -> String {
+    let mut text = String::new();
+    figures(report, &mut text)
+        .and_then(|()| all_remarks(report, &mut text))
+        .expect("text takes what it is given");
+    text.truncate(text.trim_end().len());
+    text
+}
+
+fn figures(report: &Report, out: &mut String) -> fmt::Result {
     let rates = &report.rates;
     writeln!(out, "{}, {:.1} s measured", report.mode, rates.window_s)?;
     if let Some(reason) = &report.partial {
@@ -40,20 +49,20 @@ pub fn print_summary(report: &Report, out: &mut impl Write) -> io::Result<()> {
     writeln!(out)?;
     for (name, title) in LATENCIES {
         if let Some(latency) = report.latency(name) {
-            print_latency(title, latency, out)?;
+            latency_line(title, latency, out)?;
         }
     }
-    print_remarks(report, out)
+    Ok(())
 }
 
-fn print_latency(title: &str, latency: &LatencySummary, out: &mut impl Write) -> io::Result<()> {
+fn latency_line(title: &str, latency: &LatencySummary, out: &mut String) -> fmt::Result {
     let LatencySummary { p50, p90, p99, p999, p9999, max, .. } = *latency;
     write!(out, "  {title:<40}")?;
     [p50, p90, p99, p999, p9999, max].iter().try_for_each(|value| write!(out, "{value:>11.3}"))?;
     writeln!(out)
 }
 
-fn print_remarks(report: &Report, out: &mut impl Write) -> io::Result<()> {
+fn all_remarks(report: &Report, out: &mut String) -> fmt::Result {
     let remarks = remarks(report);
     if !remarks.is_empty() {
         writeln!(out)?;

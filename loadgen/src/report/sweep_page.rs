@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use super::chart::{Chart, Scale, Series};
+use super::axis::Scale;
+use super::chart::{Chart, Series};
 use super::html::{document, draw, escape};
 use crate::settings::format_count;
 

@@ -50,13 +50,20 @@ pub enum ReportError {
     },
 }
 
+/// Makes sure that a directory for a report is there and can be written to.
+pub fn make_directory(directory: &Path) -> Result<(), ReportError> {
+    fs::create_dir_all(directory)
+        .and_then(|()| Ok(rustix::fs::access(directory, rustix::fs::Access::WRITE_OK)?))
+        .map_err(|source| ReportError::Write { path: directory.to_owned(), source })
+}
+
 /// Writes all files of a report into `directory`, which is created if it is not there.
 pub fn write_report(directory: &Path, report: &Report, latencies: &Latencies) -> Result<(), ReportError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| ReportError::Write { path, source }
     };
-    fs::create_dir_all(directory).map_err(failed(directory))?;
+    make_directory(directory)?;
     let write = |name: &str, text: String| {
         let path = directory.join(name);
         fs::write(&path, text).map_err(failed(&path))

@@ -1,6 +1,6 @@
 //! What was sent and acknowledged, against what is read. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -45,6 +45,8 @@ pub struct Verdict {
     pub read: u64,
     /// Records that are there without having been acknowledged, which is allowed: an answer may get lost.
     pub unacknowledged_present: u64,
+    /// Acknowledged, in partitions that could not be read to their end: whether they are there is not known.
+    pub unread: u64,
     /// Acknowledged records that are not there.
     pub lost: u64,
     /// Records read again after they were read once.
@@ -93,6 +95,8 @@ pub struct Ledger {
     streams: BTreeMap<Stream, Vec<Entry>>,
     /// The highest sequence read, by stream.
     highest: BTreeMap<Stream, u64>,
+    /// Partitions that were read to their end.
+    complete: BTreeSet<usize>,
     verdict: Verdict,
 }
 
@@ -150,12 +154,21 @@ impl Ledger {
         }
     }
 
+    /// Says that a partition was read to its end: what was not found in it is lost.
+    pub fn is_complete(&mut self, partition: usize) {
+        self.complete.insert(partition);
+    }
+
     /// The outcome, once everything was read.
     pub fn verdict(mut self) -> Verdict {
         for (stream, entries) in &self.streams {
             for (sequence, entry) in entries.iter().enumerate() {
-                if entry.is_acknowledged && !entry.is_read {
-                    self.verdict.note(Finding::Lost, *stream, sequence as u64);
+                match entry.is_acknowledged && !entry.is_read {
+                    false => {}
+                    true if self.complete.contains(&stream.partition) => {
+                        self.verdict.note(Finding::Lost, *stream, sequence as u64);
+                    }
+                    true => self.verdict.unread += 1,
                 }
             }
         }
@@ -181,6 +194,7 @@ mod tests {
             let stamp = Stamp { run: 1, producer: STREAM.producer, sequence: *sequence, intended_ns: 0 };
             ledger.read(STREAM.partition, stamp, true);
         }
+        ledger.is_complete(STREAM.partition);
         ledger.verdict()
     }
 
@@ -192,6 +206,16 @@ mod tests {
         let more = verdict(&(0..95).collect::<Vec<_>>());
         assert!(more.is_clean());
         assert_eq!(more.unacknowledged_present, 5);
+    }
+
+    #[test]
+    fn what_was_not_looked_for_is_not_lost() {
+        let mut ledger = Ledger::default();
+        ledger.sent(STREAM, 10);
+        ledger.acknowledged(STREAM, 0, 8);
+        ledger.read(STREAM.partition, Stamp { run: 1, producer: 3, sequence: 0, intended_ns: 0 }, true);
+        let verdict = ledger.verdict();
+        assert_eq!((verdict.lost, verdict.unread), (0, 7));
     }
 
     #[test]

@@ -41,6 +41,7 @@ pub fn read_back(
             let data = fetch(client, partition, positions[at])?;
             positions[at] = take(data, at, positions[at], ends[at], run, ledger)?;
         }
+        ledger.is_complete(at);
         Ok(())
     })
 }

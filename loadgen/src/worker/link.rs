@@ -48,6 +48,8 @@ pub struct Link {
     queue: RefCell<VecDeque<Ticket>>,
     in_flight: RefCell<VecDeque<Sent>>,
     correlation_id: Cell<i32>,
+    /// When the last answer came; or when a request was sent while none was outstanding, if that is later.
+    waiting_since_ns: Cell<u64>,
     /// Bytes are being written that were not in flight before: acks 0 has no other sign of it.
     is_writing: Cell<bool>,
     is_closing: Cell<bool>,
@@ -73,6 +75,7 @@ impl Link {
             queue: RefCell::default(),
             in_flight: RefCell::default(),
             correlation_id: Cell::new(0),
+            waiting_since_ns: Cell::new(0),
             is_writing: Cell::new(false),
             is_closing: Cell::new(false),
             sender: Event::default(),
@@ -128,6 +131,9 @@ impl Link {
             tally.counts.unsent_requests += unsent.len() as u64;
             tally.counts.unanswered_requests += unanswered.len() as u64;
         });
+        if !unanswered.is_empty() {
+            self.note_gap(now_ns, context);
+        }
         let intended =
             unsent.iter().chain(unanswered.iter().map(|sent| &sent.ticket)).flat_map(Ticket::counted_ns);
         intended.for_each(|intended_ns| context.recorder.given_up(*intended_ns, now_ns));
@@ -167,7 +173,12 @@ impl Link {
             let (frame, sent) = self.encode(ticket, producer, context);
             chain.append(frame);
             match is_answered {
-                true => self.in_flight.borrow_mut().push_back(sent),
+                true => {
+                    if self.outstanding() == 0 {
+                        self.waiting_since_ns.set(sent.sent_ns);
+                    }
+                    self.in_flight.borrow_mut().push_back(sent);
+                }
                 false => unanswered.push(sent),
             }
             context.recorder.count(|tally| tally.counts.sent_requests += 1);
@@ -247,6 +258,7 @@ impl Link {
             let (address, got) = (self.address.clone(), header.correlation_id);
             return Err(ClientError::OutOfOrder { address, expected, got });
         };
+        self.note_gap(context.clock.now_ns(), context);
         let throttle_ms = response.throttle_time_ms.max(0) as u64;
         context.recorder.count(|tally| tally.counts.throttle_ms += throttle_ms);
         let partition = response.responses.first().and_then(|topic| topic.partition_responses.first());
@@ -257,6 +269,14 @@ impl Link {
             return Err(ClientError::Refused { what: format!("producing to {}", self.address), code });
         }
         Ok(())
+    }
+
+    /// An answer came, or none will.
+    fn note_gap(&self, now_ns: u64, context: &Context) {
+        let gap_ns = now_ns.saturating_sub(self.waiting_since_ns.replace(now_ns));
+        context.recorder.count(|tally| {
+            tally.counts.answer_gap_ns_max = tally.counts.answer_gap_ns_max.max(gap_ns);
+        });
     }
 
     fn done(&self, sent: Sent, code: ErrorCode, context: &Context) {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 
@@ -194,9 +194,12 @@ fn connect_readers(consumers: &[ConsumerPlan], shared: &Shared) -> Result<Vec<Rc
     Ok(readers)
 }
 
+/// Waits for the moment that all threads start at. The clock stands at 0 until then: requests that are due at 0 would
+/// go out early.
 async fn wait_for_start(shared: &Shared) -> Option<Clock> {
     loop {
         if let Some(start) = shared.start.get() {
+            glommio::timer::sleep(start.saturating_duration_since(Instant::now())).await;
             return Some(Clock::starting(*start));
         }
         if shared.stop.load(Ordering::Relaxed) {

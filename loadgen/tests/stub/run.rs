@@ -1,9 +1,10 @@
-//! The program against a broker that misbehaves on purpose.
+//! The program against a broker that misbehaves on purpose. What is asserted holds on a busy machine too: exact counts,
+//! and bounds on the side that delays cannot reach.
 
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,12 +22,13 @@ fn report(directory: &Path) -> Value {
     serde_json::from_str(&std::fs::read_to_string(directory.join("report.json")).unwrap()).unwrap()
 }
 
-/// Runs against a stub for three seconds without warm-up, and gives output and report.
+/// Runs against a stub for three seconds without warm-up, with all the time it needs to drain, and gives output and
+/// report.
 fn run(stub: &Stub, more: &[&str]) -> (Output, Value) {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().to_str().unwrap();
     let mut arguments = vec!["run", "--brokers", &stub.address, "--warmup", "0s", "--duration", "3s"];
-    arguments.extend(["--threads", "1", "--report", path]);
+    arguments.extend(["--threads", "1", "--drain", "60s", "--report", path]);
     arguments.extend(more);
     let output = loadgen(&arguments);
     assert!(directory.path().join("report.json").exists(), "{}", text(&output.stderr));
@@ -49,21 +51,35 @@ fn a_stall_of_a_second_shows_in_full() {
     assert!(at("service", "p99") < 500.0, "{}", at("service", "p99"));
     assert!(at("response", "max") >= 990.0);
     assert!(at("response", "p99") >= 900.0, "{}", at("response", "p99"));
-    // A third of all requests were meant for the stall: those slower than the two thirds took up to a second, evenly.
-    assert!((600.0..1000.0).contains(&at("response", "p90")), "{}", at("response", "p90"));
+    // A third of all requests were meant for the stall, and waited for up to a second, evenly.
+    assert!(at("response", "p90") >= 600.0, "{}", at("response", "p90"));
     assert_eq!(report["latency_ms"]["response"]["count"], 3000);
     assert_eq!(report["total"]["acked_records"], 3000);
     assert_eq!(report["total"]["unsent_requests"], 0);
-    // In the second of the stall nothing was achieved, though as much was offered as ever.
-    let stalled = &report["points"][1]["counts"];
-    assert!(stalled["acked_records"].as_u64().unwrap() < 500, "{stalled}");
-    assert!((900..=1100).contains(&stalled["offered_records"].as_u64().unwrap()), "{stalled}");
+    assert!(report["total"]["answer_gap_ns_max"].as_u64().unwrap() >= 990_000_000);
+}
+
+#[test]
+fn nothing_is_achieved_in_a_stall_though_as_much_is_offered_as_ever() {
+    // Two seconds contain a whole second of the report, whenever they begin.
+    let stall = Some((Duration::from_millis(500), Duration::from_secs(2)));
+    let stub = Stub::start(Behaviour { stall, ..Default::default() });
+    let (output, report) = run(&stub, &["--rate", "1000", "--size", "100", "--in-flight", "1"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let points = report["points"].as_array().unwrap();
+    let count = |point: &Value, name: &str| point["counts"][name].as_u64().unwrap();
+    let is_stalled = |point: &&Value| {
+        // One request that was outstanding when the stall began may be answered in its last moment.
+        count(point, "acked_records") <= 1 && count(point, "offered_records") >= 500
+    };
+    assert!(points.iter().any(|point| is_stalled(&point)), "{points:?}");
 }
 
 #[test]
 fn what_is_sent_when_is_what_was_asked_for() {
     let stub = Stub::start(Behaviour::default());
     let arguments = ["--rate", "2000", "--batch", "10", "--size", "50..150", "--producers", "2"];
+    let started = Instant::now();
     let (output, report) = run(&stub, &arguments);
     assert!(output.status.success(), "{}", text(&output.stderr));
     let mut arrivals = stub.arrivals.lock().unwrap().clone();
@@ -71,13 +87,12 @@ fn what_is_sent_when_is_what_was_asked_for() {
     // 200 requests of 10 records a second for three seconds, not one more or less, and none grouped with others.
     assert_eq!(arrivals.len(), 600);
     assert_eq!(stub.records.load(Ordering::SeqCst), 6000);
-    let achieved = report["rates"]["achieved_records_per_s"].as_f64().unwrap();
-    assert!((1900.0..=2000.0).contains(&achieved), "{achieved}");
-    let early = arrivals.iter().enumerate().filter(|(number, at)| {
-        // The first may come late, and then the others seem early: allow it a little.
-        at.as_secs_f64() + 0.1 < *number as f64 / 200.0
-    });
-    assert_eq!(early.count(), 0);
+    assert_eq!(report["total"]["acked_records"], 6000);
+    // None is early, by the schedule of a run that began no sooner than its process.
+    let is_early = |(number, at): &(usize, &Instant)| {
+        at.duration_since(started) < Duration::from_millis(5 * *number as u64)
+    };
+    assert_eq!(arrivals.iter().enumerate().filter(is_early).count(), 0);
 }
 
 #[test]
@@ -101,7 +116,9 @@ fn a_broker_that_dies_leaves_partial_results_that_say_so() {
     assert!(text(&output.stdout).contains("PARTIAL RESULTS"));
     assert!(report["partial"].as_str().unwrap().contains("broke"), "{}", report["partial"]);
     let acked = report["total"]["acked_records"].as_u64().unwrap();
-    assert!((600..=800).contains(&acked), "{acked}");
+    // What arrived last was not answered.
+    let arrived = stub.arrivals.lock().unwrap().len() as u64;
+    assert!((1..arrived).contains(&acked), "{acked} of {arrived}");
 }
 
 #[test]
@@ -165,14 +182,15 @@ fn the_null_broker_takes_everything() {
 
 #[test]
 fn consumers_get_everything_and_tell_end_to_end_latency() {
-    let stub = Stub::start(Behaviour::default());
-    let arguments = ["--rate", "1000", "--size", "100", "--consumers", "2", "--compression", "snappy"];
-    let (output, report) = run(&stub, &arguments);
+    // Records are there for consumers when the stub's work on the request is done.
+    let stub = Stub::start(Behaviour { service_time: Duration::from_millis(20), ..Default::default() });
+    let arguments = ["--rate", "1000", "--batch", "50", "--size", "100", "--consumers", "2"];
+    let (output, report) = run(&stub, &[&arguments[..], &["--compression", "snappy"]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(report["total"]["consumed_records"], 3000);
     assert_eq!(report["latency_ms"]["end_to_end"]["count"], 3000);
-    let at = |kind: &str| report["latency_ms"][kind]["p50"].as_f64().unwrap();
-    assert!(at("end_to_end") > at("response") / 2.0);
+    let fastest_ms = report["latency_ms"]["end_to_end"]["min"].as_f64().unwrap();
+    assert!(fastest_ms >= 19.9, "{fastest_ms}");
 }
 
 #[test]
@@ -245,8 +263,12 @@ fn an_interrupted_run_tells_what_it_has() {
     assert_eq!(output.status.code(), Some(1), "{}", text(&output.stderr));
     let report = report(directory.path());
     assert_eq!(report["partial"], "interrupted");
-    // Nothing that lay ahead counts, only what was due at that moment; and rates are over the time that was.
-    assert!(report["total"]["unsent_requests"].as_u64().unwrap() < 50, "{}", report["total"]);
-    let achieved = report["rates"]["achieved_records_per_s"].as_f64().unwrap();
-    assert!((900.0..=1100.0).contains(&achieved), "{achieved}");
+    // Of the 30,000 requests, none that lay ahead counts; and rates are over the time that was, not over 30 seconds.
+    let (total, rates) = (&report["total"], &report["rates"]);
+    let offered = total["offered_requests"].as_u64().unwrap();
+    assert!((1500..25_000).contains(&offered), "{total}");
+    assert_eq!(report["latency_ms"]["response"]["count"].as_u64().unwrap(), offered);
+    let (achieved, window_s) =
+        (rates["achieved_records_per_s"].as_f64().unwrap(), rates["window_s"].as_f64().unwrap());
+    assert!(window_s < 25.0 && achieved * window_s >= 1400.0, "{rates}");
 }

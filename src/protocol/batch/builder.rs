@@ -3,6 +3,7 @@
 use super::header::{
     Attributes, BatchHeader, NO_LEADER_EPOCH, NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP,
 };
+use super::record::Record;
 
 /// Collects records into one batch as a producer would send it.
 #[derive(Clone, Debug)]
@@ -75,18 +76,13 @@ impl BatchBuilder {
         }
         self.header.max_timestamp = self.header.max_timestamp.max(timestamp_ms);
 
-        let mut body = vec![0]; // record attributes: none are defined
-        put_varint(&mut body, timestamp_ms - self.header.base_timestamp);
-        put_varint(&mut body, i64::from(self.header.record_count));
-        put_bytes(&mut body, key);
-        put_bytes(&mut body, value);
-        put_varint(&mut body, headers.len() as i64);
-        for (name, value) in headers {
-            put_bytes(&mut body, Some(name.as_bytes()));
-            put_bytes(&mut body, *value);
-        }
-        put_varint(&mut self.records, body.len() as i64);
-        self.records.extend_from_slice(&body);
+        let record = Record {
+            timestamp_delta: timestamp_ms - self.header.base_timestamp,
+            offset_delta: self.header.record_count,
+            key,
+            value,
+        };
+        record.put(&mut self.records, headers);
         self.header.record_count += 1;
         self.header.last_offset_delta += 1;
         self
@@ -100,24 +96,4 @@ impl BatchBuilder {
         batch.extend_from_slice(&self.records);
         batch
     }
-}
-
-fn put_bytes(out: &mut Vec<u8>, bytes: Option<&[u8]>) {
-    match bytes {
-        None => put_varint(out, -1),
-        Some(bytes) => {
-            put_varint(out, bytes.len() as i64);
-            out.extend_from_slice(bytes);
-        }
-    }
-}
-
-/// Zigzag varint; the same bytes for `i32` and `i64`.
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = ((value << 1) ^ (value >> 63)) as u64;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
 }

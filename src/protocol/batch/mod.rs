@@ -3,6 +3,7 @@
 
 mod builder;
 mod header;
+mod record;
 mod records;
 mod times;
 mod validate;
@@ -16,6 +17,7 @@ pub use header::{
     Attributes, BatchHeader, BatchView, Compression, HEADER_BYTES, HeaderError, MAGIC, NO_LEADER_EPOCH,
     NO_PRODUCER_EPOCH, NO_PRODUCER_ID, NO_SEQUENCE, NO_TIMESTAMP, TimestampType, advance_sequence,
 };
+pub use record::{Record, records};
 pub use records::{BadRecord, RecordFault, TimestampRange};
 pub use times::record_times;
 pub use validate::{InvalidBatch, RecordsCheck, ValidBatch, validate};

@@ -1,13 +1,6 @@
 //! Checks uncompressed records without keeping anything of them.
-//!
-//! ```text
-//! record: length varint | attributes i8 | timestamp delta varlong | offset delta varint
-//!         | key length varint, -1 for null | key | value length varint, -1 for null | value
-//!         | header count varint | headers
-//! header: key length varint | key | value length varint, -1 for null | value
-//! ```
-//!
-//! `length` counts what follows it. Variable-length numbers are zigzag varints.
+
+use super::record::{Reader, Record};
 
 /// What is wrong with a record.
 #[derive(thiserror::Error, Clone, Copy, PartialEq, Eq, Debug)]
@@ -107,77 +100,11 @@ impl<'a> RecordCheck<'a> {
 
 /// Its timestamp delta.
 fn check_record(batch: &mut Reader<'_>, index: i32) -> Result<i64, RecordFault> {
-    let length = batch.length()?.ok_or(RecordFault::NegativeLength)?;
-    let mut record = Reader { rest: batch.take(length)? };
-    record.take(1)?;
-    let timestamp_delta = record.varlong()?;
-    let offset_delta = record.varint()?;
-    if offset_delta != index {
-        return Err(RecordFault::OffsetDelta(offset_delta));
+    let record = Record::read(batch)?;
+    if record.offset_delta != index {
+        return Err(RecordFault::OffsetDelta(record.offset_delta));
     }
-    record.skip_nullable()?;
-    record.skip_nullable()?;
-    let header_count = record.length()?.ok_or(RecordFault::NegativeLength)?;
-    for _ in 0..header_count {
-        let key_bytes = record.length()?.ok_or(RecordFault::NegativeLength)?;
-        record.take(key_bytes)?;
-        record.skip_nullable()?;
-    }
-    if record.rest.is_empty() { Ok(timestamp_delta) } else { Err(RecordFault::LeftOver) }
-}
-
-/// A position in unpacked records.
-pub(super) struct Reader<'a> {
-    pub(super) rest: &'a [u8],
-}
-
-impl<'a> Reader<'a> {
-    pub(super) fn take(&mut self, bytes: usize) -> Result<&'a [u8], RecordFault> {
-        let (taken, rest) = self.rest.split_at_checked(bytes).ok_or(RecordFault::CutOff)?;
-        self.rest = rest;
-        Ok(taken)
-    }
-
-    /// Steps over a length and as many bytes, or over a null.
-    fn skip_nullable(&mut self) -> Result<(), RecordFault> {
-        if let Some(bytes) = self.length()? {
-            self.take(bytes)?;
-        }
-        Ok(())
-    }
-
-    /// A length; none where it is the -1 of a null.
-    pub(super) fn length(&mut self) -> Result<Option<usize>, RecordFault> {
-        match self.varint()? {
-            -1 => Ok(None),
-            length => usize::try_from(length).map(Some).map_err(|_| RecordFault::NegativeLength),
-        }
-    }
-
-    pub(super) fn varint(&mut self) -> Result<i32, RecordFault> {
-        i32::try_from(self.zigzag(5)?).map_err(|_| RecordFault::Varint)
-    }
-
-    pub(super) fn varlong(&mut self) -> Result<i64, RecordFault> {
-        self.zigzag(10)
-    }
-
-    fn zigzag(&mut self, bytes_max: usize) -> Result<i64, RecordFault> {
-        let mut value: u64 = 0;
-        for (at, &byte) in self.rest.iter().take(bytes_max).enumerate() {
-            let bits = u64::from(byte & 0x7f);
-            // The tenth byte has room for the 64th bit only.
-            if at == 9 && bits > 1 {
-                return Err(RecordFault::Varint);
-            }
-            value |= bits << (7 * at);
-            if byte < 0x80 {
-                self.rest = &self.rest[at + 1..];
-                return Ok((value >> 1) as i64 ^ -((value & 1) as i64));
-            }
-        }
-        Err(if self.rest.len() < bytes_max { RecordFault::CutOff } else { RecordFault::Varint })
-    }
+    Ok(record.timestamp_delta)
 }
 
 #[cfg(test)]
@@ -205,22 +132,6 @@ mod tests {
         assert_eq!(fault(&[16, 0, 0, 0, 1, 1, 2, 1, 1], 1), (0, RecordFault::NegativeLength)); // null header key
         assert_eq!(fault(&[16, 0, 0, 0, 1, 1, 4, 0, 1], 1), (0, RecordFault::CutOff)); // 2 headers, 1 there
         assert_eq!(fault(&[0xff; 12], 1), (0, RecordFault::Varint));
-    }
-
-    #[test]
-    fn varints_reach_to_both_ends_of_their_type() {
-        let read = |bytes: &[u8]| Reader { rest: bytes }.varint();
-        assert_eq!(read(&[0xfe, 0xff, 0xff, 0xff, 0x0f]), Ok(i32::MAX));
-        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Ok(i32::MIN));
-        assert_eq!(read(&[0xff, 0xff, 0xff, 0xff, 0x1f]), Err(RecordFault::Varint));
-
-        let read = |bytes: &[u8]| Reader { rest: bytes }.varlong();
-        let largest = [0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01];
-        assert_eq!(read(&largest), Ok(i64::MAX));
-        let mut beyond = largest;
-        beyond[9] = 0x02;
-        assert_eq!(read(&beyond), Err(RecordFault::Varint));
-        assert_eq!(read(&largest[..9]), Err(RecordFault::CutOff));
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The offsets and timestamps of a batch's records, for look-ups by time.
 
 use super::header::BatchHeader;
-use super::records::{BadRecord, Reader, RecordFault};
+use super::record::Reader;
+use super::records::{BadRecord, RecordFault};
 use crate::base::ids::Offset;
 
 /// Walks unpacked records: the offset and timestamp (ms since 1970) of each. Ends after the first that is not
