@@ -52,9 +52,20 @@ def collect(reports):
         for number in sorted(os.listdir(os.path.join(reports, name))):
             path = os.path.join(reports, name, number)
             for measurement in os.listdir(path):
-                measurements.setdefault(measurement, []).append(read(os.path.join(path, measurement)))
+                report = whole_report(os.path.join(path, measurement))
+                if report is not None:
+                    measurements.setdefault(measurement, []).append(report)
         found[Point.named(name)] = measurements
     return dict(sorted(found.items(), key=lambda item: (item[0].partitions, BATCHES[item[0].batch])))
+
+
+def whole_report(directory):
+    """None where the measurement failed or was cut short."""
+    try:
+        report = read(directory)
+    except FileNotFoundError:
+        return None
+    return report if report["partial"] is None and not report["errors"] else None
 
 
 def how(rounds):
