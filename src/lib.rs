@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod base;
+pub mod check;
 pub mod cli;
 pub mod cluster;
 pub mod config;

@@ -19,8 +19,10 @@ const LARGE_RECORD_BYTES: usize = 512 << 10;
 const SMALL_RECORD_BYTES: usize = 1 << 10;
 const CONNECTIONS: usize = 16;
 const IN_FLIGHT: usize = 5;
-/// Fuller than this share of what was seen before is taken for fullest.
+/// Fuller than this share of what was seen before is taken for fullest,
 const FULLEST: f64 = 0.97;
+/// less so much for each second that it does not come so far: the log must not grow without end meanwhile.
+const LESS_PER_SECOND: f64 = 0.05;
 /// How often the journal is looked at.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 
@@ -101,7 +103,8 @@ fn load_until_fullest(node: &mut Node, journal: &mut Journal, seconds: f64, part
         }
         look_at = elapsed + LOOK_INTERVAL;
         let live = journal.live_bytes();
-        if elapsed > watched && live as f64 >= fullest as f64 * FULLEST {
+        let late = elapsed.saturating_sub(watched).as_secs_f64();
+        if elapsed > watched && live as f64 >= fullest as f64 * (FULLEST - late * LESS_PER_SECOND) {
             node.kill();
             is_killed = true;
         }

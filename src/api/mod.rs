@@ -27,6 +27,7 @@ mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
 mod operations;
+mod pace;
 mod pending_produce;
 mod produce;
 mod recompress;
@@ -40,6 +41,7 @@ mod topics;
 
 pub use cost::request_cost;
 pub use guard::is_guarded;
+pub use pace::Pace;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};
-pub use router::{Call, Caller, OtherCall, ProduceCall, decode, is_produce};
+pub use router::{Call, Caller, OtherCall, ProduceCall, decode};

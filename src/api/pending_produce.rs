@@ -92,7 +92,7 @@ impl PendingProduce {
     pub fn reply(&mut self) -> Reply {
         let topics = std::mem::take(&mut self.topics);
         let responses: Vec<_> = topics.into_iter().map(|topic| self.topic_response(topic)).collect();
-        self.keep_charge_until_committed();
+        self.settle();
         if self.acks == Some(Acks::None) {
             let mut codes = responses.iter().flat_map(|topic| &topic.partition_responses);
             let failed = codes.find(|partition| partition.error_code != ErrorCode::None);
@@ -116,8 +116,9 @@ impl PendingProduce {
         all_committed(std::mem::take(&mut self.uncommitted)).await;
     }
 
-    /// The same for records that are answered for. So their clients' next ones wait.
-    fn keep_charge_until_committed(&mut self) {
+    /// Gives the records' memory back when the future has completed, or the reply was made; where records are answered
+    /// for and not committed yet, when they are. The reply need not have been sent for that.
+    pub fn settle(&mut self) {
         let (uncommitted, charge) = (std::mem::take(&mut self.uncommitted), self.undurable.take());
         if !uncommitted.is_empty() {
             self.caller.shard.spawn(async move {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+use crate::base::limits::{PRODUCE_COST_BYTES, PRODUCE_PARTITION_COST_BYTES};
 use crate::cluster::Topic;
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::produce::{
@@ -27,7 +28,7 @@ const BATCH_VERSION: i16 = 3;
 /// Appends what can be appended. The rest is refused partition by partition.
 pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce {
     let ProduceCall { header, request } = call;
-    let bytes = record_bytes(&request);
+    let bytes = produce_cost(&request);
     // Waits for the disk, and with it the connection: so TCP slows the client.
     let mut undurable = caller.shard.budgets.undurable.take(bytes).await;
     let acks = Acks::from_wire(request.acks);
@@ -44,9 +45,13 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     PendingProduce::new(caller.clone(), header, acks, deadline, appends, undurable)
 }
 
-fn record_bytes(request: &ProduceRequest) -> u64 {
+/// Memory for the records, and for what is kept of the request, until all is durable.
+fn produce_cost(request: &ProduceRequest) -> u64 {
     let partitions = request.topic_data.iter().flat_map(|topic| &topic.partition_data);
-    partitions.filter_map(|partition| partition.records.as_ref()).map(|records| records.len() as u64).sum()
+    let bytes = partitions.map(|partition| {
+        PRODUCE_PARTITION_COST_BYTES + partition.records.as_ref().map_or(0, |records| records.len() as u64)
+    });
+    PRODUCE_COST_BYTES + bytes.sum::<u64>()
 }
 
 /// Why the whole request is refused, if it is.

@@ -46,7 +46,7 @@ pub(super) async fn set_aside(shard: &Shard, about_bytes: u64) -> Option<Charge>
     if about_bytes < LARGE_RESPONSE_BYTES {
         return None;
     }
-    Some(shard.budgets.fetches.take(about_bytes).await)
+    Some(shard.budgets.replies.take(about_bytes).await)
 }
 
 /// The same for a response that pins memory which was counted.

@@ -21,7 +21,7 @@ use crate::shard::{ListenerIndex, Shard};
 use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
-    PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
+    Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
     delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
     describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
     offset_for_leader_epoch, produce,
@@ -34,6 +34,8 @@ pub struct Caller {
     pub shard: Rc<Shard>,
     /// The listener that it came in by.
     pub listener: ListenerIndex,
+    /// How fast its client takes responses.
+    pub pace: Rc<Pace>,
 }
 
 /// A request that was read.
@@ -79,11 +81,6 @@ enum Body {
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
 }
 
-/// Whether a request's frame claims to be a produce request.
-pub fn is_produce(frame: &[u8]) -> bool {
-    frame.starts_with(&(ApiKey::Produce as i16).to_be_bytes())
-}
-
 /// Takes a request's frame (the bytes behind its length) apart. Record batches stay views of it.
 pub fn decode(frame: Bytes) -> Result<Call, Refused> {
     guarded(|| read_call(&mut Reader::new(frame))).ok_or(Refused::Defect)?.map_err(Refused::Malformed)
@@ -125,6 +122,11 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
 }
 
 impl Caller {
+    /// A connection whose client has taken nothing yet.
+    pub fn new(shard: Rc<Shard>, listener: ListenerIndex) -> Self {
+        Caller { shard, listener, pace: Rc::default() }
+    }
+
     /// Appends the records of a produce request. Completes when they have their places in their partitions;
     /// what it returns, when they are durable.
     pub async fn produce(&self, call: ProduceCall) -> PendingProduce {

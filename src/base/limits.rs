@@ -50,7 +50,8 @@ pub const COLD_READ_BYTES_MAX: usize = 512 << 10;
 const _: () = assert!(COLD_READ_BYTES_MIN <= COLD_READ_BYTES_MAX);
 
 /// The share of the memory for clean partition tails that batches read from disk may take instead. Reached: the one
-/// that was not read for longest is dropped, and its next reader goes to the disk.
+/// that was not read for longest is dropped, and its next reader goes to the disk. Half of it may be reads under way;
+/// further ones wait.
 pub const COLD_CACHE_PERCENT: u64 = 25;
 
 /// Segment files that a shard may always keep open. When reached, the one opened first is closed.
@@ -61,6 +62,9 @@ pub const OPEN_SEGMENTS_MIN: usize = 768;
 pub const OPEN_SEGMENTS_MAX: usize = 16 << 10;
 const _: () = assert!(OPEN_SEGMENTS_MIN < OPEN_SEGMENTS_MAX);
 
+/// The memory for indexes of sealed segments as a share of that for batches read from disk, to which they come besides.
+/// Reached: as with [`CACHED_INDEXES_MAX`].
+pub const CACHED_INDEXES_PERCENT: usize = 20;
 /// Indexes of sealed segments in memory at once per shard, each at most 32 bytes for every
 /// [`INDEX_INTERVAL_BYTES`] of its segment. When reached, the one loaded first is dropped.
 pub const CACHED_INDEXES_MAX: usize = 64;
@@ -134,11 +138,15 @@ pub const SHARD_MEMORY_BYTES_MIN: u64 = 256 * MIB;
 /// Set aside once per process, before the shards' parts: control, its metadata store, code, stacks.
 pub const PROCESS_MEMORY_BYTES: u64 = 64 * MIB;
 
-/// Requests from when they are read until they are executed, with what executing them takes. Reached: the shard stops
-/// reading its sockets, and TCP slows the clients.
-pub const REQUEST_MEMORY_PERCENT: u64 = 20;
+/// Produce requests until they are executed. Reached: sockets are not read behind a further one, so TCP slows clients.
+pub const REQUEST_MEMORY_PERCENT: u64 = 16;
 /// The same, at most.
 pub const REQUEST_MEMORY_BYTES_MAX: u64 = 512 * MIB;
+/// All other requests, with what executing them takes: consumers do not wait for the disk with the producers.
+/// Reached: as with produce requests.
+pub const QUERY_MEMORY_PERCENT: u64 = 4;
+/// The same, at most.
+pub const QUERY_MEMORY_BYTES_MAX: u64 = 128 * MIB;
 /// Records accepted and not yet durable: the journal's open group and the groups being written. Reached: the
 /// shard stops taking produce requests from its connections until a group is durable.
 pub const UNDURABLE_MEMORY_PERCENT: u64 = 10;
@@ -151,9 +159,14 @@ pub const DIRTY_MEMORY_PERCENT: u64 = 20;
 /// reserved files and carried entries.
 pub const DIRTY_JOURNAL_PERCENT: u64 = 40;
 /// Bytes pinned by fetch responses that are being sent. Reached: further fetches wait for it.
-pub const FETCH_MEMORY_PERCENT: u64 = 15;
+pub const FETCH_MEMORY_PERCENT: u64 = 13;
 /// The same, at most.
 pub const FETCH_MEMORY_BYTES_MAX: u64 = 512 * MIB;
+/// All other responses that are being sent, and heads of fetch responses: producers get their metadata while consumers
+/// hold all memory for records. Reached: requests other than produce wait before they are executed.
+pub const REPLY_MEMORY_PERCENT: u64 = 2;
+/// The same, at most.
+pub const REPLY_MEMORY_BYTES_MAX: u64 = 64 * MIB;
 /// Connections' own memory, see [`CONNECTION_BYTES`]. Bounds `max.connections`.
 pub const CONNECTION_MEMORY_PERCENT: u64 = 10;
 /// Partitions' state, segment indexes, producers, mailboxes, and what the allocator wastes.
@@ -164,9 +177,11 @@ pub const CACHE_MEMORY_PERCENT_MIN: u64 = 15;
 
 const _: () = assert!(
     REQUEST_MEMORY_PERCENT
+        + QUERY_MEMORY_PERCENT
         + UNDURABLE_MEMORY_PERCENT
         + DIRTY_MEMORY_PERCENT
         + FETCH_MEMORY_PERCENT
+        + REPLY_MEMORY_PERCENT
         + CONNECTION_MEMORY_PERCENT
         + STATE_MEMORY_PERCENT
         + CACHE_MEMORY_PERCENT_MIN
@@ -247,7 +262,7 @@ const _: () = {
 };
 
 /// Memory that a connection costs before it has sent anything: receive buffer, session, queue of responses.
-pub const CONNECTION_BYTES: u64 = 16 * KIB;
+pub const CONNECTION_BYTES: u64 = 20 * KIB;
 /// `max.connections` by default, at most. Beyond it a new connection is closed at once.
 pub const CONNECTIONS_DEFAULT_MAX: u64 = 8192;
 /// `max.connections` at most.
@@ -262,6 +277,11 @@ const _: () = assert!(OPEN_SEGMENTS_MIN as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a q
 pub const PROCESS_OPEN_FILES: u64 = 64;
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
+
+/// What is read of one file of /proc or /sys at most when the machine is looked at; the rest is not looked at.
+pub const CHECK_FILE_BYTES_MAX: u64 = MIB;
+/// Names that are read of one of its directories at most; further ones are not looked at.
+pub const CHECK_ENTRIES_MAX: usize = 65_536;
 
 // Topics.
 
@@ -368,7 +388,7 @@ pub const NODE_FILE_BYTES_MAX: u64 = 64 << 10;
 /// the response says where the next one starts.
 pub const DESCRIBED_PARTITIONS_MAX: usize = 2000;
 /// Length from which a response of Metadata or DescribeConfigs is counted before it is put together. Then it waits
-/// for the memory of fetch responses, which is where all responses are counted once they are sent.
+/// for the memory of responses, where it is counted once it is sent.
 pub const LARGE_RESPONSE_BYTES: u64 = 64 * KIB;
 /// Topics or resources that one request describes before other tasks get a turn.
 pub const DESCRIBED_PER_TURN: usize = 64;
@@ -392,13 +412,26 @@ const _: () = assert!(RECEIVE_BUFFER_BYTES as u64 * 2 <= CONNECTION_BYTES);
 pub const REQUEST_STALL_MS: u64 = 30_000;
 /// The same while others wait for the memory.
 pub const REQUEST_STALL_WANTED_MS: u64 = 5_000;
+/// Memory that every request takes besides its bytes until it is executed: its place in line, and what the allocator
+/// needs for the frame.
+pub const REQUEST_COST_BYTES: u64 = 128;
+/// Memory that a produce request takes besides its records until it is answered, and each of its partitions.
+pub const PRODUCE_COST_BYTES: u64 = 512;
+/// See [`PRODUCE_COST_BYTES`]: its place in the response, who waits for it, and its row in the journal's group.
+pub const PRODUCE_PARTITION_COST_BYTES: u64 = 512;
 /// Memory that a request takes while it is executed and answered, at most, in bytes for each byte of it: a partition
 /// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
-/// its own bytes. A request that would take more than all of the requests' memory closes the connection.
+/// its own bytes. A request that would take more than all memory for its like closes the connection.
 pub const REQUEST_COST_PER_BYTE: u64 = 20;
-/// In this time a client that is sent a response must take some of it, if others wait for the memory that responses
-/// pin. Reached: the connection closes.
-pub const RESPONSE_STALL_MS: u64 = 2_000;
+/// In this time a client that is sent a response must take [`RESPONSE_STALL_BYTES`] of it, or the rest, if others wait
+/// for the memory that responses pin. Reached: the connection closes.
+pub const RESPONSE_STALL_MS: u64 = 5_000;
+/// See [`RESPONSE_STALL_MS`]. Taken is what the client's kernel has.
+pub const RESPONSE_STALL_BYTES: usize = 64 << 10;
+/// A slow client gets its records in responses that it takes in about this time, so that it holds little memory.
+pub const RESPONSE_PACE_MS: u64 = 1_000;
+/// Records in a response to the slowest client, at most, but for a first batch that is longer.
+pub const RESPONSE_PACE_BYTES_MIN: usize = 64 << 10;
 /// Silence after which the kernel asks a client whether it is still there. A client that vanished without closing
 /// would hold its connection for ever.
 pub const KEEPALIVE_IDLE_S: u64 = 60;

@@ -17,9 +17,14 @@ Examples:
   corelane serve --data-dir /var/lib/corelane --listen 0.0.0.0:9092 --advertise-host kafka.example.com
   corelane serve --config /etc/corelane.toml --set num.partitions=12
   corelane config --config /etc/corelane.toml
+  corelane check --config /etc/corelane.toml
 
 Exit status: 0 after a clean stop, 1 if the broker could not run or failed, 2 if the arguments or the \
 configuration are wrong, 143 or 130 after a second SIGTERM or SIGINT, which ends it at once.";
+
+const CHECK_STATUS: &str = "\
+Exit status: 0 if a broker could serve, whatever could be better; 1 if something keeps it from serving; 2 if the \
+arguments or the configuration are wrong.";
 
 /// A Kafka-compatible broker that fsyncs before it acknowledges.
 #[derive(Parser, Debug)]
@@ -41,6 +46,22 @@ pub enum Command {
     Serve(Settings),
     /// Show the effective configuration and where each value comes from
     Config(ConfigCommand),
+    /// Look at this machine and say what to change for a broker with this configuration
+    ///
+    /// Takes the arguments of `serve` and changes nothing. Run it as the user that the broker runs as. While that
+    /// broker runs, it is left alone, and its own limits are looked at. tuning.md says more about each point.
+    #[command(after_help = CHECK_STATUS)]
+    Check(CheckCommand),
+}
+
+/// Arguments of `corelane check`.
+#[derive(Args, Debug)]
+pub struct CheckCommand {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// How to print
+    #[arg(long, value_enum, default_value_t = Output::Human)]
+    pub output: Output,
 }
 
 /// Arguments of `corelane config`.
@@ -61,7 +82,7 @@ pub struct ConfigCommand {
 pub enum Output {
     /// A table for people
     Human,
-    /// A JSON array of key, value and origin
+    /// A JSON array, for programs
     Json,
 }
 

@@ -1,12 +1,14 @@
 //! From arguments to an exit code.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::arguments::{Arguments, Command, ConfigCommand, Settings};
-use super::{config_command, serve};
+use super::arguments::{Arguments, CheckCommand, Command, ConfigCommand, Settings};
+use super::{check_command, config_command, serve};
+use crate::check;
 use crate::config::{ConfigErrors, Loaded, Machine, load, reference};
 
 const FAILED: u8 = 1;
@@ -23,6 +25,13 @@ pub fn run() -> ExitCode {
                 Err(_) => ExitCode::from(FAILED),
             }
         }),
+        Command::Check(CheckCommand { settings, output }) => {
+            with_configuration(settings, |loaded, machine| {
+                let findings = check::check(&loaded.config, machine, Path::new("/"));
+                let printed = printed(check_command::print(&findings, output, io::stdout().lock()));
+                if check_command::can_serve(&findings) { printed } else { ExitCode::from(FAILED) }
+            })
+        }
         Command::Config(ConfigCommand { markdown: true, .. }) => {
             printed(io::stdout().write_all(reference::markdown().as_bytes()))
         }

@@ -7,7 +7,7 @@ use tracing::{error, info, warn};
 use super::logging;
 use crate::config::{Config, Machine};
 use crate::server::{self, ServeError};
-use crate::startup::{self, Passed, Problem, Problems, endpoints};
+use crate::startup::{self, Passed, Problem, Problems, endpoints, notify};
 
 /// Why serving ended other than by a signal.
 #[derive(Debug, Error)]
@@ -25,6 +25,9 @@ pub fn serve(config: Config, machine: &Machine) -> Result<(), Failure> {
     logging::start(&config.log_filter, config.log_format);
     logging::end_at_panics();
     let result = start_and_run(config, machine);
+    if let Err(failure) = &result {
+        notify::doing(&format!("failed: {failure}"));
+    }
     match &result {
         Ok(()) => {}
         Err(Failure::StartUp(Problems(problems))) => {

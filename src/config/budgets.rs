@@ -9,8 +9,10 @@ use crate::base::limits::*;
 pub struct Budgets {
     /// All of the shard's memory.
     pub shard_bytes: u64,
-    /// Request frames read and not yet taken apart.
+    /// Produce requests read and not yet executed.
     pub request_bytes: u64,
+    /// Other requests read and not yet answered, with what executing them takes.
+    pub query_bytes: u64,
     /// Records accepted and not yet durable.
     pub undurable_bytes: u64,
     /// Partition tails that are in the journal and not yet in their segments.
@@ -19,6 +21,8 @@ pub struct Budgets {
     pub cached_bytes: u64,
     /// Pinned by fetch responses being sent.
     pub fetch_bytes: u64,
+    /// Other responses being sent.
+    pub reply_bytes: u64,
 }
 
 impl Budgets {
@@ -32,14 +36,16 @@ impl Budgets {
         let mut budgets = Budgets {
             shard_bytes,
             request_bytes: request_bytes(shard_bytes),
+            query_bytes: percent(shard_bytes, QUERY_MEMORY_PERCENT).min(QUERY_MEMORY_BYTES_MAX),
             undurable_bytes: undurable_bytes(shard_bytes),
             dirty_bytes,
             cached_bytes: 0,
             fetch_bytes: fetch_bytes(shard_bytes),
+            reply_bytes: percent(shard_bytes, REPLY_MEMORY_PERCENT).min(REPLY_MEMORY_BYTES_MAX),
         };
         let own = connections * CONNECTION_BYTES + percent(shard_bytes, STATE_MEMORY_PERCENT);
-        let taken =
-            own + budgets.request_bytes + budgets.undurable_bytes + budgets.dirty_bytes + budgets.fetch_bytes;
+        let produced = budgets.request_bytes + budgets.undurable_bytes + budgets.dirty_bytes;
+        let taken = own + produced + budgets.query_bytes + budgets.fetch_bytes + budgets.reply_bytes;
         budgets.cached_bytes = shard_bytes.checked_sub(taken).expect("the shares add up to less than all");
         budgets
     }
@@ -66,7 +72,7 @@ pub fn shards_that_fit(memory_bytes: u64) -> u64 {
     memory_bytes.saturating_sub(PROCESS_MEMORY_BYTES) / SHARD_MEMORY_BYTES_MIN
 }
 
-/// Memory for request frames.
+/// Memory for produce requests.
 pub fn request_bytes(shard_bytes: u64) -> u64 {
     percent(shard_bytes, REQUEST_MEMORY_PERCENT).min(REQUEST_MEMORY_BYTES_MAX)
 }
@@ -142,10 +148,10 @@ mod tests {
         assert_eq!(journal, 192 * MIB);
         assert!(journal <= journal_bytes_that_fit(SHARD_MEMORY_BYTES_MIN));
         let connections = connections_that_fit(SHARD_MEMORY_BYTES_MIN);
-        assert_eq!(connections, 1638);
+        assert_eq!(connections, 1310);
         let budgets = Budgets::divide(SHARD_MEMORY_BYTES_MIN, journal, connections);
         assert!(budgets.cached_bytes >= 38 * MIB, "{budgets:?}");
-        assert!(budgets.request_bytes >= 51 * MIB && budgets.undurable_bytes >= 25 * MIB, "{budgets:?}");
+        assert!(budgets.request_bytes >= 40 * MIB && budgets.undurable_bytes >= 25 * MIB, "{budgets:?}");
     }
 
     #[test]
@@ -168,7 +174,8 @@ mod tests {
             let connections = connections.min(connections_that_fit(shard));
             let journal = files * JOURNAL_FILE_BYTES;
             let b = Budgets::divide(shard, journal, connections);
-            let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + b.fetch_bytes;
+            let others = b.query_bytes + b.fetch_bytes + b.reply_bytes;
+            let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + others;
             prop_assert!(sum + connections * CONNECTION_BYTES <= shard);
             prop_assert!(b.dirty_bytes * 100 <= journal * DIRTY_JOURNAL_PERCENT);
         }

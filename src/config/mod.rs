@@ -26,7 +26,7 @@ mod units;
 mod value;
 
 pub use budgets::Budgets;
-pub use cpus::format as format_cpus;
+pub use cpus::{format as format_cpus, parse as parse_cpus};
 pub use error::{ConfigError, ConfigErrors, ValueError};
 pub use listener::Listener;
 pub use load::{Inputs, Loaded, load};

@@ -139,7 +139,7 @@ fn check_budgets(settings: &Settings, shard_bytes: u64) -> Vec<ConfigError> {
         ),
         plain_demand(
             ("socket.request.max.bytes", plain("socket.request.max.bytes"), 1),
-            ("requests in flight", budgets::request_bytes(shard_bytes), REQUEST_MEMORY_PERCENT),
+            ("produce requests in flight", budgets::request_bytes(shard_bytes), REQUEST_MEMORY_PERCENT),
         ),
         plain_demand(
             ("fetch.max.bytes", plain("fetch.max.bytes"), 1),

@@ -146,9 +146,9 @@ fn what_exceeds_its_budget_is_refused_with_the_memory_that_would_do() {
     for (key, value, remedy) in [
         ("journal.bytes", "512MiB", "set it to 192MiB or less, or --memory 747MiB or more"),
         ("message.max.bytes", "10000000", "set it to 8947848 or less, or --memory 351MiB or more"),
-        ("socket.request.max.bytes", "104857600", "set it to 53687091 or less, or --memory 564MiB or more"),
-        ("fetch.max.bytes", "57671680", "set it to 40265318 or less, or --memory 431MiB or more"),
-        ("max.connections", "8192", "set it to 1638 or less, or --memory 1344MiB or more"),
+        ("socket.request.max.bytes", "104857600", "set it to 42949672 or less, or --memory 689MiB or more"),
+        ("fetch.max.bytes", "57671680", "set it to 34896609 or less, or --memory 488MiB or more"),
+        ("max.connections", "8192", "set it to 1310 or less, or --memory 1664MiB or more"),
     ] {
         let errors = errors_of("", &[], &[&tight[..], &[(key, value)]].concat());
         assert!(errors.contains(key) && errors.ends_with(remedy), "{errors}");

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -92,6 +93,21 @@ impl Responses {
     /// Takes the responses at the front that are known, at least one; `None` when there will be no more.
     pub(super) async fn take(&self) -> Option<Outgoing> {
         std::future::poll_fn(|context| self.poll_take(context)).await
+    }
+
+    /// Gives back the memory of records that have become durable although nobody takes responses: a client that does
+    /// not read must not hold what others need. Never completes.
+    pub(super) async fn settle(&self) -> Infallible {
+        std::future::poll_fn(|context| {
+            self.taker.set(Some(context.waker().clone()));
+            for slot in self.slots.borrow_mut().iter_mut() {
+                if let Response::Produce(pending) = &mut slot.response {
+                    std::task::ready!(Pin::new(&mut *pending).poll(context).map(|()| pending.settle()));
+                }
+            }
+            Poll::Pending
+        })
+        .await
     }
 
     /// What is still on its way to the disk.

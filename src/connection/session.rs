@@ -26,7 +26,8 @@ use super::receive::Receiver;
 use super::responses::{Outgoing, Response, Responses};
 use super::turn::Turn;
 use crate::api::{self, Call, Caller};
-use crate::base::limits::{RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
+use crate::base::limits::{REQUEST_COST_BYTES, RESPONSE_STALL_BYTES, RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
+use crate::protocol::ApiKey;
 use crate::runtime::glommio::Stream;
 use crate::shard::{Charge, ListenerIndex, Phase, Shard};
 
@@ -64,7 +65,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
     // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
     let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
-        caller: Caller { shard: Rc::clone(&shard), listener },
+        caller: Caller::new(Rc::clone(&shard), listener),
         stream,
         requests: RefCell::default(),
         arrived: Notify::new(),
@@ -135,16 +136,19 @@ impl Session {
         let mut turn = Turn::new(&*self.shard.runtime);
         loop {
             let length = receiver.frame_length(&self.stream, max).await?;
-            let cost_bytes = api::request_cost(receiver.api_key(&self.stream).await?, length);
-            let memory = &self.shard.budgets.requests;
+            let api_key = receiver.api_key(&self.stream).await?;
+            let cost_bytes = api::request_cost(api_key, length);
+            let budgets = &self.shard.budgets;
+            let is_produce = api_key == ApiKey::Produce as i16;
+            let memory = if is_produce { &budgets.requests } else { &budgets.queries };
             // It would have to wait until nobody else has anything, and all behind it with it.
-            if cost_bytes > memory.total().max(length as u64) {
+            if cost_bytes > memory.total() + REQUEST_COST_BYTES {
                 return Err(Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() });
             }
             self.wait_for_room(length).await;
             let charge = memory.take(cost_bytes).await;
             let bytes = receiver.frame(&self.stream, &*self.shard.runtime, memory, length).await?;
-            self.others.set(self.others.get() + usize::from(!api::is_produce(&bytes)));
+            self.others.set(self.others.get() + usize::from(!is_produce));
             self.in_flight.set(self.in_flight.get() + 1);
             self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
             self.requests.borrow_mut().push_back(Frame { bytes, charge });
@@ -184,7 +188,7 @@ impl Session {
                     let executed = Box::pin(async {
                         // Responses are counted when they are sent: no more of them while those before take
                         // more than there is.
-                        drop(self.shard.budgets.fetches.take(1).await);
+                        drop(self.shard.budgets.replies.take(1).await);
                         self.caller.execute(other).await
                     });
                     let gone = std::pin::pin!(self.client_left.notified());
@@ -239,7 +243,8 @@ impl Session {
         let Outgoing { chain, charges, .. } = outgoing;
         let charged: u64 = charges.iter().map(Charge::bytes).sum();
         let uncharged = (chain.remaining() as u64).saturating_sub(charged);
-        let _rest = self.shard.budgets.fetches.force(uncharged);
+        let _rest = self.shard.budgets.replies.force(uncharged);
+        let (bytes, began) = (chain.remaining(), self.shard.runtime.now());
         while chain.has_remaining() {
             let sent = {
                 let mut slices = vec![IoSlice::new(&[]); chain.parts().len().min(SEND_PARTS_PER_TURN)];
@@ -252,24 +257,39 @@ impl Session {
                 self.shard.runtime.yield_now().await;
             }
         }
+        self.caller.pace.note(bytes, self.shard.runtime.now() - began);
         Ok(())
     }
 
-    /// Writes what the socket takes. A client may be slow to read, as long as nobody else needs the memory.
+    /// Writes what the socket takes. Meanwhile the memory of what is acknowledged behind it is given back.
     async fn write_some(&self, slices: &[IoSlice<'_>]) -> Result<usize, Closed> {
         let mut write = std::pin::pin!(self.stream.write_vectored(slices));
         if let std::task::Poll::Ready(written) = futures_util::poll!(write.as_mut()) {
             return Ok(written?);
         }
+        let stalled = std::pin::pin!(self.stalled());
+        let settled = std::pin::pin!(self.responses.settle());
+        match select(write, select(stalled, settled)).await {
+            Either::Left((written, _)) => Ok(written?),
+            Either::Right((Either::Left((closed, _)), _)) => Err(closed),
+            Either::Right((Either::Right((never, _)), _)) => match never {},
+        }
+    }
+
+    /// Completes when the client takes nothing more although others need the memory. It may be slow.
+    async fn stalled(&self) -> Closed {
+        let budgets = &self.shard.budgets;
+        let mut before = self.stream.unacknowledged_bytes();
         loop {
-            let stall = self.shard.runtime.sleep(Duration::from_millis(RESPONSE_STALL_MS));
-            match select(write.as_mut(), stall).await {
-                Either::Left((written, _)) => return Ok(written?),
-                Either::Right(_) if self.shard.budgets.fetches.is_exhausted() => {
-                    return Err(Closed::ResponsesStalled);
-                }
-                Either::Right(_) => {}
+            self.shard.runtime.sleep(Duration::from_millis(RESPONSE_STALL_MS)).await;
+            let left = self.stream.unacknowledged_bytes();
+            let taken = before.saturating_sub(left);
+            // Less than there is in a small socket's buffer counts, too.
+            let is_stalled = taken < RESPONSE_STALL_BYTES.min(before / 8).max(1);
+            if is_stalled && (budgets.fetches.is_exhausted() || budgets.replies.is_exhausted()) {
+                return Closed::ResponsesStalled;
             }
+            before = left;
         }
     }
 }

@@ -55,7 +55,9 @@ fn on_scene<F: Future<Output = ()> + 'static>(
         scene.node.stop().await;
         let budgets = &scene.shard.budgets;
         let used = [budgets.requests.used(), budgets.undurable.used(), budgets.fetches.used()];
-        assert_eq!((used, scene.shard.counters.connections.get()), ([0; 3], 0));
+        assert_eq!((used, budgets.replies.used()), ([0; 3], 0));
+        assert_eq!(budgets.queries.used(), 0);
+        assert_eq!(scene.shard.counters.connections.get(), 0);
     })
     .expect("an executor");
 }
@@ -134,11 +136,18 @@ fn produce(acks: i16, index: i32, value: &[u8]) -> ProduceRequest {
     }
 }
 
+fn fetch_of(partition_max_bytes: i32) -> FetchRequest {
+    FetchRequest { max_wait_ms: 0, ..fetch_from(0, partition_max_bytes) }
+}
+
 fn fetch(offset: i64, min_bytes: i32, max_wait_ms: i32) -> FetchRequest {
-    let partition =
-        FetchPartition { fetch_offset: offset, partition_max_bytes: 1 << 20, ..Default::default() };
+    FetchRequest { min_bytes, max_wait_ms, ..fetch_from(offset, 1 << 20) }
+}
+
+fn fetch_from(fetch_offset: i64, partition_max_bytes: i32) -> FetchRequest {
+    let partition = FetchPartition { fetch_offset, partition_max_bytes, ..Default::default() };
     let topic = FetchTopic { topic: "t".to_owned(), partitions: vec![partition], ..Default::default() };
-    FetchRequest { min_bytes, max_wait_ms, topics: vec![topic], ..Default::default() }
+    FetchRequest { topics: vec![topic], ..Default::default() }
 }
 
 #[test]
@@ -286,9 +295,32 @@ fn a_client_that_never_reads_is_bounded_and_others_are_served() {
         }
         let config = &scene.shard.config;
         let allowed = config.max_in_flight_bytes_per_connection + (1 << 20);
-        assert!(scene.shard.budgets.requests.used() <= allowed as u64);
+        assert!(scene.shard.budgets.queries.used() <= allowed as u64);
         // A response being sent, and one that waits.
         assert!(scene.shard.budgets.fetches.used() <= 4 << 20);
+    });
+}
+
+#[test]
+fn records_that_are_durable_take_no_memory_although_their_producer_does_not_read() {
+    on_scene(&[], |scene| async move {
+        let mut writer = scene.connect().await;
+        for id in 0..80 {
+            writer.send(&frame(&produce(-1, 0, &vec![7; 200_000]), 9, id)).await;
+            writer.response::<ProduceResponse>(9).await;
+        }
+        let deaf = scene.connect().await;
+        // Together they are longer than what sockets hold.
+        for id in 0..2 {
+            deaf.send(&frame(&fetch_of(i32::MAX), 11, id)).await;
+        }
+        for id in 2..5 {
+            deaf.send(&frame(&produce(-1, 0, &[8; 100_000]), 9, id)).await;
+        }
+        scene.until(|scene| scene.shard.counters.requests.get() >= 85).await;
+        scene.until(|scene| scene.shard.budgets.undurable.used() == 0).await;
+        assert!(scene.shard.budgets.fetches.used() > 0, "its first response is still on its way");
+        assert!(scene.connect().await.is_alive().await);
     });
 }
 
@@ -323,7 +355,8 @@ fn what_lies_behind_a_request_that_waits_takes_no_memory() {
             scene.until(|scene| scene.shard.counters.requests.get() >= 1).await;
             scene.runtime.sleep(Duration::from_millis(50)).await;
             let fetch_alone = request_cost(ApiKey::Fetch as i16, frame(&fetch(0, 1, 300), 11, 1).len());
-            assert!(scene.shard.budgets.requests.used() <= fetch_alone);
+            assert!(scene.shard.budgets.queries.used() <= fetch_alone);
+            assert_eq!(scene.shard.budgets.requests.used(), 0);
         };
         futures_util::future::join(flood, watch).await;
         assert_eq!(client.response::<FetchResponse>(11).await.0, 1);
@@ -335,12 +368,12 @@ fn what_lies_behind_a_request_that_waits_takes_no_memory() {
 fn a_request_that_names_more_than_there_is_memory_to_answer_closes_its_connection() {
     on_scene(&[("memory", "576MiB")], |scene| async move {
         let mut client = scene.connect().await;
-        let memory = scene.shard.budgets.requests.total();
+        let memory = scene.shard.budgets.queries.total();
         let length = memory / request_cost(ApiKey::Fetch as i16, 1) + 1;
         // Its length and API key are enough.
         client.send(&[&(length as u32).to_be_bytes()[..], &[0, 1]].concat()).await;
         assert!(client.receive().await.is_none());
-        assert_eq!(scene.shard.budgets.requests.used(), 0);
+        assert_eq!(scene.shard.budgets.queries.used(), 0);
         let mut other = scene.connect().await;
         assert!(other.is_alive().await);
     });

@@ -341,6 +341,11 @@ impl PartitionLog {
         freed
     }
 
+    /// Lets go of what is durable on disk in the chunks that are being filled; returns the bytes of memory freed.
+    pub fn trim(&mut self) -> usize {
+        self.segments.iter_mut().map(|segment| segment.memory.trim_before(segment.synced)).sum()
+    }
+
     /// Where the log would be cut so that `offset` is its end, if the cut is at a batch boundary in memory
     /// or at a segment's end: segment and position.
     pub fn cut_at(&self, offset: Offset) -> Option<AppendPlace> {

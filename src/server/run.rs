@@ -14,6 +14,7 @@ use crate::control::{Control, ControlConfig, ControlThread, Environment};
 use crate::runtime::glommio::{random_u64, wall_clock_ms};
 use crate::shard::configured_defaults;
 use crate::startup::endpoints::{self, Endpoints};
+use crate::startup::notify;
 
 /// Runs a broker until SIGTERM or SIGINT, and stops it in order. The caller holds the directories' locks.
 pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
@@ -21,11 +22,13 @@ pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
     let watched = signals::watch(sender.clone());
     watched.map_err(|source| ServeError::Thread { what: "the thread for signals".to_owned(), source })?;
     let start = Start { config: Arc::new(config), sender, events };
+    notify::doing("starting: reading checkpoints and journals");
     let control = Control::start(start.control_config(machine))?;
     match start.start(control) {
         Ok(running) => running.run(&start.events),
         Err(Interruption::Signal(signal)) => {
             tracing::info!(signal = signal.name(), "stopped before it served");
+            notify::stopping("stopped before it served");
             Ok(())
         }
         Err(Interruption::Failed(error)) => Err(error),
@@ -141,6 +144,8 @@ impl Start {
             let (name, bound, bootstrap) = (&listener.name, &listener.bound, &listener.bootstrap);
             tracing::info!(name, bound, bootstrap, "listening");
         }
+        let addresses = endpoints.addresses().join(" and ");
+        notify::serving(&format!("serving on {addresses}, shards: {}", self.config.shards()));
         Ok(())
     }
 
@@ -162,6 +167,7 @@ impl Running {
         match self.shards.until_signal(events) {
             Ok(signal) => {
                 tracing::info!(signal = signal.name(), "stopping; a second signal ends at once");
+                notify::stopping("stopping: answering what is in flight, writing records back");
                 self.stop(events)?;
                 tracing::info!("stopped");
                 Ok(())

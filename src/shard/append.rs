@@ -3,7 +3,10 @@
 
 use std::rc::Rc;
 
+use futures_util::future::select;
+
 use super::error::StorageError;
+use super::line::Front;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
@@ -36,7 +39,7 @@ enum Obstacle {
 impl Storage {
     /// Appends a batch that [`validate`](crate::protocol::batch::validate) has found good, as leader. `header` is the one
     /// to be stored, which need not be the one that is in `batch`. Waits
-    /// while journal, memory or segment have no room, in order of arrival per caller; never after the batch
+    /// while journal, memory or segment have no room, in order of arrival; never after the batch
     /// was accepted. Dropping the future before it completes means that nothing was appended.
     pub async fn append(
         &self,
@@ -44,7 +47,21 @@ impl Storage {
         header: &BatchHeader,
         batch: &[u8],
     ) -> Result<Appended, StorageError> {
+        self.append_in_line(&mut None, replica, header, batch).await
+    }
+
+    /// The same for somebody who may stand at the front of the line already, and stays there.
+    pub(super) async fn append_in_line<'a>(
+        &'a self,
+        front: &mut Option<Front<'a>>,
+        replica: &Rc<Replica>,
+        header: &BatchHeader,
+        batch: &[u8],
+    ) -> Result<Appended, StorageError> {
         loop {
+            if front.is_none() && self.room_line.len() > 0 {
+                *front = Some(self.room_line.front().await);
+            }
             let room = self.room.notified();
             let progressed = self.journal.progressed();
             if let Some(outcome) = self.try_append(replica, header, batch) {
@@ -54,19 +71,30 @@ impl Storage {
             let new_batch = self.new_batch(replica, &stamped(replica, header, now_ms), now_ms);
             match self.obstacle(replica, &new_batch) {
                 None => {}
-                Some(Obstacle::Space(need)) if !replica.is_allocating.get() => {
-                    self.allocate(replica, need).await?;
+                Some(Obstacle::Space(need)) => {
+                    // Others have the space that they need, and can go on meanwhile.
+                    *front = None;
+                    if replica.is_allocating.get() {
+                        room.await;
+                    } else {
+                        self.allocate(replica, need).await?;
+                    }
                 }
-                Some(_) => {
+                Some(Obstacle::Room) => {
                     self.work.notify_one();
-                    futures_util::future::select(std::pin::pin!(room), std::pin::pin!(progressed)).await;
+                    match front {
+                        None => *front = Some(self.room_line.front().await),
+                        Some(_) => {
+                            select(std::pin::pin!(room), std::pin::pin!(progressed)).await;
+                        }
+                    }
                 }
             }
         }
     }
 
     /// The same without waiting; `None`, and no change, if there is no room now.
-    pub fn try_append(
+    fn try_append(
         &self,
         replica: &Rc<Replica>,
         header: &BatchHeader,

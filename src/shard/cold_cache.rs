@@ -1,5 +1,6 @@
 //! Runs of batches that were read from segments, kept for those who read the same place, up to a bound; the one that
-//! was not used for longest goes first. Says also who is reading a run just now, so that nobody reads it twice.
+//! was not used for longest goes first. Says also who is reading a run just now, so that nobody reads it twice, and
+//! bounds the memory of all reads that are under way.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap};
@@ -8,6 +9,7 @@ use std::rc::Rc;
 
 use tokio::sync::Notify;
 
+use super::budget::Budget;
 use super::tasks::Tasks;
 use crate::base::ids::{Offset, PartitionId};
 use crate::log::run::Run;
@@ -40,6 +42,8 @@ pub(super) struct ColdCache {
     bytes_max: usize,
     inner: RefCell<Inner>,
     read: Notify,
+    /// Memory of reads under way, a half of all; taken before [`ColdCache::begin`].
+    pub(super) reading: Budget,
     /// Reads ahead of readers.
     pub(super) ahead: Tasks,
 }
@@ -67,7 +71,7 @@ pub(super) struct Near {
 impl ColdCache {
     pub(super) fn new(bytes_max: usize) -> Rc<Self> {
         let (inner, read, ahead) = Default::default();
-        Rc::new(ColdCache { bytes_max, inner, read, ahead })
+        Rc::new(ColdCache { bytes_max, inner, read, reading: Budget::new(bytes_max as u64 / 2), ahead })
     }
 
     /// Length of all runs that are kept, in bytes.
@@ -111,13 +115,6 @@ impl ColdCache {
         inner.reads += 1;
         inner.reading.push((key, range.clone()));
         Some(Reading { cache: Rc::clone(self), key, range, forgets: inner.forgets })
-    }
-
-    /// Whether there is room for so many bytes more of what nobody asked for yet.
-    pub(super) fn has_room_ahead(&self, bytes: usize) -> bool {
-        let inner = self.inner.borrow();
-        let reading: u64 = inner.reading.iter().map(|(_, range)| range.end - range.start).sum();
-        reading as usize + bytes <= self.bytes_max / 2
     }
 
     /// Completes when a read has ended that was under way when this was called.
@@ -165,7 +162,9 @@ impl Reading {
             inner.by_use.remove(&old.used);
             inner.bytes -= old.run.length();
         }
-        while inner.bytes > self.cache.bytes_max {
+        // What is read just now is a part of what may be kept. One run always is: its readers come to look for it.
+        let kept_max = self.cache.bytes_max.saturating_sub(self.cache.reading.used() as usize);
+        while inner.bytes > kept_max.max(run.length()) {
             let (_, (key, base_offset)) = inner.by_use.pop_first().expect("bytes are of runs");
             let runs = inner.segments.get_mut(&key).expect("listed runs are there");
             inner.bytes -= runs.remove(&base_offset).expect("listed runs are there").run.length();

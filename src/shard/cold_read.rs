@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::budget::Charge;
 use super::cold_cache::{Key, Near};
 use super::error::StorageError;
 use super::replica::Replica;
@@ -65,7 +66,7 @@ impl Storage {
         cold: &ColdRead,
     ) -> Result<Option<Rc<Run>>, StorageError> {
         let key = (replica.id, cold.segment_base);
-        let mut passed: Option<Rc<Run>> = None;
+        let (mut passed, mut memory): (Option<Rc<Run>>, Option<Charge>) = (None, None);
         loop {
             let ended = self.cold.read_ended();
             let near = self.cold.near(key, cold.offset);
@@ -94,12 +95,21 @@ impl Storage {
                 None => COLD_READ_BYTES_MIN,
             };
             let end = end_of_read(&near, position, length, cold.disk_end);
+            let free = memory.take().or_else(|| self.cold.reading.try_take(end - position));
+            let Some(mut taken) = free else {
+                memory = Some(self.cold.reading.take(end - position).await);
+                // Meanwhile somebody else may have read it.
+                continue;
+            };
             let Some(reading) = self.cold.begin(key, position..end) else {
+                drop(taken);
                 ended.await;
                 continue;
             };
+            taken.adjust(end - position);
             let length = (end - position) as usize;
             let run = read_run(&**file, from, cold.disk_end, length).await.map_err(read_error)?;
+            drop(taken);
             let Some(run) = run.map(Rc::new) else { return Ok(None) };
             reading.keep(&run, is_sequential);
             drop(reading);
@@ -141,7 +151,7 @@ impl Storage {
         let disk_end = cold.disk_end;
         let (from, length) = (behind(run), longer(run));
         let (position, offset) = (from.position, run.next_offset);
-        if position + COLD_READ_BYTES_MIN as u64 > disk_end || !self.cold.has_room_ahead(length) {
+        if position + COLD_READ_BYTES_MIN as u64 > disk_end {
             return;
         }
         let near = self.cold.near(key, offset);
@@ -149,12 +159,15 @@ impl Storage {
             return;
         }
         let end = end_of_read(&near, position, length, disk_end);
+        let Some(memory) = self.cold.reading.try_take(end - position) else { return };
         let Some(reading) = self.cold.begin(key, position..end) else { return };
         let file = Rc::clone(file);
         let lease: SegmentLease = cold.lease.clone();
         self.cold.ahead.spawn(&*self.runtime, async move {
             // What is wrong will be met by whoever reads there.
-            if let Ok(Some(run)) = read_run(&*file, from, disk_end, (end - position) as usize).await {
+            let read = read_run(&*file, from, disk_end, (end - position) as usize).await;
+            drop(memory);
+            if let Ok(Some(run)) = read {
                 reading.keep(&Rc::new(run), true);
             }
             drop(lease);

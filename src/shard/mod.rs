@@ -13,6 +13,7 @@ mod follow;
 mod hand_off;
 mod index_cache;
 mod inspect;
+mod line;
 mod log_start;
 mod mailbox;
 mod metadata;

@@ -116,7 +116,9 @@ impl Shard {
     pub async fn append(&self, id: PartitionId, header: &BatchHeader, batch: Bytes) -> PendingAppend {
         match self.place(id) {
             Err(error) => PendingAppend::refused(error),
-            Ok(Place::Here(replica)) => PendingAppend::from(self.append_here(&replica, header, &batch).await),
+            Ok(Place::Here(replica)) => {
+                PendingAppend::from(self.append_here(&mut None, &replica, header, &batch).await)
+            }
             Ok(Place::There(mailbox)) => {
                 let (reply, receiver) = oneshot::channel();
                 let operation = AppendOperation { id, header: *header, batch, reply };

@@ -38,6 +38,8 @@ pub struct Replica {
     pub(super) watchers: RefCell<Watchers>,
     /// Whether the partition is among those whose memory can be evicted.
     pub(super) is_evictable: Cell<bool>,
+    /// Whether it is among those whose memory can be trimmed.
+    pub(super) is_trimmable: Cell<bool>,
     /// Whether a task is giving the partition space on disk.
     pub(super) is_allocating: Cell<bool>,
     /// The log's start as far as it is durable: segments below it may be removed.
@@ -68,6 +70,7 @@ impl Replica {
             is_out_of_service: Cell::new(false),
             watchers: RefCell::default(),
             is_evictable: Cell::new(false),
+            is_trimmable: Cell::new(false),
             is_allocating: Cell::new(false),
             durable_log_start: Cell::new(log_start),
             log_start_sequence: Cell::new(0),

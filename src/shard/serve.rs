@@ -6,6 +6,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::mpsc;
 
 use super::error::StorageError;
+use super::line::Front;
 use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
@@ -17,13 +18,14 @@ use crate::partition::{EpochEnd, FetchError};
 use crate::protocol::batch::{BatchHeader, NO_LEADER_EPOCH};
 
 impl Shard {
-    pub(super) async fn append_here(
-        &self,
+    pub(super) async fn append_here<'a>(
+        &'a self,
+        front: &mut Option<Front<'a>>,
         replica: &Rc<Replica>,
         header: &BatchHeader,
         batch: &[u8],
     ) -> AcceptedReply {
-        let appended = self.storage.append(replica, header, batch).await?;
+        let appended = self.storage.append_in_line(front, replica, header, batch).await?;
         let (log_start, unsynced_records) = {
             let state = replica.state.borrow();
             let progress = state.progress();
@@ -126,15 +128,21 @@ impl Shard {
         Ok(largest.filter(|largest| *largest >= 0))
     }
 
-    /// One after the other: the next may depend on this one's place in the log.
+    /// One after the other: the next may depend on this one's place in the log. Many clients are behind this one
+    /// place in the line for room, so as many of theirs pass together as stand there besides.
     pub(super) async fn serve_appends(self: Rc<Self>, mut appends: mpsc::Receiver<AppendOperation>) {
+        let (mut front, mut passed) = (None, 0);
         while let Some(AppendOperation { id, header, batch, reply }) = self.next(&mut appends).await {
             let outcome = match self.local(id) {
-                Ok(replica) => self.append_here(&replica, &header, &batch).await,
+                Ok(replica) => self.append_here(&mut front, &replica, &header, &batch).await,
                 Err(error) => Err(error),
             };
             // Who asked may have left with its connection; the append stands.
             let _ = reply.send(outcome);
+            passed += 1;
+            if front.is_none() || appends.is_empty() || passed >= self.storage.room_line.len() {
+                (front, passed) = (None, 0);
+            }
         }
     }
 

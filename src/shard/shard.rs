@@ -57,12 +57,16 @@ pub struct Counters {
 
 /// Bounds on memory that connections share.
 pub struct ShardBudgets {
-    /// Requests that were not executed yet, with what executing them takes.
+    /// Produce requests that were not executed yet.
     pub requests: Budget,
+    /// Other requests that were not executed yet, with what executing them takes.
+    pub queries: Budget,
     /// Records accepted and not yet durable.
     pub undurable: Budget,
-    /// Pinned by responses being sent.
+    /// Pinned by responses to fetches being sent.
     pub fetches: Budget,
+    /// Other responses being sent.
+    pub replies: Budget,
 }
 
 /// See the module.
@@ -106,8 +110,10 @@ impl Shard {
             FetchSessions::new(parts.config.fetch_sessions_max, budgets.fetch_session_partitions());
         let budgets = ShardBudgets {
             requests: Budget::new(budgets.request_bytes),
+            queries: Budget::new(budgets.query_bytes),
             undurable: Budget::new(budgets.undurable_bytes),
             fetches: Budget::new(budgets.fetch_bytes),
+            replies: Budget::new(budgets.reply_bytes),
         };
         let configured_defaults = configured_defaults(&parts.config);
         Rc::new(Shard {

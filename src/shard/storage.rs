@@ -15,8 +15,10 @@ use super::cold_cache::ColdCache;
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
+use super::line::Line;
 use super::replica::Replica;
 use crate::base::ids::{Offset, PartitionId};
+use crate::base::limits::CACHED_INDEXES_PERCENT;
 use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
@@ -85,8 +87,12 @@ pub struct Storage {
     pub(super) resident_bytes: Cell<usize>,
     /// Replicas with written-back bytes in memory, each once; evicted from in turn.
     evictable: RefCell<VecDeque<Rc<Replica>>>,
+    /// Replicas of which only the chunk is left that is being filled; trimmed when there is nothing to evict.
+    trimmable: RefCell<VecDeque<Rc<Replica>>>,
     /// Room was made: bytes written back, space given, journal files freed.
     pub(super) room: Notify,
+    /// Appends that found no room.
+    pub(super) room_line: Line,
     /// There is something for the maintenance task.
     pub(super) work: Notify,
     pub(super) is_stopping: Cell<bool>,
@@ -117,6 +123,7 @@ pub(super) struct StorageParts {
 impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
         let open_segments_max = parts.config.open_segments_max;
+        let index_bytes_max = parts.config.cold_bytes_max * CACHED_INDEXES_PERCENT / 100;
         let storage = Rc::new(Storage {
             cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
@@ -126,14 +133,16 @@ impl Storage {
             replicas: RefCell::default(),
             damaged: RefCell::default(),
             files: FileCache::new(open_segments_max),
-            indexes: IndexCache::default(),
+            indexes: IndexCache::new(index_bytes_max),
             unclaimed: RefCell::default(),
             generation: Cell::new(parts.generation),
             held_journal_file: Cell::new(None),
             dirty_bytes: Cell::new(0),
             resident_bytes: Cell::new(0),
             evictable: RefCell::default(),
+            trimmable: RefCell::default(),
             room: Notify::new(),
+            room_line: Line::default(),
             work: Notify::new(),
             is_stopping: Cell::new(false),
             segment_turn: tokio::sync::Mutex::new(()),
@@ -248,17 +257,31 @@ impl Storage {
         }
     }
 
-    /// Lets go of cached bytes while there are more than allowed.
+    /// Lets go of cached bytes while there are more than allowed: first of whole chunks, whose readers are behind the
+    /// others; then of what is written of those that are being filled, of which many partitions have as many.
     pub(super) fn evict(&self) {
         while self.resident_bytes.get() > self.config.tail_bytes_max {
-            let Some(replica) = self.evictable.borrow_mut().pop_front() else { return };
-            replica.is_evictable.set(false);
-            let freed = replica.log.borrow_mut().evict(1);
+            let evictable = self.evictable.borrow_mut().pop_front();
+            let freed = if let Some(replica) = evictable {
+                self.evict_from(&replica)
+            } else {
+                let Some(replica) = self.trimmable.borrow_mut().pop_front() else { return };
+                replica.is_trimmable.set(false);
+                replica.log.borrow_mut().trim()
+            };
             self.resident_bytes.set(self.resident_bytes.get() - freed);
-            if freed > 0 {
-                self.note_evictable(&replica);
-            }
         }
+    }
+
+    fn evict_from(&self, replica: &Rc<Replica>) -> usize {
+        replica.is_evictable.set(false);
+        let freed = replica.log.borrow_mut().evict(1);
+        if freed > 0 {
+            self.note_evictable(replica);
+        } else if !replica.is_trimmable.replace(true) {
+            self.trimmable.borrow_mut().push_back(Rc::clone(replica));
+        }
+        freed
     }
 
     /// Notes that records below `end` are durable once the journal group is.

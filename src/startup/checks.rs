@@ -3,14 +3,14 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::process::Resource;
 use rustix::system::uname;
 
-use super::directories::{self, DirectoryLock};
+use super::directories::{self, DirectoryLock, Occupancy};
 use super::problem::{Problem, Problems, Warning};
-use super::{cpus, kernel, ports, resources, uring};
+use super::resources::{self, ProcessLimits};
+use super::{cpus, kernel, ports, uring};
 use crate::base::limits::{PORT_RELEASE_PAUSE_MS, PORT_RELEASE_TRIES};
-use crate::config::{Config, Listener, Machine};
+use crate::config::{Config, Listener, Machine, format_cpus};
 use crate::runtime::glommio::pause;
 
 /// What a machine that may start a broker has to say.
@@ -22,38 +22,159 @@ pub struct Passed {
     pub locks: Vec<DirectoryLock>,
 }
 
-#[derive(Default)]
-struct Findings {
-    problems: Vec<Problem>,
-    warnings: Vec<Warning>,
+/// One thing that was looked at.
+#[derive(Debug)]
+pub struct Checked {
+    /// What it is.
+    pub subject: String,
+    /// What there is of it, in a few words.
+    pub seen: String,
+    /// What is to be said of it, or why the broker cannot start.
+    pub result: Result<Vec<Warning>, Vec<Problem>>,
 }
 
-impl Findings {
-    /// Keeps what a check found; true if it passed.
-    fn note(&mut self, result: Result<Option<Warning>, Problem>) {
-        match result {
-            Ok(warning) => self.warnings.extend(warning),
-            Err(problem) => self.problems.push(problem),
-        }
+impl Checked {
+    fn new(subject: &str, seen: String, result: Result<Option<Warning>, Problem>) -> Self {
+        let result = result.map(|warning| warning.into_iter().collect()).map_err(|problem| vec![problem]);
+        Checked { subject: subject.to_owned(), seen, result }
     }
 }
 
 /// Checks the machine for this configuration, raises the process's soft limits, makes and locks the
 /// directories. Reports all that is wrong at once.
 pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
-    let mut found = Findings::default();
-    check_process(config, machine, &mut found);
-    let locks = check_directories(config, &mut found);
-    for listener in &config.listeners {
-        match check_ports(listener, config.advertised_shards()) {
-            Ok(warning) => found.warnings.extend(warning),
-            Err(problems) => found.problems.extend(problems),
+    let mut checked = check_process(config, machine, ProcessLimits::raised());
+    let mut locks = Vec::new();
+    for (key, path) in directories_of(config) {
+        let (result, lock) = claim(key, path);
+        checked.push(Checked { subject: key.to_owned(), seen: path.display().to_string(), result });
+        locks.extend(lock);
+    }
+    checked.extend(config.listeners.iter().map(|listener| check_listener(listener, config)));
+    let (mut warnings, mut problems) = (Vec::new(), Vec::new());
+    for checked in checked {
+        match checked.result {
+            Ok(said) => warnings.extend(said),
+            Err(found) => problems.extend(found),
         }
     }
-    if found.problems.is_empty() {
-        Ok(Passed { warnings: found.warnings, locks })
-    } else {
-        Err(Problems(found.problems))
+    if problems.is_empty() { Ok(Passed { warnings, locks }) } else { Err(Problems(problems)) }
+}
+
+/// The same checks without a trace: no directory is made or kept locked. `running` is a broker that runs on the
+/// directories, with the limits that it has: what it holds is then not looked at, and the limits are its own.
+pub fn examine(config: &Config, machine: &Machine, running: Option<&RunningBroker>) -> Vec<Checked> {
+    let limits = running.and_then(|broker| broker.limits).unwrap_or_else(ProcessLimits::raised);
+    let mut checked = check_process(config, machine, limits);
+    let Some(broker) = running else {
+        let directories = directories_of(config);
+        checked.extend(directories.into_iter().map(|(key, path)| {
+            let result = directories::try_out(key, path)
+                .map(|()| directories::check_file_system(key, directories::existing(path)));
+            Checked::new(key, path.display().to_string(), result)
+        }));
+        checked.extend(config.listeners.iter().map(|listener| check_listener(listener, config)));
+        return checked;
+    };
+    for (key, path) in directories_of(config) {
+        let seen = format!("{}, used by the broker that runs (process {})", path.display(), broker.name());
+        checked.push(Checked::new(key, seen, Ok(directories::check_file_system(key, path))));
+    }
+    checked
+}
+
+/// A broker that runs on the configured directories.
+#[derive(Debug)]
+pub struct RunningBroker {
+    /// Its process id, if it can be told.
+    pub pid: Option<String>,
+    /// Its limits, if they can be read.
+    pub limits: Option<ProcessLimits>,
+}
+
+impl RunningBroker {
+    /// The one that holds the configuration's data directory, if there is one. Its limits are looked up below `root`.
+    pub fn find(config: &Config, root: &Path) -> Option<Self> {
+        let Ok(Occupancy::InUse { holder: pid }) = directories::occupancy("data.dir", &config.data_dir)
+        else {
+            return None;
+        };
+        let limits = pid.as_ref().and_then(|pid| ProcessLimits::of(root, pid));
+        Some(RunningBroker { pid, limits })
+    }
+
+    fn name(&self) -> &str {
+        self.pid.as_deref().unwrap_or("unknown")
+    }
+}
+
+/// The directories of a configuration, each once, with their keys.
+pub fn directories_of(config: &Config) -> Vec<(&'static str, &Path)> {
+    let mut directories: Vec<(&'static str, &Path)> = vec![("data.dir", &config.data_dir)];
+    if config.journal_dir != config.data_dir {
+        directories.push(("journal.dir", &config.journal_dir));
+    }
+    directories
+}
+
+fn check_process(config: &Config, machine: &Machine, limits: ProcessLimits) -> Vec<Checked> {
+    let release = uname().release().to_string_lossy().into_owned();
+    let ProcessLimits { locked_memory_bytes, open_files } = limits;
+    let (shards, cpus) = (config.shards(), machine.allowed_cpus.len());
+    let limit = |limit: u64, unit| match limit {
+        u64::MAX => "unlimited".to_owned(),
+        limit => format!("{limit}{unit}"),
+    };
+    let mut shard_cpus = Checked::new(
+        "cpus",
+        format_cpus(&config.shard_cpus),
+        cpus::check(&config.shard_cpus, &machine.allowed_cpus),
+    );
+    if let (true, Ok(warnings)) = (config.shards_cut_by_memory, &mut shard_cpus.result) {
+        warnings.push(Warning::ShardsCutByMemory { shards, cpus });
+    }
+    vec![
+        Checked::new("kernel", format!("Linux {release}"), kernel::check(&release).map(|()| None)),
+        Checked::new("io_uring", "works".to_owned(), uring::check().map(|()| None)),
+        Checked::new(
+            "locked memory",
+            limit(locked_memory_bytes, " bytes"),
+            resources::check_locked_memory(locked_memory_bytes).map(|()| None),
+        ),
+        Checked::new(
+            "open files",
+            limit(open_files, ""),
+            resources::check_open_files(open_files, shards, config.max_connections),
+        ),
+        Checked::new(
+            "memory",
+            format!("{} of {} MiB", config.memory_bytes >> 20, machine.memory_bytes >> 20),
+            resources::check_memory(config.memory_bytes, machine.memory_bytes).map(|()| None),
+        ),
+        shard_cpus,
+    ]
+}
+
+type DirectoryResult = Result<Vec<Warning>, Vec<Problem>>;
+
+/// Makes and locks a directory; the lock is there even if the file system is not fit, so that nothing else is said.
+fn claim(key: &'static str, path: &Path) -> (DirectoryResult, Option<DirectoryLock>) {
+    match directories::claim(key, path) {
+        Ok(lock) => {
+            let result = directories::check_direct_io(key, path)
+                .map(|()| directories::check_file_system(key, path).into_iter().collect());
+            (result.map_err(|problem| vec![problem]), Some(lock))
+        }
+        Err(problem) => (Err(vec![problem]), None),
+    }
+}
+
+fn check_listener(listener: &Listener, config: &Config) -> Checked {
+    let result = check_ports(listener, config.advertised_shards());
+    Checked {
+        subject: format!("listener {}", listener.name),
+        seen: format!("{} can be listened on", listener.bind),
+        result: result.map(|warning| warning.into_iter().collect()),
     }
 }
 
@@ -70,39 +191,6 @@ fn check_ports(listener: &Listener, shards: u16) -> Result<Option<Warning>, Vec<
         }
     }
     ports::check(listener, shards)
-}
-
-fn check_process(config: &Config, machine: &Machine, found: &mut Findings) {
-    found.note(kernel::check(&uname().release().to_string_lossy()).map(|()| None));
-    found.note(uring::check().map(|()| None));
-    found.note(resources::check_locked_memory(resources::raise(Resource::Memlock)).map(|()| None));
-    let open_files = resources::raise(Resource::Nofile);
-    found.note(resources::check_open_files(open_files, config.shards(), config.max_connections));
-    found.note(resources::check_memory(config.memory_bytes, machine.memory_bytes).map(|()| None));
-    found.note(cpus::check(&config.shard_cpus, &machine.allowed_cpus));
-    if config.shards_cut_by_memory {
-        let cpus = machine.allowed_cpus.len();
-        found.warnings.push(Warning::ShardsCutByMemory { shards: config.shards(), cpus });
-    }
-}
-
-fn check_directories(config: &Config, found: &mut Findings) -> Vec<DirectoryLock> {
-    let mut directories: Vec<(&'static str, &Path)> = vec![("data.dir", &config.data_dir)];
-    if config.journal_dir != config.data_dir {
-        directories.push(("journal.dir", &config.journal_dir));
-    }
-    let mut locks = Vec::new();
-    for (key, path) in directories {
-        match directories::claim(key, path) {
-            Ok(lock) => {
-                locks.push(lock);
-                found.note(directories::check_direct_io(key, path).map(|()| None));
-                found.warnings.extend(directories::check_file_system(key, path));
-            }
-            Err(problem) => found.problems.push(problem),
-        }
-    }
-    locks
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock, statfs};
+use rustix::fs::{Access, FlockOperation, access, flock, statfs};
 
 use super::problem::{Problem, Warning};
 use crate::base::buffer::AlignedBuf;
@@ -46,6 +46,57 @@ pub fn claim(key: &'static str, path: &Path) -> Result<DirectoryLock, Problem> {
     Ok(DirectoryLock { _file: file })
 }
 
+/// Who has a directory.
+#[derive(PartialEq, Eq, Debug)]
+pub enum Occupancy {
+    /// Nobody.
+    Free,
+    /// A broker that runs, with its process id if it can be told.
+    InUse {
+        /// The process id.
+        holder: Option<String>,
+    },
+}
+
+/// Who has the directory, found out without making anything. One that does not exist is free.
+pub fn occupancy(key: &'static str, path: &Path) -> Result<Occupancy, Problem> {
+    let unusable = |source| Problem::Directory { key, path: path.to_path_buf(), source };
+    let mut file = match File::open(path.join(LOCK_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Occupancy::Free),
+        Err(error) => return Err(unusable(error)),
+    };
+    // Shared, and let go at once: two that look do not hinder each other.
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Occupancy::Free),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(Occupancy::InUse { holder: holder(&mut file) }),
+        Err(error) => Err(unusable(error.into())),
+    }
+}
+
+/// Whether a broker could claim the directory and use it. Nothing is left behind: where the directory is absent, the
+/// nearest one around it is tried out, in which it would be made.
+pub fn try_out(key: &'static str, path: &Path) -> Result<(), Problem> {
+    let unusable = |source| Problem::Directory { key, path: path.to_path_buf(), source };
+    if let Occupancy::InUse { holder } = occupancy(key, path)? {
+        return Err(Problem::DirectoryInUse { key, path: path.to_path_buf(), holder });
+    }
+    let existing = existing(path);
+    if !fs::metadata(existing).map_err(unusable)?.is_dir() {
+        return Err(unusable(io::ErrorKind::NotADirectory.into()));
+    }
+    access(existing, Access::WRITE_OK | Access::EXEC_OK).map_err(|error| unusable(error.into()))?;
+    // A name that nobody else has: the directory need not be ours.
+    let probe = existing.join(format!(".{PROBE_FILE}-{}", std::process::id()));
+    try_direct_io(key, existing, &probe)
+}
+
+/// The directory itself, or the nearest one around it that exists.
+pub fn existing(path: &Path) -> &Path {
+    let around = path.ancestors().find(|path| path.as_os_str().is_empty() || path.exists());
+    around.filter(|path| !path.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 fn holder(file: &mut File) -> Option<String> {
     const PID_DIGITS_MAX: u64 = 10;
     let mut text = String::new();
@@ -56,9 +107,12 @@ fn holder(file: &mut File) -> Option<String> {
 
 /// Writes one block directly and durably, as the journal will.
 pub fn check_direct_io(key: &'static str, path: &Path) -> Result<(), Problem> {
-    let probe = path.join(PROBE_FILE);
-    let written = write_directly(&probe);
-    let removed = match fs::remove_file(&probe) {
+    try_direct_io(key, path, &path.join(PROBE_FILE))
+}
+
+fn try_direct_io(key: &'static str, path: &Path, probe: &Path) -> Result<(), Problem> {
+    let written = write_directly(probe);
+    let removed = match fs::remove_file(probe) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
@@ -135,6 +189,29 @@ mod tests {
         assert!(problem.contains(&format!("(process {})", std::process::id())), "{problem}");
         drop(lock);
         claim("data.dir", &path).unwrap();
+    }
+
+    #[test]
+    fn looking_leaves_nothing_behind_and_tells_who_has_it() {
+        // Beside the build, which is on a disk where /tmp may be in memory.
+        let root = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let path = root.path().join("a/b");
+        assert_eq!(occupancy("data.dir", &path).unwrap(), Occupancy::Free);
+        try_out("data.dir", &path).unwrap();
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 0);
+
+        let lock = claim("data.dir", &path).unwrap();
+        let us = Some(std::process::id().to_string());
+        assert_eq!(occupancy("data.dir", &path).unwrap(), Occupancy::InUse { holder: us });
+        assert!(matches!(try_out("data.dir", &path), Err(Problem::DirectoryInUse { .. })));
+        drop(lock);
+        try_out("data.dir", &path).unwrap();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the lock's file");
+
+        let file = root.path().join("file");
+        fs::write(&file, "").unwrap();
+        assert!(matches!(try_out("data.dir", &file), Err(Problem::Directory { .. })));
+        assert_eq!(existing(Path::new("nowhere/at/all")), Path::new("."));
     }
 
     #[test]

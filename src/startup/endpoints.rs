@@ -73,9 +73,12 @@ impl Endpoints {
     /// The one line that is written to stdout, without its end: `corelane ready` and each listener's bootstrap
     /// address.
     pub fn ready_line(&self) -> String {
-        let addresses: Vec<&str> =
-            self.listeners.iter().map(|listener| listener.bootstrap.as_str()).collect();
-        format!("corelane ready {}", addresses.join(" "))
+        format!("corelane ready {}", self.addresses().join(" "))
+    }
+
+    /// Each listener's bootstrap address.
+    pub fn addresses(&self) -> Vec<&str> {
+        self.listeners.iter().map(|listener| listener.bootstrap.as_str()).collect()
     }
 
     /// Writes the file whole or not at all: readers see the old state or the new one.

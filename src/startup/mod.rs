@@ -8,12 +8,13 @@ mod cpus;
 mod directories;
 pub mod endpoints;
 mod kernel;
+pub mod notify;
 mod open_ports;
 mod ports;
 mod problem;
 pub mod resources;
 mod uring;
 
-pub use checks::{Passed, check};
-pub use directories::DirectoryLock;
+pub use checks::{Checked, Passed, RunningBroker, check, directories_of, examine};
+pub use directories::{DirectoryLock, existing};
 pub use problem::{Problem, Problems, Warning};

@@ -1,11 +1,47 @@
 //! Limits of the process: locked memory, open files, memory. Soft limits are raised to the hard ones first.
 
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::problem::{Problem, Warning};
 use crate::base::limits::{
-    LOCKED_MEMORY_BYTES_MIN, OPEN_SEGMENTS_MAX, OPEN_SEGMENTS_MIN, PROCESS_OPEN_FILES, SHARD_OPEN_FILES,
+    CHECK_FILE_BYTES_MAX, LOCKED_MEMORY_BYTES_MIN, OPEN_SEGMENTS_MAX, OPEN_SEGMENTS_MIN, PROCESS_OPEN_FILES,
+    SHARD_OPEN_FILES,
 };
+
+/// The limits of a process that a broker needs room in; `u64::MAX` is none.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ProcessLimits {
+    /// RLIMIT_MEMLOCK
+    pub locked_memory_bytes: u64,
+    /// RLIMIT_NOFILE
+    pub open_files: u64,
+}
+
+impl ProcessLimits {
+    /// This process's, after the soft limits were raised to the hard ones.
+    pub fn raised() -> Self {
+        ProcessLimits { locked_memory_bytes: raise(Resource::Memlock), open_files: raise(Resource::Nofile) }
+    }
+
+    /// Those of another process, by proc_pid_limits(5) below `root`; a broker has raised its soft limits.
+    pub fn of(root: &Path, pid: &str) -> Option<Self> {
+        let file = File::open(root.join("proc").join(pid).join("limits")).ok()?;
+        let mut text = String::new();
+        file.take(CHECK_FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
+        let soft = |name| {
+            let value = text.lines().find_map(|line| line.strip_prefix(name))?.split_whitespace().next()?;
+            if value == "unlimited" { Some(u64::MAX) } else { value.parse().ok() }
+        };
+        Some(ProcessLimits {
+            locked_memory_bytes: soft("Max locked memory ")?,
+            open_files: soft("Max open files ")?,
+        })
+    }
+}
 
 /// Raises the soft limit to the hard one and returns what holds then; `u64::MAX` is no limit.
 pub fn raise(resource: Resource) -> u64 {
@@ -71,6 +107,22 @@ mod tests {
         assert_eq!(warning, Warning::OpenFiles { limit: 5000, needed: 4 * 2024 + 64 });
         let problem = check_open_files(1024, 4, 1).unwrap_err().to_string();
         assert!(problem.contains("nofile=4160"), "{problem}");
+    }
+
+    #[test]
+    fn another_processs_limits_are_read() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("proc/7");
+        std::fs::create_dir_all(&directory).unwrap();
+        let table = "Limit                     Soft Limit           Hard Limit           Units     \n\
+            Max open files            4096                 524288               files     \n\
+            Max locked memory         unlimited            unlimited            bytes     \n";
+        std::fs::write(directory.join("limits"), table).unwrap();
+        let expected = ProcessLimits { locked_memory_bytes: u64::MAX, open_files: 4096 };
+        assert_eq!(ProcessLimits::of(root.path(), "7"), Some(expected));
+        assert_eq!(ProcessLimits::of(root.path(), "8"), None);
+        let ours = ProcessLimits::of(Path::new("/"), "self").unwrap();
+        assert!(ours.open_files > 0 && ours.locked_memory_bytes > 0);
     }
 
     #[test]

@@ -19,7 +19,7 @@ from harness.wire.connection import Closed, Connection
 
 IDLE_CONNECTIONS = 10_000
 # CONNECTION_BYTES in src/base/limits.rs: what max.connections reckons with.
-CONNECTION_BYTES = 16 << 10
+CONNECTION_BYTES = 20 << 10
 SOCKET_BUFFER_BYTES = 16 << 10
 # How long others may have to wait while the crowd is there. The machine may be slow; for ever it is not.
 PATIENCE_S = 60.0
@@ -92,7 +92,7 @@ def check_memory(broker):
 
 def test_an_idle_connection_takes_no_more_memory_than_is_said(launch):
     allow_descriptors(IDLE_CONNECTIONS + 1000)
-    broker = launch(memory_bytes=2560 << 20, settings=["max.connections=7500"])
+    broker = launch(memory_bytes=3200 << 20, settings=["max.connections=7500"])
     with nothing_left(broker), contextlib.ExitStack() as stack:
         # The first half uses up what the process had allocated and not used.
         half = IDLE_CONNECTIONS // 2

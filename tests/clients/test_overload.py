@@ -1,6 +1,7 @@
 """Clients that never read, or send without end: memory stays within --memory and others are served."""
 
 import contextlib
+import selectors
 import struct
 
 import pytest
@@ -10,6 +11,7 @@ from harness.broker import MEMORY_BYTES
 from harness.records import Record, sample_records, unique_topic
 from harness.wire import messages
 from harness.wire.batch import Batch
+from harness.wire.codec import Reader, Writer
 from harness.wire.connection import Closed, Connection
 
 CONNECTIONS = 40
@@ -117,6 +119,88 @@ def test_producers_that_never_read(broker, topic):
         check_memory(broker)
     check_others_are_served(broker)
     check_memory(broker)
+
+
+class Flood:
+    """Producers that each keep so many of the same request outstanding, all at once."""
+
+    def __init__(self, connections, body, depth):
+        header = Writer().int16(messages.PRODUCE).int16(messages.PRODUCE_VERSION).int32(1).string("flood")
+        request = bytes(header.data) + body
+        self.frame = memoryview(struct.pack(">i", len(request)) + request)
+        self.depth = depth
+        self.selector = selectors.DefaultSelector()
+        # Of each connection: what of a request is to be sent, what was received, requests begun and answered.
+        self.states = []
+        for connection in connections:
+            state = {"unsent": memoryview(b""), "received": bytearray(), "begun": 0, "answered": 0}
+            connection.socket.setblocking(False)
+            self.selector.register(connection.socket, selectors.EVENT_READ | selectors.EVENT_WRITE, state)
+            self.states.append(state)
+
+    def answered(self):
+        return [state["answered"] for state in self.states]
+
+    def run(self, total):
+        """Until so many are answered in all; then until all that were begun are."""
+        while sum(self.answered()) < total:
+            self._turn(begin_more=True)
+        at_the_end = self.answered()
+        while any(state["answered"] < state["begun"] for state in self.states):
+            self._turn(begin_more=False)
+        return at_the_end
+
+    def _turn(self, begin_more):
+        for key, events in self.selector.select(timeout=60):
+            state = key.data
+            if events & selectors.EVENT_READ:
+                self._receive(key.fileobj, state)
+            outstanding = state["begun"] - state["answered"]
+            if not state["unsent"] and begin_more and outstanding < self.depth:
+                state["unsent"], state["begun"] = self.frame, state["begun"] + 1
+            if state["unsent"] and events & selectors.EVENT_WRITE:
+                with contextlib.suppress(BlockingIOError):
+                    state["unsent"] = state["unsent"][key.fileobj.send(state["unsent"]):]
+            may_send = state["unsent"] or (begin_more and state["begun"] - state["answered"] < self.depth)
+            wanted = selectors.EVENT_READ | (selectors.EVENT_WRITE if may_send else 0)
+            if wanted != key.events:
+                self.selector.modify(key.fileobj, wanted, state)
+
+    @staticmethod
+    def _receive(sock, state):
+        with contextlib.suppress(BlockingIOError):
+            piece = sock.recv(1 << 16)
+            assert piece, "the broker closed the connection"
+            state["received"] += piece
+        received = state["received"]
+        while len(received) >= 4 and len(received) >= 4 + struct.unpack_from(">i", received)[0]:
+            (length,) = struct.unpack_from(">i", received)
+            reader = Reader(bytes(received[4:4 + length]))
+            reader.int32()
+            assert messages.read_produce(reader)[0] == messages.NONE
+            del received[:4 + length]
+            state["answered"] += 1
+
+
+@pytest.mark.parametrize("value_bytes, total", [(900_000, 900), (1_000, 40_000)])
+def test_producers_beyond_capacity_get_equal_shares(broker, topic, value_bytes, total):
+    """More than the broker takes, from many at once: all of it is stored, nobody gets much less than others, memory stays
+    within bounds, and who asks for other things is answered meanwhile."""
+    body = messages.produce_body(topic, 0, Batch([b"x" * value_bytes]).encode())
+    address = leader_address(broker, topic)
+    with connections(address) as producers, Connection(address) as other:
+        flood = Flood(producers, body, depth=8)
+        flood.run(total // 3)
+        began = flood.answered()
+        shares = [now - then for now, then in zip(flood.run(total), began)]
+        assert messages.metadata(other, topic).leaders[0] is not None
+        assert min(shares) * 3 >= max(shares), shares
+        answered = sum(flood.answered())
+    with Connection(address) as reader:
+        _, high_watermark, _ = messages.fetch(reader, topic, 0, answered - 1)
+        assert high_watermark == answered
+    check_memory(broker)
+    check_others_are_served(broker)
 
 
 def test_large_frames_that_never_end(broker, topic):

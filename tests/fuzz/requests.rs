@@ -101,7 +101,7 @@ impl HostileClient {
     async fn send_one(&mut self) {
         let frame = self.frame();
         let shard = Rc::clone(self.random.pick(&self.node.shards));
-        let caller = Caller { shard, listener: self.random.below(2) };
+        let caller = Caller::new(shard, self.random.below(2));
         let before = allocation::mark();
         let reply = answer(&caller, frame.clone()).await;
         let (peak, max) = (before.peak_bytes(), decode_allowance(frame.len()) + MEMORY_MAX);

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -25,9 +25,24 @@ impl Place {
         serde_json::from_slice(&fs::read(self.path(below)).expect("the file is there")).expect("JSON")
     }
 
+    /// A path beside the data directory.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
     fn log(&self) -> PathBuf {
         self.0.path().join("log")
     }
+}
+
+/// The program, without settings from this process's environment.
+pub fn corelane() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
+    let is_ours = |name: &str| name.starts_with("CORELANE_") || name == "NOTIFY_SOCKET";
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_ours(&name.to_string_lossy())) {
+        command.env_remove(name);
+    }
+    command
 }
 
 /// How a broker ended, and what it logged.
@@ -47,7 +62,12 @@ pub struct Broker {
 impl Broker {
     /// Starts a broker of two shards on free ports, unless the arguments say otherwise, and waits until it serves.
     pub fn start(place: &Place, arguments: &[&str]) -> Self {
-        let mut broker = Broker::spawn(place, arguments);
+        Broker::start_in(place, arguments, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn start_in(place: &Place, arguments: &[&str], environment: &[(&str, &Path)]) -> Self {
+        let mut broker = Broker::spawn(place, arguments, environment);
         let mut line = String::new();
         broker.stdout.read_line(&mut line).expect("stdout is text");
         let bootstrap = line.trim_end().strip_prefix("corelane ready ");
@@ -59,7 +79,12 @@ impl Broker {
 
     /// Starts a broker that is to end by itself without having served.
     pub fn refused(place: &Place, arguments: &[&str]) -> Exit {
-        let mut broker = Broker::spawn(place, arguments);
+        Broker::refused_in(place, arguments, &[])
+    }
+
+    /// The same with these environment variables.
+    pub fn refused_in(place: &Place, arguments: &[&str], environment: &[(&str, &Path)]) -> Exit {
+        let mut broker = Broker::spawn(place, arguments, environment);
         let mut stdout = String::new();
         broker.stdout.read_to_string(&mut stdout).expect("stdout is text");
         let exit = broker.wait();
@@ -67,14 +92,10 @@ impl Broker {
         exit
     }
 
-    fn spawn(place: &Place, arguments: &[&str]) -> Self {
+    fn spawn(place: &Place, arguments: &[&str], environment: &[(&str, &Path)]) -> Self {
         let log = place.log();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_corelane"));
-        for (name, _) in
-            std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("CORELANE_"))
-        {
-            command.env_remove(name);
-        }
+        let mut command = corelane();
+        command.envs(environment.iter().copied());
         command.arg("serve").arg("--data-dir").arg(place.path(""));
         let has = |flag| arguments.contains(&flag);
         for (flag, value) in [("--listen", "127.0.0.1:0"), ("--shards", "2"), ("--memory", "640MiB")] {

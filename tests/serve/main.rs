@@ -1,9 +1,11 @@
-//! The binary as an operator meets it: start, stop, start again on the same data, with other shards, and what it
-//! refuses.
+//! The binary as an operator meets it: start, stop, start again on the same data, with other shards, what it
+//! refuses, under a service manager, and what it says of the machine.
 
 mod broker;
+mod check;
 mod client;
 mod golden;
+mod service;
 
 use std::fs;
 

@@ -74,6 +74,7 @@ impl Limits {
     fn of(caller: &Caller, request: &FetchRequest) -> Self {
         let bytes = |wanted: i32| usize::try_from(wanted).unwrap_or(0);
         let bytes_max = bytes(request.max_bytes).min(caller.shard.config.fetch_max_bytes);
+        let bytes_max = bytes_max.min(caller.pace.bytes_max());
         let wait_ms = u64::try_from(request.max_wait_ms).unwrap_or(0).min(FETCH_WAIT_MS_MAX);
         Limits {
             bytes_min: bytes(request.min_bytes).min(bytes_max),

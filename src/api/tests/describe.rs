@@ -24,7 +24,7 @@ fn every_shard_is_a_broker_of_the_listener_that_was_asked() {
         node.create_topic("t").await;
         for version in 0..=13 {
             for (listener, host, port) in [(0, "default", 9192), (1, "outside", 19192)] {
-                let caller = Caller { shard: Rc::clone(&node.shards[1]), listener };
+                let caller = Caller::new(Rc::clone(&node.shards[1]), listener);
                 let response = call(&caller, &named(&["t"]), version).await;
                 let brokers: Vec<_> =
                     response.brokers.iter().map(|it| (it.node_id, it.host.as_str(), it.port)).collect();

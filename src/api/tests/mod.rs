@@ -8,6 +8,7 @@ mod fetch;
 mod fetch_sessions;
 mod inspect;
 mod list_offsets;
+mod overload;
 mod partitions;
 mod produce;
 mod topic_configs;
@@ -45,7 +46,7 @@ fn on_node<F: Future<Output = ()>>(set: &[(&str, &str)], test: impl FnOnce(Rc<Te
 }
 
 fn caller(shard: &Rc<Shard>) -> Caller {
-    Caller { shard: Rc::clone(shard), listener: 0 }
+    Caller::new(Rc::clone(shard), 0)
 }
 
 /// Sends a request through the router.

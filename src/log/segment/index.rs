@@ -120,6 +120,11 @@ impl SparseIndex {
         self.times.truncate(self.times.partition_point(|row| row.offset < next_offset));
     }
 
+    /// Bytes of memory in use.
+    pub fn memory_bytes(&self) -> usize {
+        self.offsets.capacity() * size_of::<OffsetRow>() + self.times.capacity() * size_of::<TimeRow>()
+    }
+
     /// Length of the longer of the two files for a segment of `end_position` bytes, at most.
     pub fn encoded_bytes_max(end_position: u64) -> u64 {
         (end_position / INDEX_INTERVAL_BYTES + 1) * TIME_ROW_BYTES as u64

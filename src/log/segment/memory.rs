@@ -166,12 +166,40 @@ impl SegmentMemory {
         let chunk = self.chunks.pop_front_if(|chunk| chunk.end() <= position)?;
         self.start = chunk.end();
         self.chunk_bytes -= chunk.buffer.capacity();
+        self.forget_batches();
+        Some(resident - self.resident_bytes())
+    }
+
+    /// Where one chunk is left: lets go of it in favour of a smaller one for what is behind `position`, rounded down to
+    /// a block, if that takes at most half of the memory; returns the bytes of memory freed.
+    pub fn trim_before(&mut self, position: u64) -> usize {
+        let resident = self.resident_bytes();
+        let end = self.end();
+        let [chunk] = self.chunks.make_contiguous() else { return 0 };
+        let position = position.min(end);
+        let start = (position - position % BLOCK_BYTES as u64).max(chunk.position);
+        let kept = &chunk.buffer.as_slice()[(start - chunk.position) as usize..];
+        let capacity = kept.len().next_power_of_two().max(BLOCK_BYTES);
+        if capacity > chunk.buffer.capacity() / 2 {
+            return 0;
+        }
+        // Readers may still look at the old one.
+        let mut buffer = AlignedBuf::with_capacity(capacity);
+        buffer.append(kept);
+        self.chunk_bytes = buffer.capacity();
+        *chunk = Chunk { position: start, buffer };
+        self.start = self.start.max(start);
+        self.forget_batches();
+        resident - self.resident_bytes()
+    }
+
+    /// Forgets the batches that begin before what is held.
+    fn forget_batches(&mut self) {
         let behind = self.batches.partition_point(|batch| batch.position < self.start);
         self.batches.drain(..behind);
         if self.batches.capacity() > 2 * self.batches.len() + 64 {
             self.batches.shrink_to(self.batches.len() * 2);
         }
-        Some(resident - self.resident_bytes())
     }
 }
 
@@ -206,6 +234,9 @@ mod tests {
             prop_assert_eq!(memory.end(), end);
             let limit = start + evict.index(model.len()) as u64;
             while memory.evict_before(limit).is_some() {}
+            let resident = memory.resident_bytes();
+            let freed = memory.trim_before(limit);
+            prop_assert_eq!(memory.resident_bytes(), resident - freed);
             prop_assert!(memory.start() <= limit.max(start));
             let held = memory.start();
             let from = held + from.index((end - held) as usize) as u64;

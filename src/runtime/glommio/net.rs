@@ -7,7 +7,7 @@
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::Duration;
 
 use glommio::io::PollableFd;
@@ -102,6 +102,15 @@ impl Stream {
                 other => return other,
             }
         }
+    }
+
+    /// Bytes that were written and that the peer's kernel has not taken yet (SIOCOUTQ; tcp(7)).
+    pub fn unacknowledged_bytes(&self) -> usize {
+        let mut bytes: libc::c_int = 0;
+        // SAFETY: the descriptor is open, and the kernel writes one int.
+        let outcome = unsafe { libc::ioctl(self.0.get_ref().as_raw_fd(), libc::TIOCOUTQ, &mut bytes) };
+        // It fails for no connected socket; of another one nothing is on its way.
+        if outcome == 0 { usize::try_from(bytes).unwrap_or(0) } else { 0 }
     }
 
     /// Ends one or both directions. Whoever waits in the other one is woken.

@@ -53,6 +53,23 @@ fn a_stream_carries_both_directions_at_once() {
 }
 
 #[test]
+fn what_the_peer_takes_is_seen_before_the_socket_is_writable() {
+    run_without_heartbeat(async {
+        let (client, server) = connected().await;
+        assert_eq!(server.unacknowledged_bytes(), 0);
+        let bytes = vec![7; 1 << 20];
+        let full = async { while server.write_vectored(&[IoSlice::new(&bytes)]).await.is_ok() {} };
+        let full = std::pin::pin!(full);
+        assert!(futures_util::poll!(full).is_pending(), "more than sockets hold");
+        let before = server.unacknowledged_bytes();
+        let mut buffer = vec![0; 64 << 10];
+        while server.unacknowledged_bytes() >= before {
+            client.read(&mut buffer).await.unwrap();
+        }
+    });
+}
+
+#[test]
 fn a_read_that_is_dropped_loses_nothing() {
     run_here(|runtime| async move {
         let (client, server) = connected().await;
