@@ -91,7 +91,8 @@ def capacities(rounds):
     for point, found in rounds.items():
         rates = {name: median(found.get(f"capacity-{name}"), capacity_of) for name in names}
         ratios = [ratio(rates["corelane"], rates[name]) for name in names[:-1]]
-        rows.append([str(point.partitions), str(BATCHES[point.batch]), *(count(rates[name]) for name in names), *ratios])
+        cells = [count(rates[name]) for name in names]
+        rows.append([str(point.partitions), str(BATCHES[point.batch]), *cells, *ratios])
     return table(rows)
 
 
