@@ -1,5 +1,6 @@
 //! Corelane: a drop-in Apache Kafka that fsyncs before it acknowledges. ARCHITECTURE.md is the map.
 
+pub mod admin;
 pub mod api;
 pub mod base;
 pub mod check;

@@ -88,7 +88,7 @@ fn a_machine_that_does_not_fit_exits_with_1_and_a_log_line_for_each_problem() {
     let data = directory.path().to_str().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let listen = taken.local_addr().unwrap().to_string();
-    let small = ["--memory", "320MiB", "--shards", "1", "--shard-ports", "0"];
+    let small = ["--memory", "320MiB", "--shards", "1", "--shard-ports", "0", "--admin", "none"];
     let arguments = ["serve", "--data-dir", data, "--listen", &listen, "--set", "log.format=json"];
     let output = corelane(&[&arguments[..], &small[..]].concat(), &[]);
     assert_eq!(output.status.code(), Some(1));

@@ -20,7 +20,7 @@ impl Broker {
     pub fn start(program: &Path, directory: &Path, settings: &[impl AsRef<OsStr>]) -> Self {
         let log = directory.join("log");
         let mut process = Command::new(program)
-            .args(["serve", "--listen", "127.0.0.1:0", "--shards", "1"])
+            .args(["serve", "--listen", "127.0.0.1:0", "--set", "admin.listen=none", "--shards", "1"])
             .arg("--data-dir")
             .arg(directory.join("data"))
             .args(settings)

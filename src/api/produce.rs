@@ -15,7 +15,7 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use crate::shard::{Charge, PendingAppend};
+use crate::shard::{Charge, PauseReason, PendingAppend};
 
 use super::accept::accept;
 use super::pending_produce::{Acks, PartitionAppend, PendingProduce, TopicAppends, refusal};
@@ -30,7 +30,8 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     let ProduceCall { header, request } = call;
     let bytes = produce_cost(&request);
     // Waits for the disk, and with it the connection: so TCP slows the client.
-    let mut undurable = caller.shard.budgets.undurable.take(bytes).await;
+    let memory = caller.shard.budgets.undurable.take(bytes);
+    let mut undurable = caller.shard.paused_for(PauseReason::Undurable, memory).await;
     let acks = Acks::from_wire(request.acks);
     let deadline = (acks == Some(Acks::All)).then(|| {
         let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);

@@ -2,7 +2,7 @@
 
 use crate::base::limits::LARGE_RESPONSE_BYTES;
 use crate::protocol::{Chain, DecodeError, ErrorCode, Message, RequestHeader, encode_response};
-use crate::shard::{Charge, Shard};
+use crate::shard::{Charge, PauseReason, Shard};
 
 use super::guard::guarded;
 
@@ -46,7 +46,7 @@ pub(super) async fn set_aside(shard: &Shard, about_bytes: u64) -> Option<Charge>
     if about_bytes < LARGE_RESPONSE_BYTES {
         return None;
     }
-    Some(shard.budgets.replies.take(about_bytes).await)
+    Some(shard.paused_for(PauseReason::Responses, shard.budgets.replies.take(about_bytes)).await)
 }
 
 /// The same for a response that pins memory which was counted.

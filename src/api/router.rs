@@ -46,6 +46,16 @@ pub enum Call {
     Other(OtherCall),
 }
 
+impl Call {
+    /// Which API is called.
+    pub fn api(&self) -> ApiKey {
+        match self {
+            Call::Produce(call) => call.header.api.key,
+            Call::Other(call) => call.header.api.key,
+        }
+    }
+}
+
 /// A produce request.
 pub struct ProduceCall {
     pub(super) header: RequestHeader,

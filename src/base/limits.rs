@@ -275,6 +275,7 @@ pub const SHARD_OPEN_FILES: u64 = 1024;
 const _: () = assert!(OPEN_SEGMENTS_MIN as u64 * 4 / 3 <= SHARD_OPEN_FILES, "a quarter for everything else");
 /// Files that the process opens besides its shards'.
 pub const PROCESS_OPEN_FILES: u64 = 64;
+const _: () = assert!(ADMIN_CONNECTIONS_MAX as u64 * 2 <= PROCESS_OPEN_FILES, "half for everything else");
 /// RLIMIT_MEMLOCK at least: glommio starts no executor below it, however many there are.
 pub const LOCKED_MEMORY_BYTES_MIN: u64 = 512 * KIB;
 
@@ -449,6 +450,24 @@ pub const SEND_PARTS_PER_TURN: usize = 1024;
 pub const ACCEPT_PAUSE_MS: u64 = 100;
 /// Time between two log lines that say that connections are refused.
 pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
+
+// The admin port.
+
+/// Connections to the admin port that are served at a time. Reached: further ones wait to be accepted.
+pub const ADMIN_CONNECTIONS_MAX: usize = 16;
+/// In this time the head of a request to the admin port must be there. Reached: the connection closes.
+pub const ADMIN_REQUEST_MS: u64 = 2_000;
+/// In this time such a request must be over, answer and all. Reached: the connection closes.
+pub const ADMIN_CONNECTION_MS: u64 = 10_000;
+const _: () = assert!(ADMIN_REQUEST_MS + 2 * ADMIN_SHARD_ANSWER_MS < ADMIN_CONNECTION_MS);
+/// Length of such a request's head, at most. A longer one is answered with 431.
+pub const ADMIN_HEADER_BYTES_MAX: usize = 8 << 10;
+/// Header lines of such a request, at most. More are answered with 431.
+pub const ADMIN_HEADERS_MAX: usize = 64;
+/// Metrics are made and sent for so many at a time: with a thousand shards they are some 60 MiB. Further ones wait.
+pub const ADMIN_SCRAPES_MAX: usize = 2;
+/// In this time a shard must answer what it counts. Reached: it is told as not answering.
+pub const ADMIN_SHARD_ANSWER_MS: u64 = 1_000;
 
 // Groups and transactions.
 

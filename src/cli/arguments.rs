@@ -107,6 +107,9 @@ pub struct Settings {
     /// Tell clients to connect to this host; required if --listen is a wildcard [default: the host of --listen]
     #[arg(long, value_name = "HOST")]
     advertise_host: Option<String>,
+    /// Serve metrics and health by HTTP here; port 0 picks a free one, `none` opens none [default: 127.0.0.1:9644]
+    #[arg(long, value_name = "HOST:PORT")]
+    admin: Option<String>,
     /// Number of this node; its shard s is broker N * 1000 + s to clients [default: 1]
     #[arg(long, value_name = "N")]
     node_id: Option<String>,
@@ -149,13 +152,14 @@ impl Settings {
     }
 
     /// Each flag with the key that it sets.
-    fn flags(&self) -> [(&'static str, &'static str, &Option<String>); 9] {
+    fn flags(&self) -> [(&'static str, &'static str, &Option<String>); 10] {
         [
             ("data-dir", "data.dir", &self.data_dir),
             ("journal-dir", "journal.dir", &self.journal_dir),
             ("listen", "listen", &self.listen),
             ("shard-ports", "shard.ports", &self.shard_ports),
             ("advertise-host", "advertised.host", &self.advertise_host),
+            ("admin", "admin.listen", &self.admin),
             ("node-id", "node.id", &self.node_id),
             ("shards", "shards", &self.shards),
             ("cpus", "cpus", &self.cpus),

@@ -179,7 +179,8 @@ pub enum ConfigError {
     },
     /// Two uses of one port.
     #[error(
-        "port {port} is meant for {first} and for {second}; move one of them with `listen` or `shard.ports`"
+        "port {port} is meant for {first} and for {second}; move one of them with `listen`, `shard.ports` or \
+         `admin.listen`"
     )]
     PortTwice {
         /// The port.

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 38] = [
+pub static KEYS: [Key; 39] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -135,6 +135,14 @@ pub static KEYS: [Key; 38] = [
         "`shard`: metadata lists a broker and a port for each shard, so that clients reach the core that owns \
          a partition. `node`: one broker and one port, for firewalls; requests are forwarded between cores.",
     ),
+    Key::fixed(
+        "admin.listen",
+        Kind::OptionalAddress,
+        "127.0.0.1:9644",
+        "Address of the admin port, which serves /metrics, /healthz and /readyz by HTTP. Port 0 picks a free one; \
+         `none` opens none.",
+    )
+    .flag("admin"),
     Key::derived(
         "shards",
         Kind::Integer { min: 1, max: SHARDS_PER_NODE_MAX as i64 },

@@ -12,6 +12,9 @@ use super::{cpus, units};
 /// Longest name of a rack or a listener, Kafka's limit for names.
 const NAME_BYTES_MAX: usize = 249;
 
+/// What stands for no address where one may be left out.
+const NO_ADDRESS: &str = "none";
+
 /// The type of a key's values.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind {
@@ -53,6 +56,8 @@ pub enum Kind {
     Host,
     /// `HOST:PORT` to listen on.
     Address,
+    /// The same, or [`NO_ADDRESS`].
+    OptionalAddress,
     /// CPU numbers.
     Cpus,
     /// One of some words.
@@ -86,7 +91,8 @@ impl Kind {
             Kind::Path => Ok(Value::Text(text.to_string())),
             Kind::Name => parse_name(text),
             Kind::Host => parse_host(text),
-            Kind::Address => HostPort::parse(text).map(Value::Address),
+            Kind::OptionalAddress if text == NO_ADDRESS => Ok(Value::Text(text.to_string())),
+            Kind::Address | Kind::OptionalAddress => HostPort::parse(text).map(Value::Address),
             Kind::Cpus => cpus::parse(text).map(Value::Cpus),
             Kind::Choice(choices) if choices.contains(&text) => Ok(Value::Text(text.to_string())),
             Kind::Choice(choices) => Err(ValueError::NotAChoice(choices.join(", "))),
@@ -112,6 +118,7 @@ impl Kind {
             Kind::Name => "name".into(),
             Kind::Host => "host".into(),
             Kind::Address => "host:port".into(),
+            Kind::OptionalAddress => format!("host:port or {NO_ADDRESS}"),
             Kind::Cpus => "CPU list".into(),
             Kind::Choice(choices) => choices.join(" or "),
             Kind::LogFilter => "level or filter".into(),
@@ -194,6 +201,10 @@ mod tests {
             (Kind::Host, "[::1]", Ok("::1")),
             (Kind::Host, "0.0.0.0", Err(ValueError::WildcardHost)),
             (Kind::Host, "a:1", Err(ValueError::NotAHost)),
+            (Kind::OptionalAddress, "none", Ok("none")),
+            (Kind::OptionalAddress, "[::1]:0", Ok("[::1]:0")),
+            (Kind::OptionalAddress, "off", Err(ValueError::NoPort)),
+            (Kind::Address, "none", Err(ValueError::NoPort)),
             (Kind::Choice(&["shard", "node"]), "node", Ok("node")),
             (Kind::Choice(&["shard", "node"]), "Node", Err(ValueError::NotAChoice("shard, node".into()))),
             (Kind::LogFilter, "info,corelane=debug", Ok("info,corelane=debug")),

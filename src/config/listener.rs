@@ -82,8 +82,15 @@ impl Listener {
 
 /// Refuses two uses of a port on hosts that could be the same. Names may stand for any address, so only two
 /// different literals count as different.
-pub(super) fn check_ports(listeners: &[Listener], shards: u16) -> Result<(), ConfigError> {
+pub(super) fn check_ports(
+    listeners: &[Listener],
+    shards: u16,
+    admin: Option<&HostPort>,
+) -> Result<(), ConfigError> {
     let mut used: BTreeMap<u16, Vec<(&HostPort, String)>> = BTreeMap::new();
+    if let Some(admin) = admin.filter(|admin| admin.port != 0) {
+        used.entry(admin.port).or_default().push((admin, "the admin port".to_owned()));
+    }
     for listener in listeners {
         for (port, second) in listener.ports(shards) {
             let users = used.entry(port).or_default();

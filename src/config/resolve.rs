@@ -225,7 +225,7 @@ fn resolve_listeners(
         }
         listeners.push(Listener::resolve(record, name, shards)?);
     }
-    check_ports(&listeners, shards)?;
+    check_ports(&listeners, shards, settings.optional_address("admin.listen").as_ref())?;
     Ok(listeners)
 }
 
@@ -251,6 +251,7 @@ fn typed(
         broker_rack: settings.text("broker.rack"),
         listeners,
         advertise: advertise(settings),
+        admin: settings.optional_address("admin.listen"),
         shard_cpus: settings.cpus("cpus"),
         shards_cut_by_memory,
         memory_bytes: settings.size("memory"),

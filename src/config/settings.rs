@@ -165,6 +165,14 @@ impl Settings {
         value.clone()
     }
 
+    /// A host and port that may be left out.
+    pub fn optional_address(&self, key: &str) -> Option<HostPort> {
+        match self.value(key) {
+            Value::Address(value) => Some(value.clone()),
+            _ => None,
+        }
+    }
+
     /// CPU numbers.
     pub fn cpus(&self, key: &str) -> Vec<usize> {
         let Value::Cpus(value) = self.value(key) else { unreachable!("{key} is a CPU list") };

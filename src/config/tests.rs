@@ -198,6 +198,10 @@ fn ports() {
     assert!(beyond.contains("4 ports from 65533 on"), "{beyond}");
     let twice = errors_of("", &[], &[("shard.ports", "9090")]);
     assert!(twice.contains("port 9092 is meant for listener `default` and for shard 2"), "{twice}");
+    let admin = errors_of("", &[], &[("admin.listen", "0.0.0.0:9192")]);
+    assert!(admin.contains("port 9192 is meant for the admin port and for shard 0"), "{admin}");
+    assert_eq!(config_with(&[("admin.listen", "none")]).admin, None);
+    assert_eq!(config_with(&[]).admin.unwrap().to_string(), "127.0.0.1:9644");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::address::HostPort;
 use super::budgets::{Budgets, message_bytes_that_fit};
 use super::listener::Listener;
 use crate::base::ids::{BrokerId, NodeId, ShardId};
@@ -52,6 +53,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// `advertise`
     pub advertise: Advertise,
+    /// `admin.listen`; port 0 for a free one
+    pub admin: Option<HostPort>,
     /// The CPU of each shard; its length is the number of shards, at least 1.
     pub shard_cpus: Vec<usize>,
     /// Whether the number of shards was left to us and `memory` allowed fewer than there are CPUs.

@@ -11,7 +11,7 @@ use super::error::Closed;
 use super::session;
 use crate::base::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_REFUSED_LOG_MS};
 use crate::runtime::glommio::{Listener, Stream};
-use crate::shard::{ListenerIndex, Phase, Shard, Tasks};
+use crate::shard::{ConnectionEnd, ListenerIndex, Phase, Shard, Tasks};
 
 /// The connections of one shard.
 pub struct Connections {
@@ -39,6 +39,7 @@ impl Connections {
     pub fn open(self: &Rc<Self>, stream: Stream, peer: SocketAddr, listener: ListenerIndex) {
         let max = self.shard.config.max_connections;
         if self.tasks.running() >= max {
+            self.shard.counters.connection_ends.ended(ConnectionEnd::Refused).increment();
             self.log_refusal(peer, max);
             return;
         }
@@ -88,6 +89,7 @@ impl Connections {
         let closed = session::serve(Rc::clone(&self.shard), stream, listener).await;
         // This task still counts.
         self.shard.counters.connections.set(self.tasks.running() - 1);
+        self.shard.counters.connection_ends.ended(closed.end()).increment();
         match closed {
             Closed::ByClient | Closed::Stopping => tracing::trace!(%peer, "{closed}"),
             Closed::ResponsesStalled | Closed::RequestStalled => tracing::warn!(%peer, "closed: {closed}"),

@@ -2,6 +2,7 @@
 
 use crate::api::Refused;
 use crate::protocol::FrameError;
+use crate::shard::ConnectionEnd;
 
 /// The reason for a connection's end, for the log.
 #[derive(Debug, thiserror::Error)]
@@ -37,4 +38,16 @@ pub enum Closed {
     /// The shard stops.
     #[error("the shard stops")]
     Stopping,
+}
+
+impl Closed {
+    /// As it is counted.
+    pub(super) fn end(&self) -> ConnectionEnd {
+        match self {
+            Closed::ByClient | Closed::Socket(_) => ConnectionEnd::Client,
+            Closed::Frame(_) | Closed::Refused(_) | Closed::TooCostly { .. } => ConnectionEnd::Request,
+            Closed::RequestStalled | Closed::ResponsesStalled => ConnectionEnd::Stall,
+            Closed::Stopping => ConnectionEnd::Stop,
+        }
+    }
 }

@@ -27,14 +27,17 @@ use super::responses::{Outgoing, Response, Responses};
 use super::turn::Turn;
 use crate::api::{self, Call, Caller};
 use crate::base::limits::{REQUEST_COST_BYTES, RESPONSE_STALL_BYTES, RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
-use crate::protocol::ApiKey;
+use crate::base::meter::nanos;
+use crate::protocol::{ApiKey, LENGTH_BYTES};
 use crate::runtime::glommio::Stream;
-use crate::shard::{Charge, ListenerIndex, Phase, Shard};
+use crate::shard::{Charge, ListenerIndex, PauseReason, Phase, Shard, Stage};
 
 /// A request that was read.
 struct Frame {
     bytes: Bytes,
     charge: Charge,
+    /// When it was there whole, by the shard's clock.
+    read_at: Duration,
 }
 
 struct Session {
@@ -58,6 +61,27 @@ struct Session {
     others: Cell<usize>,
     /// A request was executed or answered.
     answered: Notify,
+    /// The requests that were executed and not answered, and when they had been read.
+    unanswered: RefCell<VecDeque<(ApiKey, Duration)>>,
+}
+
+/// Times the stages of a request, one after the other.
+struct Stopwatch<'a> {
+    shard: &'a Shard,
+    at: Duration,
+}
+
+impl<'a> Stopwatch<'a> {
+    fn new(shard: &'a Shard, at: Duration) -> Self {
+        Stopwatch { shard, at }
+    }
+
+    /// The stage ends now; it began when the one before it ended.
+    fn ends(&mut self, stage: Stage) {
+        let now = self.shard.runtime.now();
+        self.shard.counters.requests.stage(stage).record_duration(now.saturating_sub(self.at));
+        self.at = now;
+    }
 }
 
 /// Serves a connection until it ends, and says why it did.
@@ -77,6 +101,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
         in_flight_bytes: Cell::new(0),
         others: Cell::new(0),
         answered: Notify::new(),
+        unanswered: RefCell::default(),
         shard,
     };
     let closed = {
@@ -145,13 +170,15 @@ impl Session {
             if cost_bytes > memory.total() + REQUEST_COST_BYTES {
                 return Err(Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() });
             }
-            self.wait_for_room(length).await;
-            let charge = memory.take(cost_bytes).await;
+            self.shard.paused_for(PauseReason::InFlight, self.wait_for_room(length)).await;
+            let charge = self.shard.paused_for(PauseReason::Requests, memory.take(cost_bytes)).await;
             let bytes = receiver.frame(&self.stream, &*self.shard.runtime, memory, length).await?;
+            let read_at = self.shard.runtime.now();
+            self.shard.counters.requests.received_bytes.add((LENGTH_BYTES + length) as u64);
             self.others.set(self.others.get() + usize::from(!is_produce));
             self.in_flight.set(self.in_flight.get() + 1);
             self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
-            self.requests.borrow_mut().push_back(Frame { bytes, charge });
+            self.requests.borrow_mut().push_back(Frame { bytes, charge, read_at });
             self.arrived.notify_one();
             turn.spend(length).await;
         }
@@ -175,20 +202,29 @@ impl Session {
     /// Executes requests in order.
     async fn execute(&self) -> Result<(), Closed> {
         let mut turn = Turn::new(&*self.shard.runtime);
-        while let Some(Frame { bytes, charge }) = self.next_request().await {
+        let meters = &self.shard.counters.requests;
+        while let Some(Frame { bytes, charge, read_at }) = self.next_request().await {
             let length = bytes.len();
+            let mut watch = Stopwatch::new(&self.shard, read_at);
+            watch.ends(Stage::Wait);
             let call = api::decode(bytes)?;
-            let requests = &self.shard.counters.requests;
-            requests.set(requests.get() + 1);
+            watch.ends(Stage::Decode);
+            let api = call.api();
+            meters.taken(api).increment();
             let response = match call {
-                Call::Produce(produce) => Response::Produce(self.caller.produce(produce).await),
+                Call::Produce(produce) => {
+                    let pending = self.caller.produce(produce).await;
+                    watch.ends(Stage::Append);
+                    Response::Produce(pending)
+                }
                 Call::Other(other) => {
                     self.responses.emptied().await;
                     // Boxed, so that a connection that does nothing has no room for it.
                     let executed = Box::pin(async {
                         // Responses are counted when they are sent: no more of them while those before take
                         // more than there is.
-                        drop(self.shard.budgets.replies.take(1).await);
+                        let memory = self.shard.budgets.replies.take(1);
+                        drop(self.shard.paused_for(PauseReason::Responses, memory).await);
                         self.caller.execute(other).await
                     });
                     let gone = std::pin::pin!(self.client_left.notified());
@@ -196,6 +232,7 @@ impl Session {
                         Either::Left((reply, _)) => reply,
                         Either::Right(_) => return Err(Closed::ByClient),
                     };
+                    watch.ends(Stage::Execute);
                     self.others.set(self.others.get() - 1);
                     self.answered.notify_one();
                     Response::Ready(reply)
@@ -203,6 +240,7 @@ impl Session {
             };
             // The frame was taken apart; what a response still needs of it is counted with the response.
             drop(charge);
+            self.unanswered.borrow_mut().push_back((api, read_at));
             self.responses.push(response, length);
             turn.spend(length).await;
         }
@@ -225,7 +263,9 @@ impl Session {
         while let Some(mut outgoing) = self.responses.take().await {
             let (requests, bytes) = (outgoing.requests, outgoing.request_bytes);
             if !self.is_client_gone.get() {
+                let began = self.shard.runtime.now();
                 self.send(&mut outgoing).await?;
+                self.note_answered(requests, began);
             }
             let closes = outgoing.closes.take();
             drop(outgoing);
@@ -237,6 +277,15 @@ impl Session {
             }
         }
         Ok(())
+    }
+
+    /// Notes that the first requests of those that were executed are answered, in a write that began then.
+    fn note_answered(&self, requests: usize, began: Duration) {
+        let (meters, now) = (&self.shard.counters.requests, self.shard.runtime.now());
+        meters.stage(Stage::Respond).record_times(nanos(now.saturating_sub(began)), requests as u64);
+        for (api, read_at) in self.unanswered.borrow_mut().drain(..requests) {
+            meters.answered(api).record_duration(now.saturating_sub(read_at));
+        }
     }
 
     async fn send(&self, outgoing: &mut Outgoing) -> Result<(), Closed> {
@@ -252,6 +301,7 @@ impl Session {
                 self.write_some(&slices[..filled]).await?
             };
             chain.advance(sent);
+            self.shard.counters.requests.sent_bytes.add(sent as u64);
             if chain.has_remaining() {
                 // A socket that is always ready must not keep the shard from its other work.
                 self.shard.runtime.yield_now().await;

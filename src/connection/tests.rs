@@ -62,6 +62,11 @@ fn on_scene<F: Future<Output = ()> + 'static>(
     .expect("an executor");
 }
 
+/// Requests that the shard has taken from its connections.
+fn taken(scene: &Scene) -> u64 {
+    ApiKey::ALL.iter().map(|api| scene.shard.counters.requests.taken(*api).get()).sum()
+}
+
 impl Scene {
     async fn connect(&self) -> Client {
         Client { stream: Stream::connect(self.address).await.expect("connected"), received: BytesMut::new() }
@@ -243,7 +248,7 @@ fn what_was_sent_before_the_client_left_is_appended_and_what_is_parked_is_droppe
         parked.send(&frame(&fetch(1_000, 1, 30_000), 11, 1)).await;
         let waiting = scene.connect().await;
         waiting.send(&frame(&fetch(20, 1, 30_000), 11, 1)).await;
-        scene.until(|scene| scene.shard.counters.requests.get() >= 22).await;
+        scene.until(|scene| taken(scene) >= 22).await;
         drop(waiting);
         scene.until(|scene| scene.shard.counters.connections.get() <= 1).await;
         let mut reader = scene.connect().await;
@@ -317,7 +322,7 @@ fn records_that_are_durable_take_no_memory_although_their_producer_does_not_read
         for id in 2..5 {
             deaf.send(&frame(&produce(-1, 0, &[8; 100_000]), 9, id)).await;
         }
-        scene.until(|scene| scene.shard.counters.requests.get() >= 85).await;
+        scene.until(|scene| taken(scene) >= 85).await;
         scene.until(|scene| scene.shard.budgets.undurable.used() == 0).await;
         assert!(scene.shard.budgets.fetches.used() > 0, "its first response is still on its way");
         assert!(scene.connect().await.is_alive().await);
@@ -352,7 +357,7 @@ fn what_lies_behind_a_request_that_waits_takes_no_memory() {
             client.send(&[frame(&fetch(0, 1, 300), 11, 1), behind.clone()].concat()).await;
         };
         let watch = async {
-            scene.until(|scene| scene.shard.counters.requests.get() >= 1).await;
+            scene.until(|scene| taken(scene) >= 1).await;
             scene.runtime.sleep(Duration::from_millis(50)).await;
             let fetch_alone = request_cost(ApiKey::Fetch as i16, frame(&fetch(0, 1, 300), 11, 1).len());
             assert!(scene.shard.budgets.queries.used() <= fetch_alone);
@@ -386,7 +391,7 @@ fn draining_answers_what_is_in_flight() {
         parked.send(&frame(&fetch(0, 1, 30_000), 11, 1)).await;
         let mut idle = scene.connect().await;
         assert!(idle.is_alive().await);
-        scene.until(|scene| scene.shard.counters.requests.get() >= 2).await;
+        scene.until(|scene| taken(scene) >= 2).await;
         let drained = scene.connections.drain(Duration::from_secs(5));
         let answered = async {
             assert_eq!(parked.response::<FetchResponse>(11).await.0, 1);

@@ -6,6 +6,9 @@ mod api;
 mod conformance;
 mod direct;
 pub mod glommio;
+mod metered;
 pub mod sim;
+pub mod tokio;
 
 pub use api::{DiskSpace, File, OpenMode, Runtime};
+pub use metered::{DiskMeters, DiskOperation, metered};

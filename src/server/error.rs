@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::layout::LayoutError;
 use crate::base::ids::ShardId;
+use crate::config::address::HostPort;
 use crate::control::StartError;
 use crate::log::LogError;
 
@@ -74,6 +75,14 @@ pub enum ServeError {
         /// The address that was tried.
         address: SocketAddr,
         /// What the system says, with the address.
+        source: io::Error,
+    },
+    /// The admin port cannot be listened on.
+    #[error("the admin port {bind}: {source}; move it with --admin, or open none with `--admin none`")]
+    Admin {
+        /// Where it was to be.
+        bind: HostPort,
+        /// What the system says.
         source: io::Error,
     },
     /// A host to listen on has no address.

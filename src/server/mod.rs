@@ -5,6 +5,7 @@
 //! Every step of all shards ends before the next begins; what fails anywhere ends everything.
 
 mod addresses;
+mod admin;
 mod error;
 mod events;
 mod ground;

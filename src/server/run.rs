@@ -8,7 +8,8 @@ use super::events::{Event, Order, Stage};
 use super::ground::ground;
 use super::layout::Ground;
 use super::shards::{Interruption, OnSignal, Shards};
-use super::{addresses, prepare, signals};
+use super::{addresses, admin, prepare, signals};
+use crate::admin::AdminThread;
 use crate::config::{Config, Machine};
 use crate::control::{Control, ControlConfig, ControlThread, Environment};
 use crate::runtime::glommio::{random_u64, wall_clock_ms};
@@ -21,22 +22,19 @@ pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
     let (sender, events) = mpsc::channel();
     let watched = signals::watch(sender.clone());
     watched.map_err(|source| ServeError::Thread { what: "the thread for signals".to_owned(), source })?;
-    let start = Start { config: Arc::new(config), sender, events };
-    notify::doing("starting: reading checkpoints and journals");
-    let control = Control::start(start.control_config(machine))?;
-    match start.start(control) {
-        Ok(running) => running.run(&start.events),
-        Err(Interruption::Signal(signal)) => {
-            tracing::info!(signal = signal.name(), "stopped before it served");
-            notify::stopping("stopped before it served");
-            Ok(())
-        }
-        Err(Interruption::Failed(error)) => Err(error),
+    let spare_cpu = machine.allowed_cpus.iter().copied().find(|cpu| !config.shard_cpus.contains(cpu));
+    let admin = admin::open(&config, spare_cpu)?;
+    let start = Start { config: Arc::new(config), admin: admin.as_ref(), sender, events };
+    let outcome = start.run(spare_cpu);
+    if let Some(admin) = admin {
+        admin.stop();
     }
+    outcome
 }
 
-struct Start {
+struct Start<'a> {
     config: Arc<Config>,
+    admin: Option<&'a AdminThread>,
     /// Keeps `events` open, and goes to each shard.
     sender: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
@@ -49,8 +47,22 @@ struct Running {
     control: ControlThread,
 }
 
-impl Start {
-    fn control_config(&self, machine: &Machine) -> ControlConfig {
+impl Start<'_> {
+    fn run(&self, spare_cpu: Option<usize>) -> Result<(), ServeError> {
+        notify::doing("starting: reading checkpoints and journals");
+        let control = Control::start(self.control_config(spare_cpu))?;
+        match self.start(control) {
+            Ok(running) => running.run(&self.events, self.admin),
+            Err(Interruption::Signal(signal)) => {
+                tracing::info!(signal = signal.name(), "stopped before it served");
+                notify::stopping("stopped before it served");
+                Ok(())
+            }
+            Err(Interruption::Failed(error)) => Err(error),
+        }
+    }
+
+    fn control_config(&self, cpu: Option<usize>) -> ControlConfig {
         let config = &self.config;
         ControlConfig {
             data_dir: config.data_dir.clone(),
@@ -59,7 +71,7 @@ impl Start {
             advertise: config.advertise,
             num_partitions: config.num_partitions,
             defaults: configured_defaults(config),
-            cpu: machine.allowed_cpus.iter().copied().find(|cpu| !config.shard_cpus.contains(cpu)),
+            cpu,
             environment: Environment {
                 random_u64: Box::new(random_u64),
                 wall_clock_ms: Box::new(wall_clock_ms),
@@ -135,7 +147,10 @@ impl Start {
         running
             .shards
             .all(&self.events, OnSignal::Interrupt, |stage| matches!(stage, Stage::Serving).then_some(()))?;
-        let endpoints = Endpoints::new(&self.config, &bound);
+        if let Some(admin) = self.admin {
+            admin.note_serving(running.shards.mailboxes());
+        }
+        let endpoints = Endpoints::new(&self.config, &bound, self.admin.map(AdminThread::address));
         endpoints.publish(&self.config.data_dir).map_err(|source| self.data_dir_failed(source))?;
         if let Err(error) = writeln!(io::stdout(), "{}", endpoints.ready_line()) {
             tracing::warn!(%error, "the ready line could not be written to stdout");
@@ -163,10 +178,13 @@ fn give_up(shards: Shards, interruption: Interruption) -> Interruption {
 }
 
 impl Running {
-    fn run(self, events: &mpsc::Receiver<Event>) -> Result<(), ServeError> {
+    fn run(self, events: &mpsc::Receiver<Event>, admin: Option<&AdminThread>) -> Result<(), ServeError> {
         match self.shards.until_signal(events) {
             Ok(signal) => {
                 tracing::info!(signal = signal.name(), "stopping; a second signal ends at once");
+                if let Some(admin) = admin {
+                    admin.note_stopping();
+                }
                 notify::stopping("stopping: answering what is in flight, writing records back");
                 self.stop(events)?;
                 tracing::info!("stopped");

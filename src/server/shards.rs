@@ -13,7 +13,7 @@ use crate::base::limits::SHARD_ORDERS_MAX;
 use crate::config::Config;
 use crate::control::{Control, Layout};
 use crate::runtime::glommio::{ShardThread, spawn_shard};
-use crate::shard::mailbox;
+use crate::shard::{MailboxSender, mailbox};
 
 /// Why the main thread does not go on as it meant to.
 #[derive(Debug)]
@@ -38,6 +38,7 @@ struct Thread {
 /// The running shards.
 pub struct Shards {
     threads: Vec<Thread>,
+    mailboxes: Vec<MailboxSender>,
 }
 
 fn name(shard: ShardId) -> String {
@@ -74,7 +75,12 @@ impl Shards {
             let thread = thread.map_err(|source| ServeError::Thread { what: name(id), source })?;
             threads.push(Thread { orders: sender, thread });
         }
-        Ok(Shards { threads })
+        Ok(Shards { threads, mailboxes: senders })
+    }
+
+    /// The shards' mailboxes by their numbers.
+    pub fn mailboxes(&self) -> Vec<MailboxSender> {
+        self.mailboxes.clone()
     }
 
     /// Gives every shard the order that is made for it.

@@ -167,6 +167,7 @@ impl Storage {
         let (base_offset, last_offset, leader_epoch) =
             match replica.state.borrow_mut().append(header, new_batch.now_ms)? {
                 AppendDecision::Duplicate { base_offset, last_offset, max_timestamp } => {
+                    self.meters.duplicates.increment();
                     let log_append_time_ms = if is_stamped { max_timestamp } else { NO_TIMESTAMP };
                     return Ok(Appended { base_offset, last_offset, log_append_time_ms });
                 }
@@ -195,6 +196,9 @@ impl Storage {
         self.append_to_log(replica, &new_batch, &parts, journal_file);
         self.expect_durable(sequence, replica, last_offset + 1);
         self.evict();
+        self.meters.batches.increment();
+        self.meters.records.add(u64::try_from(header.record_count).unwrap_or(0));
+        self.meters.bytes.add(new_batch.length as u64);
         let log_append_time_ms = if is_stamped { header.max_timestamp } else { NO_TIMESTAMP };
         Ok(Appended { base_offset, last_offset, log_append_time_ms })
     }

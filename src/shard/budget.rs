@@ -69,6 +69,11 @@ impl Budget {
         self.0.used.get()
     }
 
+    /// How many wait.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting.borrow().len()
+    }
+
     /// Whether somebody waits.
     pub fn is_exhausted(&self) -> bool {
         self.0.waiting.borrow().iter().any(|waiting| !waiting.granted.is_closed())

@@ -79,6 +79,11 @@ impl ColdCache {
         self.inner.borrow().bytes
     }
 
+    /// The memory of reads that are under way.
+    pub(super) fn reading_budget(&self) -> &Budget {
+        &self.reading
+    }
+
     /// How many reads were announced so far.
     pub(super) fn reads(&self) -> u64 {
         self.inner.borrow().reads

@@ -71,6 +71,7 @@ impl Storage {
             let ended = self.cold.read_ended();
             let near = self.cold.near(key, cold.offset);
             if let Some(run) = near.run {
+                self.meters.runs.note(true);
                 if near.is_sequential {
                     self.read_ahead(key, file, &run, cold);
                 }
@@ -106,6 +107,7 @@ impl Storage {
                 ended.await;
                 continue;
             };
+            self.meters.runs.note(false);
             taken.adjust(end - position);
             let length = (end - position) as usize;
             let run = read_run(&**file, from, cold.disk_end, length).await.map_err(read_error)?;

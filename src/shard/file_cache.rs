@@ -28,6 +28,11 @@ impl FileCache {
         FileCache { files_max, files, order, forgets }
     }
 
+    /// How many are open.
+    pub fn len(&self) -> usize {
+        self.files.borrow().len()
+    }
+
     /// The segment's file if it is open.
     pub fn get(&self, key: Key, mode: OpenMode) -> Option<Rc<dyn File>> {
         self.files.borrow().get(&(key, mode)).cloned()

@@ -20,6 +20,11 @@ impl IndexCache {
         IndexCache { bytes_max, indexes: RefCell::default() }
     }
 
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.indexes.borrow().len()
+    }
+
     /// The index of a segment, if it is here.
     pub fn get(&self, id: PartitionId, segment_base: Offset) -> Option<Rc<SparseIndex>> {
         let indexes = self.indexes.borrow();

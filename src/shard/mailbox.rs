@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::fetch::{Watch, Watched};
 use super::inspect::{LogSizes, Look};
+use super::meters::ShardReport;
 use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
@@ -58,6 +59,8 @@ pub(super) enum Query {
     },
     /// Looks at a partition's state.
     Inspect { id: PartitionId, look: Look },
+    /// Copies what the shard counts.
+    Report { reply: oneshot::Sender<Box<ShardReport>> },
     /// Measures the logs of all partitions.
     LogSizes { reply: oneshot::Sender<LogSizes> },
     /// Marks partitions for a watch when they change. Nobody waits for a reply.

@@ -17,6 +17,7 @@ mod line;
 mod log_start;
 mod mailbox;
 mod metadata;
+mod meters;
 mod open;
 mod partition_error;
 mod partition_ops;
@@ -52,6 +53,9 @@ pub use hand_off::HandOffError;
 pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
+pub use meters::{
+    ConnectionEnd, ConnectionMeters, PauseReason, Pauses, Probe, RequestMeters, ShardGone, ShardReport, Stage,
+};
 pub use open::PartitionSpec;
 pub use partition_error::PartitionError;
 pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};

@@ -15,7 +15,7 @@ use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPath
 use crate::log::segment::path;
 use crate::log::snapshot::StateSnapshot;
 use crate::partition::Partition;
-use crate::runtime::Runtime;
+use crate::runtime::{DiskMeters, Runtime, metered};
 
 /// What recovery found, by partition.
 pub(super) type RecoveredPartitions = HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>;
@@ -55,6 +55,8 @@ impl Storage {
         paths: &ShardPaths,
         disk_id: [u8; 16],
     ) -> Result<(Rc<Self>, RecoveredPartitions), LogError> {
+        let disk = Rc::new(DiskMeters::default());
+        let runtime = metered(runtime, Rc::clone(&disk));
         let recovered = recovery::recover(&runtime, paths, disk_id).await?;
         let journal =
             Journal::new(Rc::clone(&runtime), recovered.files, recovered.journal, config.group_bytes);
@@ -64,6 +66,7 @@ impl Storage {
             identity: recovered.identity,
             journal,
             generation: recovered.generation,
+            disk,
         });
         Ok((storage, recovered.partitions))
     }

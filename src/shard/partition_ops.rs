@@ -7,6 +7,7 @@ use bytes::Bytes;
 use tokio::sync::oneshot;
 
 use super::mailbox::{AppendOperation, MailboxSender, Query};
+use super::meters::PauseReason;
 use super::partition_error::PartitionError;
 use super::pending_append::PendingAppend;
 use super::replica::Replica;
@@ -117,13 +118,15 @@ impl Shard {
         match self.place(id) {
             Err(error) => PendingAppend::refused(error),
             Ok(Place::Here(replica)) => {
-                PendingAppend::from(self.append_here(&mut None, &replica, header, &batch).await)
+                let mut front = None;
+                let appended = self.append_here(&mut front, &replica, header, &batch);
+                PendingAppend::from(self.paused_for(PauseReason::Room, appended).await)
             }
             Ok(Place::There(mailbox)) => {
                 let (reply, receiver) = oneshot::channel();
                 let operation = AppendOperation { id, header: *header, batch, reply };
                 self.count_forwarded();
-                match mailbox.appends.send(operation).await {
+                match self.paused_for(PauseReason::Mailbox, mailbox.appends.send(operation)).await {
                     Ok(()) => PendingAppend::forwarded(receiver),
                     Err(_) => PendingAppend::refused(PartitionError::Stopping),
                 }
@@ -197,8 +200,12 @@ impl Shard {
     }
 
     pub(super) fn count_forwarded(&self) {
-        let forwarded = &self.counters.forwarded_requests;
-        forwarded.set(forwarded.get() + 1);
+        self.counters.forwarded_requests.increment();
+    }
+
+    /// Awaits what a connection has to wait for.
+    pub async fn paused_for<T>(&self, reason: PauseReason, future: impl Future<Output = T>) -> T {
+        self.counters.pauses.during(reason, &*self.runtime, future).await
     }
 
     pub(super) async fn ask<T>(
@@ -208,7 +215,8 @@ impl Shard {
     ) -> Result<T, PartitionError> {
         let (reply, receiver) = oneshot::channel();
         self.count_forwarded();
-        mailbox.queries.send(query(reply)).await.map_err(|_| PartitionError::Stopping)?;
+        let sent = self.paused_for(PauseReason::Mailbox, mailbox.queries.send(query(reply))).await;
+        sent.map_err(|_| PartitionError::Stopping)?;
         receiver.await.map_err(|_| PartitionError::Stopping)
     }
 }

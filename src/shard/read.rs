@@ -28,6 +28,9 @@ impl Storage {
         replica.check_online()?;
         let bound = replica.state.borrow().fetch_bound(offset)?;
         let plan = replica.log.borrow().read(offset, bound, max_bytes);
+        if !matches!(plan, ReadPlan::Empty) {
+            self.meters.tails.note(matches!(plan, ReadPlan::Memory(_)));
+        }
         match plan {
             ReadPlan::Empty => Ok(Vec::new()),
             ReadPlan::Memory(bytes) => Ok(bytes),
@@ -48,6 +51,9 @@ impl Storage {
         replica.check_online()?;
         replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
+            if matches!(error, StorageError::Corrupt(_) | StorageError::Damaged(_)) {
+                self.meters.corrupt_reads.increment();
+            }
             tracing::error!(partition = %replica.id, segment, offset, %error, "a segment cannot be read");
         })
     }
@@ -77,7 +83,9 @@ impl Storage {
         mode: OpenMode,
     ) -> Result<Rc<dyn File>, StorageError> {
         let key = (replica.id, segment_base);
-        if let Some(file) = self.files.get(key, mode) {
+        let open = self.files.get(key, mode);
+        self.meters.files.note(open.is_some());
+        if let Some(file) = open {
             return Ok(file);
         }
         let path = path::log_file(replica.log.borrow().directory(), segment_base);
@@ -97,7 +105,9 @@ impl Storage {
         base: Offset,
         end_position: u64,
     ) -> Result<Rc<SparseIndex>, StorageError> {
-        if let Some(index) = self.indexes.get(replica.id, base) {
+        let cached = self.indexes.get(replica.id, base);
+        self.meters.indexes.note(cached.is_some());
+        if let Some(index) = cached {
             return Ok(index);
         }
         let index = match self.load_index(replica, base, end_position).await {

@@ -68,6 +68,7 @@ impl Shard {
         if !request.at_least_one_batch && outcome.bytes() > request.max_bytes {
             outcome.batches.clear();
         }
+        self.storage.meters.read_bytes.add(outcome.bytes() as u64);
         Ok(outcome)
     }
 
@@ -187,6 +188,9 @@ impl Shard {
                 let _ = reply.send(outcome);
             }
             Query::Inspect { id, look } => look(self.local(id)),
+            Query::Report { reply } => {
+                let _ = reply.send(Box::new(self.report()));
+            }
             Query::LogSizes { reply } => {
                 let _ = reply.send(self.log_sizes_here().await);
             }

@@ -15,11 +15,13 @@ use super::fetch::FetchSessions;
 use super::follow::configured_defaults;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
+use super::meters::{ConnectionMeters, Pauses, RequestMeters};
 use super::phase::{Phase, Phases};
 use super::producer_ids::ProducerIds;
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
+use crate::base::meter::Counter;
 use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, settings_of};
 use crate::config::Config;
 use crate::runtime::Runtime;
@@ -48,11 +50,15 @@ pub struct ShardParts {
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Operations sent to other shards.
-    pub forwarded_requests: Cell<u64>,
+    pub forwarded_requests: Counter,
     /// Connections that are open.
     pub connections: Cell<usize>,
-    /// Requests that were taken from connections.
-    pub requests: Cell<u64>,
+    /// Connections that ended.
+    pub connection_ends: ConnectionMeters,
+    /// Requests of its connections.
+    pub requests: RequestMeters,
+    /// What its connections have to wait for.
+    pub pauses: Pauses,
 }
 
 /// Bounds on memory that connections share.

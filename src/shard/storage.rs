@@ -16,6 +16,7 @@ use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
 use super::line::Line;
+use super::meters::StorageMeters;
 use super::replica::Replica;
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::limits::CACHED_INDEXES_PERCENT;
@@ -25,7 +26,7 @@ use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
 use crate::log::partition_log::PartitionLog;
 use crate::log::segment::{NewBatch, Segment};
-use crate::runtime::Runtime;
+use crate::runtime::{DiskMeters, Runtime};
 
 /// Bounds and places of a shard's storage.
 #[derive(Clone, Debug)]
@@ -108,6 +109,9 @@ pub struct Storage {
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
     /// The storage stops, or has failed.
     pub(super) ended: Notify,
+    pub(super) meters: StorageMeters,
+    /// What the disk of `runtime` counts.
+    pub(super) disk: Rc<DiskMeters>,
     pending: RefCell<VecDeque<Pending>>,
 }
 
@@ -118,6 +122,7 @@ pub(super) struct StorageParts {
     pub(super) identity: JournalIdentity,
     pub(super) journal: Rc<Journal>,
     pub(super) generation: u64,
+    pub(super) disk: Rc<DiskMeters>,
 }
 
 impl Storage {
@@ -151,6 +156,8 @@ impl Storage {
             reclaim_work: Notify::new(),
             reclaim_turn: tokio::sync::Mutex::new(()),
             ended: Notify::new(),
+            meters: StorageMeters::default(),
+            disk: parts.disk,
             pending: RefCell::default(),
         });
         let sink: Rc<dyn DurabilitySink> = storage.clone();

@@ -239,6 +239,16 @@ impl Metadata for Rc<TestMetadata> {
     }
 }
 
+/// Answers the next question for a shard's report with this one.
+pub async fn answer_report(mailbox: &mut Mailbox, report: ShardReport) {
+    match mailbox.queries.recv().await {
+        Some(super::mailbox::Query::Report { reply }) => {
+            let _ = reply.send(Box::new(report));
+        }
+        _ => panic!("the report is asked for"),
+    }
+}
+
 /// The shard that owns a partition, and another one.
 pub fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
     let image = node.shards[0].image();

@@ -10,7 +10,8 @@ use super::problem::{Problem, Problems, Warning};
 use super::resources::{self, ProcessLimits};
 use super::{cpus, kernel, ports, uring};
 use crate::base::limits::{PORT_RELEASE_PAUSE_MS, PORT_RELEASE_TRIES};
-use crate::config::{Config, Listener, Machine, format_cpus};
+use crate::config::address::HostPort;
+use crate::config::{Config, Machine, format_cpus};
 use crate::runtime::glommio::pause;
 
 /// What a machine that may start a broker has to say.
@@ -50,7 +51,7 @@ pub fn check(config: &Config, machine: &Machine) -> Result<Passed, Problems> {
         checked.push(Checked { subject: key.to_owned(), seen: path.display().to_string(), result });
         locks.extend(lock);
     }
-    checked.extend(config.listeners.iter().map(|listener| check_listener(listener, config)));
+    checked.extend(check_ports(config));
     let (mut warnings, mut problems) = (Vec::new(), Vec::new());
     for checked in checked {
         match checked.result {
@@ -73,7 +74,7 @@ pub fn examine(config: &Config, machine: &Machine, running: Option<&RunningBroke
                 .map(|()| directories::check_file_system(key, directories::existing(path)));
             Checked::new(key, path.display().to_string(), result)
         }));
-        checked.extend(config.listeners.iter().map(|listener| check_listener(listener, config)));
+        checked.extend(check_ports(config));
         return checked;
     };
     for (key, path) in directories_of(config) {
@@ -169,28 +170,38 @@ fn claim(key: &'static str, path: &Path) -> (DirectoryResult, Option<DirectoryLo
     }
 }
 
-fn check_listener(listener: &Listener, config: &Config) -> Checked {
-    let result = check_ports(listener, config.advertised_shards());
-    Checked {
-        subject: format!("listener {}", listener.name),
-        seen: format!("{} can be listened on", listener.bind),
+fn check_ports(config: &Config) -> Vec<Checked> {
+    let checked = |subject: String, bind: &HostPort, result: PortResult| Checked {
+        subject,
+        seen: format!("{bind} can be listened on"),
         result: result.map(|warning| warning.into_iter().collect()),
-    }
+    };
+    let listeners = config.listeners.iter().map(|listener| {
+        let result = patiently(|| ports::check(listener, config.advertised_shards()));
+        checked(format!("listener {}", listener.name), &listener.bind, result)
+    });
+    let admin = config
+        .admin
+        .iter()
+        .map(|admin| checked("admin port".to_owned(), admin, patiently(|| ports::check_admin(admin))));
+    listeners.chain(admin).collect()
 }
+
+type PortResult = Result<Option<Warning>, Vec<Problem>>;
 
 /// The kernel lets go of the ports of a process that used io_uring some time after the process is gone: a broker that
 /// is started again at once after `kill -9` waits for its predecessor's.
-fn check_ports(listener: &Listener, shards: u16) -> Result<Option<Warning>, Vec<Problem>> {
+fn patiently(check: impl Fn() -> PortResult) -> PortResult {
     let is_in_use = |problem: &Problem| matches!(problem, Problem::PortInUse { .. });
     for _ in 0..PORT_RELEASE_TRIES {
-        match ports::check(listener, shards) {
+        match check() {
             Err(problems) if problems.iter().all(is_in_use) => {
                 pause(Duration::from_millis(PORT_RELEASE_PAUSE_MS))
             }
             checked => return checked,
         }
     }
-    ports::check(listener, shards)
+    check()
 }
 
 #[cfg(test)]
@@ -216,21 +227,38 @@ mod tests {
         let (data, journal) = (root.path().join("data"), root.path().join("journal"));
         let directories = [("data.dir", data.to_str().unwrap()), ("journal.dir", journal.to_str().unwrap())];
         let machine = Machine::detect().unwrap();
-        let small = [("shards", "1"), ("memory", "320MiB"), ("listen", "127.0.0.1:0")];
+        let small = [
+            ("shards", "1"),
+            ("memory", "320MiB"),
+            ("listen", "127.0.0.1:0"),
+            ("admin.listen", "127.0.0.1:0"),
+        ];
         let passed = check(&config(&[&directories[..], &small[..]].concat(), &machine), &machine).unwrap();
         assert_eq!(passed.locks.len(), 2);
 
         let taken = TcpListener::bind("127.0.0.1:0").unwrap();
         let listen = taken.local_addr().unwrap().to_string();
-        let unfit =
-            [("cpus", "8000"), ("memory", "16TiB"), ("listen", listen.as_str()), ("shard.ports", "0")];
+        let taken_too = TcpListener::bind("127.0.0.1:0").unwrap();
+        let admin = taken_too.local_addr().unwrap().to_string();
+        let unfit = [
+            ("cpus", "8000"),
+            ("memory", "16TiB"),
+            ("listen", listen.as_str()),
+            ("shard.ports", "0"),
+            ("admin.listen", admin.as_str()),
+        ];
         let problems =
             check(&config(&[&directories[..], &unfit[..]].concat(), &machine), &machine).unwrap_err();
         let text = problems.to_string();
-        assert_eq!(problems.0.len(), 5, "{text}");
-        for part in
-            ["`memory` is", "`cpus` names 8000", "set `data.dir` to another", "`journal.dir`", &listen]
-        {
+        assert_eq!(problems.0.len(), 6, "{text}");
+        for part in [
+            "`memory` is",
+            "`cpus` names 8000",
+            "set `data.dir` to another",
+            "`journal.dir`",
+            &listen,
+            &admin,
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
     }

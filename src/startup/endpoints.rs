@@ -23,6 +23,8 @@ pub struct Endpoints {
     pub node_id: u32,
     /// The listeners in the order of the configuration.
     pub listeners: Vec<ListenerEndpoints>,
+    /// Address that the admin port is bound to, if there is one.
+    pub admin: Option<String>,
 }
 
 /// One listener's addresses, as clients are told them.
@@ -58,7 +60,7 @@ pub struct BoundListener {
 
 impl Endpoints {
     /// The addresses of this process, given what each configured listener is bound to.
-    pub fn new(config: &Config, bound: &[BoundListener]) -> Self {
+    pub fn new(config: &Config, bound: &[BoundListener], admin: Option<SocketAddr>) -> Self {
         assert_eq!(config.listeners.len(), bound.len(), "every listener is bound");
         let listeners = config.listeners.iter().zip(bound);
         Endpoints {
@@ -67,6 +69,7 @@ impl Endpoints {
             listeners: listeners
                 .map(|(listener, bound)| ListenerEndpoints::new(config, listener, bound))
                 .collect(),
+            admin: admin.map(|address| address.to_string()),
         }
     }
 
@@ -142,7 +145,7 @@ mod tests {
         let address = |port| SocketAddr::from(([0, 0, 0, 0], port));
         let bound =
             BoundListener { bootstrap: address(40_000), shards: vec![address(40_001), address(40_002)] };
-        Endpoints::new(&config(set), &[bound])
+        Endpoints::new(&config(set), &[bound], Some(address(40_003)))
     }
 
     #[test]
@@ -152,6 +155,7 @@ mod tests {
         assert_eq!((listener.bootstrap.as_str(), listener.bound.as_str()), ("[::1]:40000", "0.0.0.0:40000"));
         let brokers: Vec<_> = listener.brokers.iter().map(|b| (b.broker_id, b.address.as_str())).collect();
         assert_eq!(brokers, [(7000, "[::1]:40001"), (7001, "[::1]:40002")]);
+        assert_eq!(free.admin.as_deref(), Some("0.0.0.0:40003"));
         assert_eq!(free.ready_line(), "corelane ready [::1]:40000");
 
         let mapped = [

@@ -9,47 +9,62 @@ use std::path::Path;
 use rustix::net::{AddressFamily, SocketType, bind, socket, sockopt};
 
 use super::open_ports::{listening, overlap};
-use super::problem::{Problem, Warning};
+use super::problem::{Problem, Purpose, Warning};
 use crate::base::ids::ShardId;
 use crate::config::Listener;
+use crate::config::address::HostPort;
 
 /// Tries every fixed port of a listener and `shards` shards.
 pub fn check(listener: &Listener, shards: u16) -> Result<Option<Warning>, Vec<Problem>> {
     let owner = format!("listener `{}`", listener.name);
-    let bootstrap = match listener.bind.resolve() {
-        Ok(address) => address,
-        Err(source) => {
-            return Err(vec![Problem::HostUnknown { owner, host: listener.bind.host.clone(), source }]);
-        }
-    };
+    let purpose = Purpose::Clients;
+    let bootstrap = resolve(&owner, purpose, &listener.bind).map_err(|problem| vec![problem])?;
     let shard_of = |s| (format!("shard {s} of {owner}"), listener.shard_port(ShardId(s)));
     let mut wanted = vec![(owner.clone(), bootstrap.port())];
     wanted.extend((0..shards).map(shard_of));
-    let failed = |(owner, port)| check_port(owner, SocketAddr::new(bootstrap.ip(), port)).err();
+    let failed = |(owner, port)| check_port(owner, purpose, SocketAddr::new(bootstrap.ip(), port)).err();
     let problems: Vec<Problem> = wanted.into_iter().filter_map(failed).collect();
     if problems.is_empty() { Ok(exposure(listener, bootstrap)) } else { Err(problems) }
 }
 
+/// Tries the admin port.
+pub fn check_admin(bind: &HostPort) -> Result<Option<Warning>, Vec<Problem>> {
+    let (owner, purpose) = ("the admin port".to_owned(), Purpose::Admin);
+    let address = resolve(&owner, purpose, bind).map_err(|problem| vec![problem])?;
+    check_port(owner, purpose, address).map_err(|problem| vec![problem])?;
+    Ok((!is_loopback(address)).then_some(Warning::OpenAdmin { address }))
+}
+
+fn resolve(owner: &str, purpose: Purpose, bind: &HostPort) -> Result<SocketAddr, Problem> {
+    let unknown =
+        |source| Problem::HostUnknown { owner: owner.to_owned(), purpose, host: bind.host.clone(), source };
+    bind.resolve().map_err(unknown)
+}
+
+fn is_loopback(address: SocketAddr) -> bool {
+    address.ip().to_canonical().is_loopback()
+}
+
 fn exposure(listener: &Listener, address: SocketAddr) -> Option<Warning> {
     let warning = || Warning::Unauthenticated { listener: listener.name.clone(), address };
-    (!address.ip().to_canonical().is_loopback()).then(warning)
+    (!is_loopback(address)).then(warning)
 }
 
 /// Binds and lets go. Also with port 0, to see whether the address can be bound at all.
-fn check_port(owner: String, address: SocketAddr) -> Result<(), Problem> {
+fn check_port(owner: String, purpose: Purpose, address: SocketAddr) -> Result<(), Problem> {
     match try_bind(address, Sharing::None) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
             if is_lingering(address) {
                 Ok(())
             } else {
-                Err(Problem::PortInUse { owner, address })
+                Err(Problem::PortInUse { owner, purpose, address })
             }
         }
         Err(error) if error.kind() == io::ErrorKind::AddrNotAvailable => {
-            Err(Problem::AddressElsewhere { owner, address })
+            Err(Problem::AddressElsewhere { owner, purpose, address })
         }
-        Err(source) => Err(Problem::PortRefused { owner, address, source }),
+        Err(source) => Err(Problem::PortRefused { owner, purpose, address, source }),
     }
 }
 
@@ -83,7 +98,6 @@ mod tests {
     use rustix::net::listen;
 
     use super::*;
-    use crate::config::address::HostPort;
 
     fn listener_on(address: SocketAddr, shard_ports_first: u16) -> Listener {
         Listener {
@@ -126,6 +140,20 @@ mod tests {
             drop(listener);
             assert_eq!(check(&listener_on(address, 0), 2).unwrap(), None);
         }
+    }
+
+    #[test]
+    fn the_admin_port_has_remedies_of_its_own() {
+        let taken = TcpListener::bind(ANY).unwrap();
+        let bind = |address: SocketAddr| HostPort { host: address.ip().to_string(), port: address.port() };
+        let address = taken.local_addr().unwrap();
+        let text = check_admin(&bind(address)).unwrap_err()[0].to_string();
+        assert!(text.starts_with(&format!("the admin port needs {address}, which is in use")), "{text}");
+        assert!(text.contains("--admin none"), "{text}");
+        drop(taken);
+        assert_eq!(check_admin(&bind(address)).unwrap(), None);
+        let everywhere = check_admin(&bind("0.0.0.0:0".parse().unwrap())).unwrap();
+        assert!(matches!(everywhere, Some(Warning::OpenAdmin { .. })));
     }
 
     #[test]

@@ -124,44 +124,84 @@ pub enum Problem {
     },
     /// A host to listen on that has no address.
     #[error(
-        "{owner} listens on {host}, which does not resolve: {source}; write an address of this machine in `listen`"
+        "{owner} listens on {host}, which does not resolve: {source}; write an address of this machine in `{}`", purpose.key()
     )]
     HostUnknown {
         /// The listener.
         owner: String,
+        /// What the port is for.
+        purpose: Purpose,
         /// The host as configured.
         host: String,
         /// What the resolver said.
         source: io::Error,
     },
     /// A port that somebody listens on.
-    #[error("{owner} needs {address}, which is in use: stop what listens there (`ss -ltnp sport = :{}`), or move with --listen or --shard-ports", address.port())]
+    #[error("{owner} needs {address}, which is in use: stop what listens there (`ss -ltnp sport = :{}`), or move with {}", address.port(), purpose.flags())]
     PortInUse {
         /// The listener or its shard.
         owner: String,
+        /// What the port is for.
+        purpose: Purpose,
         /// The address.
         address: SocketAddr,
     },
     /// An address that is not of this machine.
     #[error(
-        "{owner} needs {address}, which is no address of this machine: listen on one that is, and use --advertise-host for what clients are told"
+        "{owner} needs {address}, which is no address of this machine: listen on one that is{}", purpose.elsewhere()
     )]
     AddressElsewhere {
         /// The listener or its shard.
         owner: String,
+        /// What the port is for.
+        purpose: Purpose,
         /// The address.
         address: SocketAddr,
     },
     /// An address that cannot be bound for another reason.
-    #[error("{owner} cannot listen on {address}: {source}; choose another with --listen or --shard-ports")]
+    #[error("{owner} cannot listen on {address}: {source}; choose another with {}", purpose.flags())]
     PortRefused {
         /// The listener or its shard.
         owner: String,
+        /// What the port is for.
+        purpose: Purpose,
         /// The address.
         address: SocketAddr,
         /// What the kernel said.
         source: io::Error,
     },
+}
+
+/// What a port is for, and so which settings move it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purpose {
+    /// Kafka's protocol.
+    Clients,
+    /// Metrics and health.
+    Admin,
+}
+
+impl Purpose {
+    fn key(self) -> &'static str {
+        match self {
+            Purpose::Clients => "listen",
+            Purpose::Admin => "admin.listen",
+        }
+    }
+
+    fn flags(self) -> &'static str {
+        match self {
+            Purpose::Clients => "--listen or --shard-ports",
+            Purpose::Admin => "--admin (`--admin none` opens no such port)",
+        }
+    }
+
+    fn elsewhere(self) -> &'static str {
+        match self {
+            Purpose::Clients => ", and use --advertise-host for what clients are told",
+            Purpose::Admin => "",
+        }
+    }
 }
 
 /// All reasons not to start, at least one.
@@ -244,6 +284,14 @@ pub enum Warning {
         path: PathBuf,
         /// The file system's name.
         file_system: &'static str,
+    },
+    /// Anybody who reaches the address can see the broker's state.
+    #[error(
+        "the admin port serves {address} without authentication: whoever reaches it can see metrics, and no records; keep it inside a trusted network"
+    )]
+    OpenAdmin {
+        /// Its address.
+        address: SocketAddr,
     },
     /// Anybody who reaches the address is served.
     #[error(

@@ -98,7 +98,12 @@ impl Broker {
         command.envs(environment.iter().copied());
         command.arg("serve").arg("--data-dir").arg(place.path(""));
         let has = |flag| arguments.contains(&flag);
-        for (flag, value) in [("--listen", "127.0.0.1:0"), ("--shards", "2"), ("--memory", "640MiB")] {
+        for (flag, value) in [
+            ("--listen", "127.0.0.1:0"),
+            ("--admin", "127.0.0.1:0"),
+            ("--shards", "2"),
+            ("--memory", "640MiB"),
+        ] {
             if !has(flag) {
                 command.args([flag, value]);
             }

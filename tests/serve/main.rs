@@ -1,6 +1,7 @@
 //! The binary as an operator meets it: start, stop, start again on the same data, with other shards, what it
 //! refuses, under a service manager, and what it says of the machine.
 
+mod admin;
 mod broker;
 mod check;
 mod client;

@@ -8,7 +8,8 @@ use crate::cluster::{Image, Topic};
 use crate::protocol::messages::fetch::{EpochEndOffset, LeaderIdAndEpoch, PartitionData};
 use crate::protocol::{ErrorCode, Pieces};
 use crate::shard::{
-    Charge, Finding, Offsets, OpenFetch, PartitionError, ReadOutcome, ReadRequest, Slot, TopicKey, Wanted,
+    Charge, Finding, Offsets, OpenFetch, PartitionError, PauseReason, ReadOutcome, ReadRequest, Slot,
+    TopicKey, Wanted,
 };
 
 use super::super::errors::partition_error;
@@ -118,7 +119,8 @@ async fn look(
     let mut charge = match round.bytes {
         0 => {
             round.charge = None;
-            Some(budget.take(bytes_max as u64).await)
+            let memory = budget.take(bytes_max as u64);
+            Some(caller.shard.paused_for(PauseReason::Responses, memory).await)
         }
         _ => budget.try_take(bytes_max as u64),
     };

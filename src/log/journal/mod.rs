@@ -4,6 +4,7 @@ pub mod entry;
 pub mod file_header;
 pub mod files;
 pub mod group;
+pub mod meters;
 pub mod reader;
 pub mod ring;
 pub mod writer;

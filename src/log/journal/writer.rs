@@ -9,12 +9,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::io;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::entry::Entry;
 use super::group::{GroupBuilder, GroupHeader, encoded_bytes};
+use super::meters::JournalMeters;
 use super::ring::{FileStart, Link, Place, Ring, RingShape};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{BLOCK_BYTES, GROUPS_IN_FLIGHT_MAX, JOURNAL_RESERVED_FILES, START_GROUPS_BYTES};
@@ -60,6 +62,13 @@ struct InFlight {
     sequence: u64,
     done: bool,
     buffer: AlignedBuf,
+    submitted_at: Duration,
+}
+
+/// A group that entries are added to, or that waits for its turn.
+struct Group {
+    builder: GroupBuilder,
+    begun_at: Duration,
 }
 
 struct State {
@@ -68,8 +77,8 @@ struct State {
     link: Link,
     /// Sequence of the open group; the closed groups have the ones before it.
     open_sequence: u64,
-    open: Option<GroupBuilder>,
-    closed: VecDeque<GroupBuilder>,
+    open: Option<Group>,
+    closed: VecDeque<Group>,
     closed_bytes: u64,
     in_flight: VecDeque<InFlight>,
     durable: u64,
@@ -87,6 +96,7 @@ pub struct Journal {
     sink: RefCell<Option<Weak<dyn DurabilitySink>>>,
     wake_scheduled: Cell<bool>,
     progress: Notify,
+    meters: JournalMeters,
 }
 
 impl Journal {
@@ -119,6 +129,7 @@ impl Journal {
             sink: RefCell::new(None),
             wake_scheduled: Cell::new(false),
             progress: Notify::new(),
+            meters: JournalMeters::default(),
         })
     }
 
@@ -136,14 +147,15 @@ impl Journal {
         if state.failure.is_some() {
             return state.open_sequence;
         }
-        if state.open.as_ref().is_some_and(|open| !open.fits(payload_bytes)) {
+        if state.open.as_ref().is_some_and(|open| !open.builder.fits(payload_bytes)) {
             state.close_open();
         }
         if state.open.is_none() {
             let buffer = state.buffer_for(encoded_bytes(payload_bytes, 1), self.group_bytes);
-            state.open = Some(GroupBuilder::new(buffer));
+            let begun_at = self.runtime.now();
+            state.open = Some(Group { builder: GroupBuilder::new(buffer), begun_at });
         }
-        state.open.as_mut().expect("just opened").push(entry, parts);
+        state.open.as_mut().expect("just opened").builder.push(entry, parts);
         let sequence = state.open_sequence;
         drop(state);
         self.schedule();
@@ -180,8 +192,18 @@ impl Journal {
     /// The present moment.
     pub fn position(&self) -> JournalPosition {
         let state = self.state.borrow();
-        let entries = state.open.as_ref().map_or(0, GroupBuilder::entries) as u64;
+        let entries = state.open.as_ref().map_or(0, |open| open.builder.entries()) as u64;
         JournalPosition { sequence: state.open_sequence, entries }
+    }
+
+    /// What it counts.
+    pub fn meters(&self) -> &JournalMeters {
+        &self.meters
+    }
+
+    /// Groups that are being written.
+    pub fn groups_in_flight(&self) -> usize {
+        self.state.borrow().in_flight.len()
     }
 
     /// The file that entries appended now will be written to, or an earlier one. Entries may end up in a
@@ -285,12 +307,16 @@ impl Journal {
         if state.closed.is_empty() && state.open.is_some() {
             state.close_open();
         }
-        let bytes = state.closed.front()?.encoded_bytes() as u64;
+        let bytes = state.closed.front()?.builder.encoded_bytes() as u64;
         let link = state.link;
         let place = state.ring.place(bytes, link)?;
         let group = state.closed.pop_front().expect("looked at above");
         state.closed_bytes -= bytes;
-        let (buffer, checksum) = group.finish(&GroupHeader {
+        let submitted_at = self.runtime.now();
+        self.meters.queue.record_duration(submitted_at.saturating_sub(group.begun_at));
+        self.meters.group_bytes.record(bytes);
+        self.meters.entries.add(group.builder.entries() as u64);
+        let (buffer, checksum) = group.builder.finish(&GroupHeader {
             journal_id: self.journal_id,
             recovery_count: link.recovery_count,
             sequence: link.sequence,
@@ -301,7 +327,7 @@ impl Journal {
         let sequence = link.sequence;
         state.link = Link { sequence: sequence + 1, previous_checksum: checksum, ..link };
         let write = buffer.view(0..buffer.len());
-        state.in_flight.push_back(InFlight { sequence, done: false, buffer });
+        state.in_flight.push_back(InFlight { sequence, done: false, buffer, submitted_at });
         Some((place, sequence, write))
     }
 
@@ -310,7 +336,12 @@ impl Journal {
             self.fail(&error.to_string());
             return;
         }
-        let Some(durable) = self.state.borrow_mut().mark_done(sequence, self.group_bytes) else { return };
+        let now = self.runtime.now();
+        let Some(durable) = self.state.borrow_mut().mark_done(sequence, self.group_bytes, |submitted_at| {
+            self.meters.write.record_duration(now.saturating_sub(submitted_at));
+        }) else {
+            return;
+        };
         // The next group goes to the disk before anybody is answered: the disk must not idle meanwhile.
         self.pump();
         if let Some(sink) = self.sink() {
@@ -349,13 +380,13 @@ fn group_bytes_of(payload_bytes: usize) -> u64 {
 impl State {
     fn close_open(&mut self) {
         let open = self.open.take().expect("a group is open");
-        self.closed_bytes += open.encoded_bytes() as u64;
+        self.closed_bytes += open.builder.encoded_bytes() as u64;
         self.closed.push_back(open);
         self.open_sequence += 1;
     }
 
     fn room_bytes(&self, reserved_files: u64) -> u64 {
-        let open = self.open.as_ref().map_or(0, |open| open.encoded_bytes() as u64);
+        let open = self.open.as_ref().map_or(0, |open| open.builder.encoded_bytes() as u64);
         self.ring.room_bytes(reserved_files).saturating_sub(self.closed_bytes + open)
     }
 
@@ -368,13 +399,15 @@ impl State {
         spare.unwrap_or_else(|| AlignedBuf::with_capacity(group_bytes))
     }
 
-    /// Notes a completed write; the new durable sequence if it moved.
-    fn mark_done(&mut self, sequence: u64, group_bytes: usize) -> Option<u64> {
+    /// Notes a completed write, and gives the time of its submission to `took`; the new durable sequence if it moved.
+    fn mark_done(&mut self, sequence: u64, group_bytes: usize, took: impl FnOnce(Duration)) -> Option<u64> {
         if self.failure.is_some() {
             return None;
         }
         let group = self.in_flight.iter_mut().find(|group| group.sequence == sequence);
-        group.expect("a completed write is in flight").done = true;
+        let group = group.expect("a completed write is in flight");
+        group.done = true;
+        took(group.submitted_at);
         let before = self.durable;
         while self.in_flight.front().is_some_and(|group| group.done) {
             let group = self.in_flight.pop_front().expect("looked at above");

@@ -63,6 +63,11 @@ impl<T> SessionCache<T> {
         }
     }
 
+    /// How many sessions there are, and how many partitions in all of them.
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.sessions.len(), self.partitions)
+    }
+
     /// Begins a session after its first request, if there is room or can be made. `random` gives random bits.
     pub fn begin(
         &mut self,

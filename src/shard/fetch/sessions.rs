@@ -60,6 +60,11 @@ impl FetchSessions {
         FetchSessions(Rc::new(RefCell::new(SessionCache::new(sessions_max, partitions_max))))
     }
 
+    /// How many sessions there are, and how many partitions in all of them.
+    pub fn sizes(&self) -> (usize, usize) {
+        self.0.borrow().sizes()
+    }
+
     /// Begins to serve a request that wants and forgets these partitions.
     pub fn open(
         &self,

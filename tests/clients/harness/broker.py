@@ -47,6 +47,7 @@ class Broker:
         if fixed_ports:
             first = free_port_block(1 + shards)
             self.listen_arguments = ["--listen", f"127.0.0.1:{first}", "--shard-ports", str(first + 1)]
+        self.listen_arguments += ["--admin", "127.0.0.1:0"]
         self.process = None
         self.addresses = []
         self.log_start = 0
