@@ -91,12 +91,13 @@ SUBJECTS = (Kafka, SyncingKafka, Corelane)
 
 @contextlib.contextmanager
 def running(subject, directory):
-    """Starts the broker on an empty directory, gives its address, and stops it; nothing of it stays on the disk."""
+    """Starts the broker on an empty directory, gives its address, and stops it; its data does not stay on the disk."""
+    # The log stays, in case that the measurement fails.
+    log_path = os.path.join(directory, f"{subject.name}.log")
     directory = os.path.join(directory, "broker")
     shutil.rmtree(directory, ignore_errors=True)
     os.makedirs(directory)
     port = free_port()
-    log_path = os.path.join(directory, "log")
     with open(log_path, "wb") as log:
         command = ["taskset", "-c", BROKER_CPU, *subject.command(directory, port)]
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)

@@ -11,6 +11,10 @@ LOAD_CPU = "1"
 PAIRS = (("kafka", "corelane"), ("kafka-sync", "corelane"))
 
 
+class Failed(Exception):
+    """A measurement that did not do what it was asked for."""
+
+
 class Bench:
     """`lengths` says how long each part takes; reports go to `reports`/POINT/round-N/MEASUREMENT."""
 
@@ -62,7 +66,7 @@ class Bench:
             command += ["--report", directory]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
-            raise SystemExit(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
+            raise Failed(f"{' '.join(command)}\n{done.stdout}{done.stderr}")
 
     def report_directory(self, point, number, measurement):
         return os.path.join(self.reports, point.name, f"round-{number + 1}", measurement)

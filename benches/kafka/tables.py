@@ -52,9 +52,20 @@ def collect(reports):
         for number in sorted(os.listdir(os.path.join(reports, name))):
             path = os.path.join(reports, name, number)
             for measurement in os.listdir(path):
-                measurements.setdefault(measurement, []).append(read(os.path.join(path, measurement)))
+                report = whole_report(os.path.join(path, measurement))
+                if report is not None:
+                    measurements.setdefault(measurement, []).append(report)
         found[Point.named(name)] = measurements
     return dict(sorted(found.items(), key=lambda item: (item[0].partitions, BATCHES[item[0].batch])))
+
+
+def whole_report(directory):
+    """None where the measurement failed or was cut short."""
+    try:
+        report = read(directory)
+    except FileNotFoundError:
+        return None
+    return report if report["partial"] is None and not report["errors"] else None
 
 
 def how(rounds):
@@ -80,7 +91,8 @@ def capacities(rounds):
     for point, found in rounds.items():
         rates = {name: median(found.get(f"capacity-{name}"), capacity_of) for name in names}
         ratios = [ratio(rates["corelane"], rates[name]) for name in names[:-1]]
-        rows.append([str(point.partitions), str(BATCHES[point.batch]), *(count(rates[name]) for name in names), *ratios])
+        cells = [count(rates[name]) for name in names]
+        rows.append([str(point.partitions), str(BATCHES[point.batch]), *cells, *ratios])
     return table(rows)
 
 

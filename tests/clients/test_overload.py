@@ -143,6 +143,8 @@ class Flood:
 
     def run(self, total):
         """Until so many are answered in all; then until all that were begun are."""
+        for key in list(self.selector.get_map().values()):
+            self.selector.modify(key.fileobj, selectors.EVENT_READ | selectors.EVENT_WRITE, key.data)
         while sum(self.answered()) < total:
             self._turn(begin_more=True)
         at_the_end = self.answered()

@@ -292,8 +292,9 @@ fn a_topic_is_on_its_shards_before_its_creator_is_answered() {
             let owner = Owner { node: NODE, shard: ShardId(shard) };
             // The shards hold no client, so that dropping the last one ends control.
             drop(link.client);
+            // The first image is the one before all topics, however late the thread gets to run.
+            let mut image = Arc::clone(&link.images.borrow_and_update());
             thread::spawn(move || {
-                let mut image = Arc::clone(&link.images.borrow_and_update());
                 link.applied.report(image.version());
                 while block_on(link.images.changed()).is_ok() {
                     let next = Arc::clone(&link.images.borrow_and_update());
