@@ -464,7 +464,7 @@ const _: () = assert!(ADMIN_REQUEST_MS + 2 * ADMIN_SHARD_ANSWER_MS < ADMIN_CONNE
 pub const ADMIN_HEADER_BYTES_MAX: usize = 8 << 10;
 /// Header lines of such a request, at most. More are answered with 431.
 pub const ADMIN_HEADERS_MAX: usize = 64;
-/// Metrics are made and sent for so many at a time: with a thousand shards they are some 60 MiB. Further ones wait.
+/// Metrics are made and sent for so many at a time, since they grow with the shards. Further ones wait.
 pub const ADMIN_SCRAPES_MAX: usize = 2;
 /// In this time a shard must answer what it counts. Reached: it is told as not answering.
 pub const ADMIN_SHARD_ANSWER_MS: u64 = 1_000;
