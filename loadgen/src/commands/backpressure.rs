@@ -6,10 +6,10 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use super::measure::{Measured, measure};
-use super::run::{report, stop_on_signals};
+use super::run::{conclude, report, stop_on_signals};
 use super::{CommandError, Invocation};
 use crate::measure::Point;
-use crate::report::{Overloaded, Rates, summary, utc_now, write_report};
+use crate::report::{Overloaded, Rates, utc_now};
 use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, format_count};
 
 /// How long capacity is measured, after [`CAPACITY_WARMUP`].
@@ -54,23 +54,11 @@ pub fn backpressure(
     })?;
     let mut report = report(&measured, "overload (open loop)", started_at, directory, invocation);
     report.overload = Some(judge(&measured, &overload, capacity * batch, memory));
-    if let Some(directory) = directory {
-        write_report(directory, &report, &measured.totals.all.latencies)?;
-    }
-    say!("{}", summary(&report));
-    if let Some(overloaded) = &report.overload {
-        print(overloaded, &report.total);
-    }
-    if let Some(directory) = directory {
-        say!("\n  report: {}", directory.join("report.html").display());
-    }
-    match report.partial {
-        Some(reason) => Err(CommandError::Partial(reason)),
-        None if report.total.failed_requests > 0 => {
-            Err(CommandError::RequestsFailed(report.total.failed_requests))
+    conclude(report, &measured, directory, |report| {
+        if let Some(overloaded) = &report.overload {
+            print(overloaded, &report.total);
         }
-        None => Ok(()),
-    }
+    })
 }
 
 /// What the broker takes in a closed loop, in requests a second.

@@ -32,10 +32,21 @@ pub fn run(
     let mode = mode(&workload);
     let measured = measure(workload, stop_on_signals()?, |_| ())?;
     let report = report(&measured, mode, started_at, directory, invocation);
+    conclude(report, &measured, directory, |_| ())
+}
+
+/// Writes the report and prints its summary and what `more` has to say; an error if not everything was done.
+pub fn conclude(
+    report: Report,
+    measured: &Measured,
+    directory: Option<&Path>,
+    more: impl FnOnce(&Report),
+) -> Result<(), CommandError> {
     if let Some(directory) = directory {
         write_report(directory, &report, &measured.totals.all.latencies)?;
     }
     say!("{}", summary(&report));
+    more(&report);
     if let Some(directory) = directory {
         say!("\n  report: {}", directory.join("report.html").display());
     }
