@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from harness import clients
 from harness.broker import Broker
 from harness.java import JavaDriver
 
@@ -130,6 +131,18 @@ def java(tools_dir):
     driver = JavaDriver(tools_dir, os.path.join(TEST_DATA, "java-driver.log"))
     yield driver
     driver.close()
+
+
+@pytest.fixture(scope="module", params=clients.NAMES)
+def name(request):
+    """Each of the clients that are driven through a pipe, in turn."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def client(name, tools_dir):
+    with clients.opened(name, tools_dir, TEST_DATA) as client:
+        yield client
 
 
 @pytest.fixture

@@ -2,16 +2,9 @@
 
 import pytest
 
-from conftest import TEST_DATA
 from harness import clients, confluent
 from harness.driver import DriverError
 from harness.records import sample_records, unique_topic
-
-
-@pytest.fixture(scope="module", params=clients.NAMES)
-def client(request, tools_dir):
-    with clients.opened(request.param, tools_dir, TEST_DATA) as client:
-        yield client
 
 
 @pytest.fixture

@@ -4,24 +4,12 @@ import dataclasses
 
 import pytest
 
-from conftest import TEST_DATA
 from harness import clients, confluent
 from harness.driver import DriverError
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
 from harness.wire import stored
 
 MESSAGE_MAX_BYTES = 1_048_588  # Kafka's default
-
-
-@pytest.fixture(scope="module", params=clients.NAMES)
-def name(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def client(name, tools_dir):
-    with clients.opened(name, tools_dir, TEST_DATA) as client:
-        yield client
 
 
 @pytest.fixture

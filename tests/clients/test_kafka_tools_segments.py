@@ -7,20 +7,13 @@ import re
 
 import pytest
 
-from conftest import TEST_DATA
-from harness import clients, confluent
+from harness import confluent
 from harness.driver import DriverError
 from harness.records import BASE_TIMESTAMP_MS, Record, sample_records, unique_topic
 
 DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
 OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 DUMP = "org.apache.kafka.tools.DumpLogSegments"
-
-
-@pytest.fixture(scope="module", params=clients.NAMES)
-def client(request, tools_dir):
-    with clients.opened(request.param, tools_dir, TEST_DATA) as client:
-        yield client
 
 
 @pytest.fixture

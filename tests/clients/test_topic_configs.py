@@ -5,7 +5,6 @@ import time
 import pytest
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException
 
-from conftest import TEST_DATA
 from harness import clients, confluent, kcat
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
 from harness.wire import stored
@@ -25,17 +24,6 @@ def create(broker):
         return name
 
     return create
-
-
-@pytest.fixture(scope="module", params=clients.NAMES)
-def name(request):
-    return request.param
-
-
-@pytest.fixture(scope="module")
-def client(name, tools_dir):
-    with clients.opened(name, tools_dir, TEST_DATA) as client:
-        yield client
 
 
 def now_ms():
