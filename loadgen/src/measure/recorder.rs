@@ -30,7 +30,8 @@ impl Recorder {
         Recorder {
             timeline,
             tally: RefCell::default(),
-            interval: Cell::new(None),
+            // Where there is no warm-up, what happens before the first roll counts too.
+            interval: Cell::new(timeline.interval(0)),
             hand_on: Box::new(hand_on),
         }
     }
@@ -118,6 +119,19 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+
+    #[test]
+    fn without_a_warm_up_everything_counts() {
+        let seen = Rc::new(Cell::new(0));
+        let sink = Rc::clone(&seen);
+        let timeline = Timeline::new(Duration::ZERO, Duration::from_secs(1));
+        let recorder = Recorder::new(timeline, move |_, tally| sink.set(tally.counts.consumed_records));
+        // A task runs as soon as it is spawned, and a consumer may find records that another thread made.
+        recorder.count(|tally| tally.counts.consumed_records += 1);
+        recorder.roll(5, |_| ());
+        recorder.finish(10, |_| ());
+        assert_eq!(seen.get(), 1);
+    }
 
     #[test]
     fn intervals_are_handed_on_in_order_and_the_warm_up_is_dropped() {
