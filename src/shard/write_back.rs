@@ -18,7 +18,7 @@ use crate::runtime::{File, OpenMode};
 impl Storage {
     /// Writes all whole blocks of some partitions that are durable in the journal, completes segments that were
     /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
-    /// of service.
+    /// of service, but for a disk without room for bytes that were not begun to be written.
     ///
     /// The files are synced side by side: the file system makes many durable at the price of one. The caller keeps
     /// to [`WRITE_BACKS_AT_ONCE`](crate::base::limits::WRITE_BACKS_AT_ONCE).
@@ -52,7 +52,7 @@ impl Storage {
             return Ok(false);
         };
         let end = position + bytes.len() as u64;
-        let file = self.segment_writer(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
+        let file = self.segment_with_space(replica, segment_base, end).await?;
         let written = file.write_at(position, bytes).await;
         written.map_err(|error| StorageError::disk(&error)).inspect_err(|error| self.fail(error))?;
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
@@ -60,12 +60,35 @@ impl Storage {
         Ok(true)
     }
 
+    /// A segment's file, with space up to `end`. A crash may have taken the space that was there before the bytes were
+    /// journaled; where there is none now, nothing was changed, and it is tried again when there is.
+    pub(super) async fn segment_with_space(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        end: u64,
+    ) -> Result<Rc<dyn File>, StorageError> {
+        let given = async {
+            let file = self.segment_writer(replica, base).await?;
+            if replica.log.borrow_mut().segment_mut(base).is_some_and(|segment| segment.allocated < end) {
+                file.allocate(end).await.map_err(|error| self.space_error(&error))?;
+                self.change_segment(replica, base, |segment| segment.allocated = segment.allocated.max(end));
+            }
+            Ok(file)
+        };
+        given.await.inspect_err(|error| {
+            if !matches!(error, StorageError::DiskFull(_)) {
+                self.fail(error);
+            }
+        })
+    }
+
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
     async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
+        let file = self.segment_with_space(replica, base, plan.end_position).await?;
         let sealed = async {
-            let file = self.segment_writer(replica, base).await?;
             if let Some(bytes) = plan.bytes {
                 file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
             }
