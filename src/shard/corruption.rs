@@ -61,8 +61,8 @@ impl Storage {
             return;
         }
         let reason = format!(
-            "partition {}: the segment of offsets {segment_base} to {last} is damaged at offset {offset} or before: \
-             {what}",
+            "partition {}: the segment of offsets {segment_base} to {last} is damaged at offset {offset} or shortly \
+             before: {what}",
             replica.name()
         );
         tracing::error!(

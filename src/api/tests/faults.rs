@@ -45,7 +45,9 @@ async fn checks_of_space(shard: &Shard) {
 #[test]
 fn a_nearly_full_disk_refuses_produce_and_nothing_else() {
     in_world(async |world, node| {
-        let (owner, other) = owner_and_other(&node, node.create_topic("t").await, 0);
+        // The records are as old as their timestamps say, and retention is applied when the disk is nearly full.
+        let topic = create_topic_with(&caller(&node.shards[0]), "t", &[("retention.ms", "-1")]).await;
+        let (owner, other) = owner_and_other(&node, topic, 0);
         for _ in 0..3 {
             let answer = produce(&caller(&owner), "t", 0, batch(&[b"a"])).await;
             assert_eq!(answer.error_code, ErrorCode::None);
