@@ -318,6 +318,8 @@ pub const DISK_FREE_BYTES_MAX: u64 = 1 << 46;
 pub const DISK_FREE_RESUME_PART: u64 = 4;
 /// The same at most.
 pub const DISK_FREE_RESUME_BYTES_MAX: u64 = 64 * MIB;
+/// How often a shard looks at the free space besides, at least, while it takes all that is left above `disk.free.min`.
+pub const DISK_LOOKS_UNTIL_FULL: u64 = 16;
 /// How often a shard looks at the free space, and tries again what the full disk refused, in ms.
 pub const DISK_SPACE_CHECK_MS: u64 = 1_000;
 /// A checkpoint's file has space for one that is larger by this part of it, in whole steps of

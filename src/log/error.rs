@@ -16,7 +16,7 @@ pub enum LogError {
         /// The disk's answer.
         source: io::Error,
     },
-    /// There is no space for a file. Nothing was changed.
+    /// There is no space for a file. Nothing that counts was changed.
     #[error("{}: there is no space for its {needed_bytes} bytes: {source}", path.display())]
     NoSpace {
         /// The file.

@@ -209,6 +209,7 @@ impl Storage {
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         let _allocation = self.begin_allocation(replica);
+        let before = replica.log.borrow_mut().segment_mut(need.segment_base).map_or(0, |it| it.allocated);
         let allocated = async {
             let file = self.segment_writer(replica, need.segment_base).await?;
             file.allocate(need.length).await.map_err(|error| self.space_error(&error))
@@ -216,6 +217,7 @@ impl Storage {
         let allocated = allocated.await;
         if allocated.is_ok() {
             self.change_log(replica, |log| log.note_space(need));
+            self.space.note_taken(need.length.saturating_sub(before));
         }
         if need.is_new && replica.log.borrow_mut().segment_mut(need.segment_base).is_none() {
             // There is no space, or a shorter batch came first and still fitted the segment before.

@@ -196,7 +196,7 @@ impl Storage {
         Ok(())
     }
 
-    /// A checkpoint that found no space has changed nothing: it is tried again when there is some.
+    /// A checkpoint that found no space leaves the other one as the newest: it is tried again when there is some.
     fn checkpoint_error(&self, error: &LogError) -> StorageError {
         match error {
             LogError::NoSpace { .. } => self.no_space(error),

@@ -46,6 +46,8 @@ impl Storage {
     ) -> Result<Rc<Self>, LogError> {
         let (storage, recovered) = Storage::recover(runtime, config, paths, disk_id).await?;
         storage.restore_all(recovered, partitions).await?;
+        // Before anything is accepted.
+        storage.look_at_space().await;
         Ok(storage)
     }
 

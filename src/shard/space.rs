@@ -12,10 +12,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::select;
+use tokio::sync::Notify;
 
 use super::error::StorageError;
 use super::storage::Storage;
-use crate::base::limits::{DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_SPACE_CHECK_MS};
+use crate::base::limits::{
+    DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_LOOKS_UNTIL_FULL, DISK_SPACE_CHECK_MS,
+    SEGMENT_ALLOCATION_BYTES_MAX,
+};
 use crate::runtime::DiskSpace;
 
 const CHECK_PAUSE: Duration = Duration::from_millis(DISK_SPACE_CHECK_MS);
@@ -41,6 +45,10 @@ pub(super) struct Space {
     free_bytes_min: u64,
     /// As it was last seen.
     seen: Cell<Option<DiskSpace>>,
+    /// What this shard has taken since, in bytes.
+    taken_bytes: Cell<u64>,
+    /// So much was taken that it is time to look again.
+    look: Notify,
     /// Why produce is refused, if it is.
     refusal: RefCell<Option<Arc<str>>>,
     /// What the disk had no room for since the last look.
@@ -75,6 +83,16 @@ impl Space {
         *self.stuck.borrow_mut() = reason;
     }
 
+    /// Notes that a segment was given space. A fast disk is full within a second: the next look comes before that, also
+    /// where all shards do the same.
+    pub(super) fn note_taken(&self, bytes: u64) {
+        self.taken_bytes.set(self.taken_bytes.get().saturating_add(bytes));
+        let left = self.seen.get().map_or(0, |seen| seen.usable_bytes.saturating_sub(self.free_bytes_min));
+        if self.taken_bytes.get() >= (left / DISK_LOOKS_UNTIL_FULL).max(SEGMENT_ALLOCATION_BYTES_MAX) {
+            self.look.notify_one();
+        }
+    }
+
     /// Notes that the disk had no room for something; it is logged with the next look.
     pub(super) fn note_denied(&self, reason: &Arc<str>) {
         *self.denied.borrow_mut() = Some(Arc::clone(reason));
@@ -83,6 +101,7 @@ impl Space {
     /// Notes what is free now below `directory`.
     fn note(&self, space: DiskSpace, directory: &Path) -> Option<Change> {
         self.seen.set(Some(space));
+        self.taken_bytes.set(0);
         let free_bytes = space.usable_bytes;
         let more = (self.free_bytes_min / DISK_FREE_RESUME_PART).min(DISK_FREE_RESUME_BYTES_MAX);
         let was_refused = self.refusal.borrow().is_some();
@@ -111,17 +130,18 @@ impl Storage {
         self.space.refusal().map_or(Ok(()), |reason| Err(StorageError::DiskFull(reason)))
     }
 
-    /// Looks at the disk's room every second until the storage stops. A writer that failed ends nothing: what is free
+    /// Looks at the disk's room every second, and when much was taken, until the storage stops. A writer that failed ends nothing: what is free
     /// goes on being told.
     pub async fn watch_space(self: Rc<Self>) {
         while !self.is_stopping.get() {
-            let ended = self.ended.notified();
+            let ended = std::pin::pin!(self.ended.notified());
             self.look_at_space().await;
-            select(self.runtime.sleep(CHECK_PAUSE), std::pin::pin!(ended)).await;
+            let pause = select(self.runtime.sleep(CHECK_PAUSE), ended);
+            select(pause, std::pin::pin!(self.space.look.notified())).await;
         }
     }
 
-    async fn look_at_space(&self) {
+    pub(super) async fn look_at_space(&self) {
         if let Some(denied) = self.space.denied.borrow_mut().take() {
             tracing::error!(
                 reason = &*denied,
@@ -197,6 +217,24 @@ mod tests {
             assert!(reason.contains(part), "{part}: {reason}");
         }
         assert_eq!(note(&Space::new(u64::MAX >> 18), (u64::MAX >> 18) - 1), Some(Change::Full));
+    }
+
+    #[test]
+    fn who_takes_much_has_the_disk_looked_at_sooner() {
+        use futures_util::FutureExt;
+
+        let space = Space::new(1 << 30);
+        let is_time = |space: &Space| space.look.notified().now_or_never().is_some();
+        note(&space, 33 << 30);
+        space.note_taken((2 << 30) - 1);
+        assert!(!is_time(&space));
+        space.note_taken(1);
+        assert!(is_time(&space));
+        note(&space, 1 << 30);
+        space.note_taken(SEGMENT_ALLOCATION_BYTES_MAX - 1);
+        assert!(!is_time(&space), "not for every small step");
+        space.note_taken(1);
+        assert!(is_time(&space));
     }
 
     #[test]

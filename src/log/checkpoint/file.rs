@@ -36,7 +36,11 @@ pub async fn write(
     let path = path(directory, header.generation);
     let (head, body) = body.finish(header);
     let file = reserve(runtime, &path, body_bytes(&body)).await?;
-    write_parts(&*file, head, body).await.map_err(LogError::io(&path))?;
+    let needed_bytes = BLOCK_BYTES as u64 + body_bytes(&body);
+    write_body(&*file, body).await.map_err(no_space(&path, needed_bytes))?;
+    file.sync().await.map_err(LogError::io(&path))?;
+    file.write_at(0, head).await.map_err(no_space(&path, needed_bytes))?;
+    file.sync().await.map_err(LogError::io(&path))?;
     // The files are made once; their entries must outlive the journal files that they free.
     runtime.sync_dir(directory).await.map_err(LogError::io(directory))
 }
@@ -59,31 +63,35 @@ fn body_bytes(body: &[AlignedBuf]) -> u64 {
 /// is written goes where the file has space.
 async fn reserve(runtime: &Rc<dyn Runtime>, path: &Path, body_bytes: u64) -> Result<Rc<dyn File>, LogError> {
     let needed_bytes = BLOCK_BYTES as u64 + body_bytes;
-    let no_space = |source: std::io::Error| match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            LogError::NoSpace { path: path.to_owned(), needed_bytes, source }
-        }
-        _ => LogError::io(path)(source),
-    };
-    let file = runtime.open(path, OpenMode::Write).await.map_err(no_space)?;
+    let no_space = no_space(path, needed_bytes);
+    let file = runtime.open(path, OpenMode::Write).await.map_err(&no_space)?;
     let spare_bytes = needed_bytes / CHECKPOINT_SPACE_PART;
     let wanted_bytes = (needed_bytes + spare_bytes).next_multiple_of(CHECKPOINT_SPACE_STEP_BYTES);
-    match file.allocate(wanted_bytes).await.map_err(no_space) {
+    match file.allocate(wanted_bytes).await.map_err(&no_space) {
         Ok(()) => Ok(file),
-        Err(LogError::NoSpace { .. }) => file.allocate(needed_bytes).await.map_err(no_space).map(|()| file),
+        Err(LogError::NoSpace { .. }) => file.allocate(needed_bytes).await.map_err(&no_space).map(|()| file),
         Err(error) => Err(error),
     }
 }
 
-async fn write_parts(file: &dyn File, head: bytes::Bytes, body: Vec<AlignedBuf>) -> std::io::Result<()> {
+async fn write_body(file: &dyn File, body: Vec<AlignedBuf>) -> std::io::Result<()> {
     let mut position = BLOCK_BYTES as u64;
     for piece in body {
         file.write_at(position, piece.view(0..piece.len())).await?;
         position += piece.len() as u64;
     }
-    file.sync().await?;
-    file.write_at(0, head).await?;
-    file.sync().await
+    Ok(())
+}
+
+/// For `map_err`: tells want of space from other answers. Without space the other checkpoint is still the newest, and
+/// this one may be written again.
+fn no_space(path: &Path, needed_bytes: u64) -> impl Fn(std::io::Error) -> LogError + '_ {
+    move |source| match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            LogError::NoSpace { path: path.to_owned(), needed_bytes, source }
+        }
+        _ => LogError::io(path)(source),
+    }
 }
 
 /// Reads the newer of the two checkpoints that is whole.
