@@ -13,6 +13,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::file_header::JournalIdentity;
+use super::entry::Entry;
 use super::group::{self, Group, GroupBuilder, GroupHeader};
 use super::ring::{FileStart, Link, Ring, RingShape};
 use super::writer::JournalStart;
@@ -22,7 +23,7 @@ use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::runtime::File;
 
-/// The live part of a journal.
+/// The live part of a journal. Nothing is written before [`Scan::begin`].
 #[derive(Debug)]
 pub struct Scan {
     /// The live groups in order; payloads that are `None` in them are damage of acknowledged data.
@@ -44,10 +45,33 @@ pub struct JournalFiles<'a> {
     pub identity: JournalIdentity,
 }
 
+#[derive(Debug)]
 struct Chained {
     group: Group,
     file_number: u64,
     end_position: u64,
+}
+
+/// The groups that are chained to a start, and what stands behind their end. What that means is not decided yet.
+#[derive(Debug)]
+pub struct Chain {
+    groups: Vec<Chained>,
+    start: FileStart,
+    position: u64,
+    link: Link,
+    /// What groups behind the end that speak of this chain know to be durable.
+    behind: Option<u64>,
+}
+
+/// Where a chain ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ChainEnd {
+    /// The file of the last group, or the first one to be replayed.
+    pub file_number: u64,
+    /// The position behind the last group, in bytes.
+    pub position: u64,
+    /// What the next group would have to follow.
+    pub link: Link,
 }
 
 /// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable.
@@ -56,28 +80,69 @@ pub async fn scan(
     start: FileStart,
     durable_through: u64,
 ) -> Result<Scan, LogError> {
+    let chain = follow_chain(journal, start).await?;
+    if let Some(sequence) = chain.missing(durable_through) {
+        return Err(LogError::CorruptJournal { path: journal.directory.to_owned(), sequence });
+    }
+    Ok(chain.conclude(durable_through))
+}
+
+/// Follows the chain from `start` on to its end, and looks behind that.
+pub async fn follow_chain(journal: &JournalFiles<'_>, start: FileStart) -> Result<Chain, LogError> {
     let mut walk = Walk { journal_id: journal.identity.journal_id, link: start.link };
-    let mut chain: Vec<Chained> = Vec::new();
+    let mut groups: Vec<Chained> = Vec::new();
     let mut file_number = start.file_number;
     let mut bytes = read_file(journal, file_number).await?;
-    let (mut position, mut behind) = follow(&mut walk, &bytes, file_number, &mut chain);
+    let (mut position, mut behind) = follow(&mut walk, &bytes, file_number, &mut groups);
     // A group that does not fit behind the last one is at the start of the next file.
     while file_number + 1 < start.file_number + journal.shape.file_count {
         bytes = read_file(journal, file_number + 1).await?;
-        let before = chain.len();
-        let (next_position, next_behind) = follow(&mut walk, &bytes, file_number + 1, &mut chain);
-        if chain.len() == before {
+        let before = groups.len();
+        let (next_position, next_behind) = follow(&mut walk, &bytes, file_number + 1, &mut groups);
+        if groups.len() == before {
             behind = behind.max(next_behind);
             break;
         }
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
-    let durable_through = behind.unwrap_or(0).max(durable_through);
-    if durable_through >= walk.link.sequence {
-        let path = journal.directory.to_owned();
-        return Err(LogError::CorruptJournal { path, sequence: walk.link.sequence });
+    Ok(Chain { groups, start, position, link: walk.link, behind })
+}
+
+impl Chain {
+    /// The group that is not there although it is known to have been durable.
+    pub fn missing(&self, durable_through: u64) -> Option<u64> {
+        let durable_through = self.behind.unwrap_or(0).max(durable_through);
+        (durable_through >= self.link.sequence).then_some(self.link.sequence)
     }
-    Ok(conclude(chain, start, position, durable_through))
+
+    /// Where it ends.
+    pub fn end(&self) -> ChainEnd {
+        let file_number = self.groups.last().map_or(self.start.file_number, |last| last.file_number);
+        ChainEnd { file_number, position: self.position, link: self.link }
+    }
+
+    /// Its live groups: all, but for those from one on whose payload is damaged and that was never known to be
+    /// durable.
+    pub fn conclude(self, durable_through: u64) -> Scan {
+        let durable_through = self.behind.unwrap_or(0).max(durable_through);
+        conclude(self.groups, self.start, self.position, durable_through)
+    }
+}
+
+/// The headers of all whole groups that are in a journal's files, live or not, with the entries that they have.
+pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, Vec<Entry>)>, LogError> {
+    let mut found = Vec::new();
+    for slot in 0..journal.shape.file_count {
+        let file = read_file(journal, slot).await?;
+        let groups = (BLOCK_BYTES..file.len())
+            .step_by(BLOCK_BYTES)
+            .filter_map(|at| group::decode(&file.slice(at..)))
+            .filter(|group| group.header.journal_id == journal.identity.journal_id);
+        found.extend(
+            groups.map(|group| (group.header, group.entries.iter().map(|(entry, _)| *entry).collect())),
+        );
+    }
+    Ok(found)
 }
 
 /// What the next live group must look like.
@@ -188,9 +253,27 @@ async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes
 }
 
 impl Scan {
+    /// Where the live part ends.
+    pub fn end(&self) -> ChainEnd {
+        let file_number = self.live.back().expect("never empty").file_number;
+        ChainEnd { file_number, position: self.position, link: self.link }
+    }
+
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
     /// in the files is dead from then on, whatever it looks like. Nothing may be accepted before.
     pub async fn begin(self, journal: &JournalFiles<'_>) -> Result<(JournalStart, Vec<Group>), LogError> {
+        let recovery_count = self.link.recovery_count + 1;
+        self.begin_count(journal, recovery_count).await
+    }
+
+    /// The same with a recovery count that is higher than any other, where groups of a later count than the chain's
+    /// are to be dead too.
+    pub async fn begin_count(
+        self,
+        journal: &JournalFiles<'_>,
+        recovery_count: u64,
+    ) -> Result<(JournalStart, Vec<Group>), LogError> {
+        assert!(recovery_count > self.link.recovery_count, "a recovery raises the count");
         let mut ring = Ring::new(journal.shape, self.live, self.position);
         let builder = GroupBuilder::new(AlignedBuf::with_capacity(BLOCK_BYTES));
         let place = ring
@@ -198,7 +281,7 @@ impl Scan {
             .ok_or_else(|| LogError::JournalFull { path: journal.directory.to_owned() })?;
         let header = GroupHeader {
             journal_id: journal.identity.journal_id,
-            recovery_count: self.link.recovery_count + 1,
+            recovery_count,
             sequence: self.link.sequence,
             durable_through: self.link.sequence - 1,
             previous_checksum: self.link.previous_checksum,
