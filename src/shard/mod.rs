@@ -56,7 +56,7 @@ pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use meters::{
     ConnectionEnd, ConnectionMeters, PauseReason, Pauses, Probe, RequestMeters, ShardGone, ShardReport, Stage,
 };
-pub use open::PartitionSpec;
+pub use open::{PartitionSpec, restored_state};
 pub use partition_error::PartitionError;
 pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 pub use pending_append::PendingAppend;

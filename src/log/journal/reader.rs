@@ -12,8 +12,8 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use super::file_header::JournalIdentity;
 use super::entry::Entry;
+use super::file_header::JournalIdentity;
 use super::group::{self, Group, GroupBuilder, GroupHeader};
 use super::ring::{FileStart, Link, Ring, RingShape};
 use super::writer::JournalStart;
@@ -23,11 +23,13 @@ use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::runtime::File;
 
-/// The live part of a journal. Nothing is written before [`Scan::begin`].
+/// The live part of a journal.
 #[derive(Debug)]
 pub struct Scan {
     /// The live groups in order; payloads that are `None` in them are damage of acknowledged data.
     pub groups: Vec<Group>,
+    /// Groups behind these that are chained to them, and of which not all bytes are there: they are torn.
+    pub torn_groups: usize,
     live: VecDeque<FileStart>,
     position: u64,
     link: Link,
@@ -45,104 +47,53 @@ pub struct JournalFiles<'a> {
     pub identity: JournalIdentity,
 }
 
-#[derive(Debug)]
 struct Chained {
     group: Group,
     file_number: u64,
     end_position: u64,
 }
 
-/// The groups that are chained to a start, and what stands behind their end. What that means is not decided yet.
-#[derive(Debug)]
-pub struct Chain {
-    groups: Vec<Chained>,
-    start: FileStart,
-    position: u64,
-    link: Link,
-    /// What groups behind the end that speak of this chain know to be durable.
-    behind: Option<u64>,
-}
-
-/// Where a chain ends.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ChainEnd {
-    /// The file of the last group, or the first one to be replayed.
-    pub file_number: u64,
-    /// The position behind the last group, in bytes.
-    pub position: u64,
-    /// What the next group would have to follow.
-    pub link: Link,
-}
-
-/// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable.
+/// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable. Damage among
+/// them is an error.
 pub async fn scan(
     journal: &JournalFiles<'_>,
     start: FileStart,
     durable_through: u64,
 ) -> Result<Scan, LogError> {
-    let chain = follow_chain(journal, start).await?;
-    if let Some(sequence) = chain.missing(durable_through) {
-        return Err(LogError::CorruptJournal { path: journal.directory.to_owned(), sequence });
+    match scan_whole(journal, start, durable_through).await? {
+        (scan, None) => Ok(scan),
+        (_, Some(damage)) => Err(damage),
     }
-    Ok(chain.conclude(durable_through))
 }
 
-/// Follows the chain from `start` on to its end, and looks behind that.
-pub async fn follow_chain(journal: &JournalFiles<'_>, start: FileStart) -> Result<Chain, LogError> {
+/// The same up to the first group that is damaged among those that are known to be durable, and that damage.
+pub async fn scan_whole(
+    journal: &JournalFiles<'_>,
+    start: FileStart,
+    durable_through: u64,
+) -> Result<(Scan, Option<LogError>), LogError> {
     let mut walk = Walk { journal_id: journal.identity.journal_id, link: start.link };
-    let mut groups: Vec<Chained> = Vec::new();
+    let mut chain: Vec<Chained> = Vec::new();
     let mut file_number = start.file_number;
     let mut bytes = read_file(journal, file_number).await?;
-    let (mut position, mut behind) = follow(&mut walk, &bytes, file_number, &mut groups);
+    let (mut position, mut behind) = follow(&mut walk, &bytes, file_number, &mut chain);
     // A group that does not fit behind the last one is at the start of the next file.
     while file_number + 1 < start.file_number + journal.shape.file_count {
         bytes = read_file(journal, file_number + 1).await?;
-        let before = groups.len();
-        let (next_position, next_behind) = follow(&mut walk, &bytes, file_number + 1, &mut groups);
-        if groups.len() == before {
+        let before = chain.len();
+        let (next_position, next_behind) = follow(&mut walk, &bytes, file_number + 1, &mut chain);
+        if chain.len() == before {
             behind = behind.max(next_behind);
             break;
         }
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
-    Ok(Chain { groups, start, position, link: walk.link, behind })
-}
-
-impl Chain {
-    /// The group that is not there although it is known to have been durable.
-    pub fn missing(&self, durable_through: u64) -> Option<u64> {
-        let durable_through = self.behind.unwrap_or(0).max(durable_through);
-        (durable_through >= self.link.sequence).then_some(self.link.sequence)
-    }
-
-    /// Where it ends.
-    pub fn end(&self) -> ChainEnd {
-        let file_number = self.groups.last().map_or(self.start.file_number, |last| last.file_number);
-        ChainEnd { file_number, position: self.position, link: self.link }
-    }
-
-    /// Its live groups: all, but for those from one on whose payload is damaged and that was never known to be
-    /// durable.
-    pub fn conclude(self, durable_through: u64) -> Scan {
-        let durable_through = self.behind.unwrap_or(0).max(durable_through);
-        conclude(self.groups, self.start, self.position, durable_through)
-    }
-}
-
-/// The headers of all whole groups that are in a journal's files, live or not, with the entries that they have.
-pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, Vec<Entry>)>, LogError> {
-    let mut found = Vec::new();
-    for slot in 0..journal.shape.file_count {
-        let file = read_file(journal, slot).await?;
-        let groups = (BLOCK_BYTES..file.len())
-            .step_by(BLOCK_BYTES)
-            .filter_map(|at| group::decode(&file.slice(at..)))
-            .filter(|group| group.header.journal_id == journal.identity.journal_id);
-        found.extend(
-            groups.map(|group| (group.header, group.entries.iter().map(|(entry, _)| *entry).collect())),
-        );
-    }
-    Ok(found)
+    let durable_through = behind.unwrap_or(0).max(durable_through);
+    let damage = (durable_through >= walk.link.sequence).then(|| {
+        let path = journal.directory.to_owned();
+        LogError::CorruptJournal { path, sequence: walk.link.sequence }
+    });
+    Ok((conclude(chain, start, position, durable_through), damage))
 }
 
 /// What the next live group must look like.
@@ -208,6 +159,7 @@ fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64, mut durabl
         durable_through = durable_through.max(chained.group.header.durable_through);
     }
     let position = if keep == chain.len() { position } else { position_before(&chain, keep) };
+    let torn_groups = chain.len() - keep;
     chain.truncate(keep);
     let mut live = VecDeque::from([start]);
     let mut link = start.link;
@@ -217,7 +169,8 @@ fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64, mut durabl
         }
         link = link_behind(&chained.group);
     }
-    Scan { groups: chain.into_iter().map(|chained| chained.group).collect(), live, position, link }
+    let groups = chain.into_iter().map(|chained| chained.group).collect();
+    Scan { groups, torn_groups, live, position, link }
 }
 
 fn link_behind(group: &Group) -> Link {
@@ -232,6 +185,22 @@ fn link_behind(group: &Group) -> Link {
 /// group stood at the start of the next one; writing goes on behind the last kept group all the same.
 fn position_before(chain: &[Chained], keep: usize) -> u64 {
     keep.checked_sub(1).map_or(BLOCK_BYTES as u64, |last| chain[last].end_position)
+}
+
+/// The headers of all whole groups that are in a journal's files, live or not, with the entries that they have.
+pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, Vec<Entry>)>, LogError> {
+    let mut found = Vec::new();
+    for slot in 0..journal.shape.file_count {
+        let file = read_file(journal, slot).await?;
+        let groups = (BLOCK_BYTES..file.len())
+            .step_by(BLOCK_BYTES)
+            .filter_map(|at| group::decode(&file.slice(at..)))
+            .filter(|group| group.header.journal_id == journal.identity.journal_id);
+        found.extend(
+            groups.map(|group| (group.header, group.entries.iter().map(|(entry, _)| *entry).collect())),
+        );
+    }
+    Ok(found)
 }
 
 async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes, LogError> {
@@ -252,11 +221,22 @@ async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes
     Ok(whole.view(0..length))
 }
 
+/// Where the live part of a journal ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScanEnd {
+    /// The file of the last group, or the first one to be replayed.
+    pub file_number: u64,
+    /// The position behind the last group, in bytes.
+    pub position: u64,
+    /// What the next group has to follow.
+    pub link: Link,
+}
+
 impl Scan {
     /// Where the live part ends.
-    pub fn end(&self) -> ChainEnd {
+    pub fn end(&self) -> ScanEnd {
         let file_number = self.live.back().expect("never empty").file_number;
-        ChainEnd { file_number, position: self.position, link: self.link }
+        ScanEnd { file_number, position: self.position, link: self.link }
     }
 
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it

@@ -15,7 +15,7 @@ use crate::log::journal::entry::Entry;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::files;
 use crate::log::journal::group::Group;
-use crate::log::journal::reader::{self, ChainEnd, JournalFiles, Scan};
+use crate::log::journal::reader::{self, JournalFiles, Scan};
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::JournalPosition;
 use crate::log::segment::SegmentRecord;
@@ -33,11 +33,8 @@ pub struct Examined {
     pub records: Vec<PartitionRecord>,
     /// What is alive in the journal.
     pub live: Scan,
-    /// Where the chain of whole groups ends: behind the live part, or at its end.
-    pub chain_end: ChainEnd,
-    /// The first group that was durable and is not there any more. Nothing behind it can be replayed, and a start is
-    /// refused.
-    pub missing_sequence: Option<u64>,
+    /// What is wrong with it, if a group that was durable is not there any more. Nothing behind it can be replayed.
+    pub damage: Option<LogError>,
 }
 
 /// One partition of it.
@@ -69,12 +66,9 @@ pub async fn examine(
     let (files, shape) = files::open_to_read(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
-    let durable_through = durable_through(&checkpoint.partitions);
-    let chain = reader::follow_chain(&journal, header.start).await?;
-    let (chain_end, missing_sequence) = (chain.end(), chain.missing(durable_through));
-    let live = chain.conclude(durable_through);
-    let records = checkpoint.partitions;
-    Ok(Examined { files, shape, checkpoint: header, records, live, chain_end, missing_sequence })
+    let known_durable = durable_through(&checkpoint.partitions);
+    let (live, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
+    Ok(Examined { files, shape, checkpoint: header, records: checkpoint.partitions, live, damage })
 }
 
 impl Examined {
