@@ -523,11 +523,11 @@ pub const OFFLINE_READ_BYTES: usize = 1 << 20;
 /// What a scrub reads of a segment at a time, in bytes: as much as a read that is not sequential. A longer batch is
 /// read whole.
 pub const SCRUB_READ_BYTES: usize = COLD_READ_BYTES_MIN;
+/// Damaged stretches of one segment that a scrub logs one by one. Reached: the others are only counted.
+pub const SCRUB_DAMAGE_LOGGED_MAX: usize = 10;
 /// Time from the start of one scrub of all sealed segments to the start of the next one, at least.
 pub const SCRUB_PASS_MS_MIN: u64 = 24 * 60 * 60 * 1000;
-/// `log.scrub.bytes.per.second` by default.
-pub const SCRUB_BYTES_PER_SECOND_DEFAULT: u64 = 4 << 20;
-/// The same at most.
+/// `scrub.bytes.per.second` at most.
 pub const SCRUB_BYTES_PER_SECOND_MAX: u64 = 4 << 30;
 /// What the records of one batch may unpack to where `corelane log dump` prints them. Beyond it: told instead.
 pub const OFFLINE_UNPACKED_BYTES_MAX: usize = 256 << 20;

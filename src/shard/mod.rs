@@ -28,6 +28,7 @@ mod read;
 mod reclaim;
 mod replica;
 mod retention;
+mod scrub;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
@@ -62,6 +63,7 @@ pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome
 pub use pending_append::PendingAppend;
 pub use phase::{Phase, Phases};
 pub use replica::Replica;
+pub use scrub::ScrubMeters;
 pub use shard::{Counters, Shard, ShardBudgets, ShardParts};
 pub use storage::{Storage, StorageConfig};
 pub use tasks::Tasks;

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use corelane::base::ids::{Offset, ShardId};
+use corelane::base::limits::SCRUB_READ_BYTES;
+use corelane::offline::{DumpOptions, Row};
 use corelane::offline::{
     FindingKind, OfflineError, Site, Verified, dump, plan_journal, plan_truncate, stat, verify,
 };
-use corelane::offline::{DumpOptions, Row};
 use corelane::runtime::sim::CrashPoint;
 
 use super::disk::{DISK_ID, PARTITIONS, Scene, checkpoint_files, id, journal_files, offset_behind, paths};
@@ -283,4 +284,50 @@ fn was_once(scene: &Scene, index: i32, found: &[Vec<u8>]) -> bool {
     logs[index as usize] = Some(found.to_vec());
     scene.changes_in(&logs);
     true
+}
+
+/// What a reader finds damaged in a sealed segment, a scrub finds; and nothing else.
+#[test]
+fn scrub() {
+    const RATE: u64 = 1 << 20;
+    let found = std::cell::Cell::new(0);
+    seeds::for_each("scrub", 0..SEEDS, |seed| {
+        let mut random = Random::new(seed);
+        let scene = segments::written(seed, &mut random);
+        let sealed: Vec<PathBuf> = scene
+            .run(segments::files(&scene, &["index"]))
+            .into_iter()
+            .map(|index| index.with_extension("log"))
+            .collect();
+        let storage = scene.run(scene.open()).expect("an undamaged disk");
+        let scrub_all = || {
+            scene.run(async {
+                for index in 0..PARTITIONS {
+                    let replica = storage.replica(id(index)).expect("open");
+                    storage.scrub_partition(&replica, RATE).await;
+                }
+            });
+        };
+        let before = scene.world.now();
+        scrub_all();
+        let meters = storage.scrub_meters();
+        assert_eq!(meters.damaged_ranges.get(), 0);
+        assert_eq!(meters.segments.get() as usize, sealed.len());
+        let read: usize = sealed.iter().map(|path| scene.run(scene.contents(path)).len()).sum();
+        assert_eq!(meters.bytes.get() as usize, read);
+        // There is no pause behind a segment's last read.
+        let paused = read.saturating_sub(sealed.len() * SCRUB_READ_BYTES);
+        let least = std::time::Duration::from_secs_f64(paused as f64 / RATE as f64);
+        assert!(scene.world.now() - before >= least, "in virtual time, at the rate that was asked for");
+
+        let path = random.pick(&sealed).clone();
+        let length = scene.run(scene.contents(&path)).len();
+        scene.world.rot(&path, random.below(length) as u64);
+        scrub_all();
+        let damaged = meters.damaged_ranges.get();
+        let failed = scene.run(segments::read_everything(&scene, &storage));
+        assert!(failed == 0 || damaged > 0, "{failed} reads fail of what was found good");
+        found.set(found.get() + damaged);
+    });
+    assert!(found.get() > SEEDS / 2, "most bytes are covered by a checksum");
 }

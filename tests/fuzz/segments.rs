@@ -86,7 +86,7 @@ fn batch_starts(contents: &[u8]) -> Vec<usize> {
 }
 
 /// Reads from every batch on, and by time; says how many reads failed.
-async fn read_everything(scene: &Scene, storage: &Rc<Storage>) -> usize {
+pub async fn read_everything(scene: &Scene, storage: &Rc<Storage>) -> usize {
     let mut failed = 0;
     for index in 0..PARTITIONS {
         let replica = storage.replica(id(index)).expect("segments are not read at a start");
