@@ -15,7 +15,7 @@ use crate::base::ids::{LeaderEpoch, Offset, PartitionId, ShardId};
 use crate::base::limits::OFFLINE_UNPACKED_BYTES_MAX;
 use crate::log::journal::entry::EntryKind;
 use crate::log::recovery::Examined;
-use crate::log::segment::SegmentRecord;
+use crate::log::segment::{SegmentRecord, path};
 use crate::log::walk::BadRange;
 use crate::protocol::batch::{BatchView, Compression, TimestampType, records};
 use crate::protocol::codec::unpack;
@@ -195,7 +195,8 @@ pub async fn dump(site: &Site, options: &DumpOptions, out: Dump<'_>) -> Result<i
         for partition in examined.partitions(is_wanted).values() {
             let Some(directory) = site.directory(partition.id) else { continue };
             let name = site.name(partition.id);
-            let mut printing = Printing { name, options, batches: 0, failure: None, out: &mut *out };
+            let out = &mut *out;
+            let mut printing = Printing { name, directory, options, batches: 0, failure: None, out };
             walk_partition(site, partition, directory, &mut printing, &()).await?;
             if let Some(error) = printing.failure {
                 return Ok(Err(error));
@@ -255,6 +256,7 @@ fn dump_journal(
 /// Makes rows of what a walk finds.
 struct Printing<'a> {
     name: String,
+    directory: &'a Path,
     options: &'a DumpOptions,
     batches: u64,
     failure: Option<io::Error>,
@@ -298,7 +300,7 @@ impl Printing<'_> {
     /// The CRC holds, so this is what its producer sent.
     fn print_unreadable(&mut self, place: BatchPlace, batch: &BatchView<'_>, what: String) {
         let outcome = "it is served as it is; consumers will refuse it";
-        let file = crate::log::segment::path::log_file(Path::new(""), place.segment_base);
+        let file = path::log_file(self.directory, place.segment_base);
         let finding = Finding::new(FindingKind::Note, file, what, outcome)
             .of_partition(&self.name)
             .at(place.position)

@@ -123,8 +123,10 @@ impl PartitionCheck<'_> {
             verified.findings.push(finding.of_shard(shard).of_partition(&name));
             return Ok(());
         };
-        let mut visitor = Checking::new(shard, name, partition, verified);
-        visitor.tell_state(directory);
+        let (epochs, log_start) = (Vec::new(), partition.log_start());
+        verified.totals.partitions += 1;
+        let mut visitor = Checking { shard, name, directory, partition, epochs, log_start, verified };
+        visitor.tell_state();
         walk_partition(site, partition, directory, &mut visitor, progress).await?;
         let bases: Vec<Offset> = partition.segments.iter().map(|(segment, _)| segment.base_offset).collect();
         check_leftovers(site, partition.id, &bases, &mut verified.findings).await
@@ -155,29 +157,21 @@ async fn check_leftovers(
 struct Checking<'a> {
     shard: ShardId,
     name: String,
+    directory: &'a Path,
     partition: &'a ExaminedPartition,
     epochs: Vec<EpochStart>,
     log_start: Offset,
     verified: &'a mut Verified,
 }
 
-impl<'a> Checking<'a> {
-    fn new(
-        shard: ShardId,
-        name: String,
-        partition: &'a ExaminedPartition,
-        verified: &'a mut Verified,
-    ) -> Self {
-        verified.totals.partitions += 1;
-        Checking { shard, name, partition, epochs: Vec::new(), log_start: partition.log_start(), verified }
-    }
-
+impl Checking<'_> {
     fn tell(&mut self, finding: Finding) {
         self.verified.findings.push(finding.of_shard(self.shard).of_partition(&self.name));
     }
 
     /// Whether a start would take the partition offline, and its terms, for the batches to be held against.
-    fn tell_state(&mut self, directory: &Path) {
+    fn tell_state(&mut self) {
+        let directory = self.directory;
         const OUTCOME: &str = "the partition goes offline at the next start, and keeps what it has; `corelane log \
                                repair --truncate-at` gives up what cannot be had";
         let end = self.partition.next_offset();
@@ -221,7 +215,7 @@ impl Visitor for Checking<'_> {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             let what = format!("a batch is of leader epoch {found}, where the log has {expected}");
             let outcome = "it is served so; the records are as they were written";
-            let file = path::log_file(Path::new(""), place.segment_base);
+            let file = path::log_file(self.directory, place.segment_base);
             let finding = Finding::new(FindingKind::Corruption, file, what, outcome).at(place.position);
             self.tell(finding.on_offsets(offset, header.last_offset() + 1));
         }
