@@ -167,11 +167,12 @@ impl Storage {
         found: usize,
     ) {
         self.meters.scrub.damaged_ranges.increment();
+        self.note_corruption(replica, subject.base_offset, range.from, &range.what);
         // A segment that is damaged all over would fill the log.
         if found <= SCRUB_DAMAGE_LOGGED_MAX {
             let until = range.until.unwrap_or(subject.next_offset);
             tracing::error!(
-                partition = %replica.id,
+                partition = replica.name(),
                 file = %file.display(),
                 position = range.position,
                 from_offset = range.from,

@@ -328,6 +328,8 @@ fn scrub() {
         let damaged = meters.damaged_ranges.get();
         let failed = scene.run(segments::read_everything(&scene, &storage));
         assert!(failed == 0 || damaged > 0, "{failed} reads fail of what was found good");
+        let is_refused = |index| storage.replica(id(index)).expect("open").check_intact().is_err();
+        assert_eq!(damaged > 0, (0..PARTITIONS).any(is_refused), "damage takes its partition out of service");
         found.set(found.get() + damaged);
     });
     assert!(found.get() > SEEDS / 2, "most bytes are covered by a checksum");

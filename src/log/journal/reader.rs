@@ -239,6 +239,13 @@ impl Scan {
         ScanEnd { file_number, position: self.position, link: self.link }
     }
 
+    /// For a writer that will write nothing: what was read, and a journal that is left as it was found.
+    pub fn stand_still(self, journal: &JournalFiles<'_>) -> (JournalStart, Vec<Group>) {
+        let ring = Ring::new(journal.shape, self.live, self.position);
+        let journal_id = journal.identity.journal_id;
+        (JournalStart { journal_id, link: self.link, ring }, self.groups)
+    }
+
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
     /// in the files is dead from then on, whatever it looks like. Nothing may be accepted before.
     pub async fn begin(self, journal: &JournalFiles<'_>) -> Result<(JournalStart, Vec<Group>), LogError> {
