@@ -286,6 +286,21 @@ fn was_once(scene: &Scene, index: i32, found: &[Vec<u8>]) -> bool {
     true
 }
 
+/// The files of the segments that are sealed.
+async fn sealed_segments(scene: &Scene) -> Vec<PathBuf> {
+    let options =
+        DumpOptions { partition: None, journal: false, records: false, from: 0, batches_max: u64::MAX };
+    let mut sealed = Vec::new();
+    let mut note = |row: Row| {
+        if let Row::Segment { file, is_sealed: true, .. } = row {
+            sealed.push(PathBuf::from(file));
+        }
+        Ok(())
+    };
+    dump(&site(scene).await, &options, &mut note).await.expect("the disk reads").expect("rows are taken");
+    sealed
+}
+
 /// What a reader finds damaged in a sealed segment, a scrub finds; and nothing else.
 #[test]
 fn scrub() {
@@ -294,11 +309,7 @@ fn scrub() {
     seeds::for_each("scrub", 0..SEEDS, |seed| {
         let mut random = Random::new(seed);
         let scene = segments::written(seed, &mut random);
-        let sealed: Vec<PathBuf> = scene
-            .run(segments::files(&scene, &["index"]))
-            .into_iter()
-            .map(|index| index.with_extension("log"))
-            .collect();
+        let sealed = scene.run(sealed_segments(&scene));
         let storage = scene.run(scene.open()).expect("an undamaged disk");
         let scrub_all = || {
             scene.run(async {
