@@ -102,8 +102,6 @@ impl Storage {
                 Err(error) if self.lease_of(replica, subject).is_some() => {
                     tracing::error!(partition = %replica.id, file = %file.display(), %error, "scrub: not readable");
                     self.meters.scrub.damaged_ranges.increment();
-                    let what = format!("its file cannot be read: {error}");
-                    self.note_corruption(replica, subject.base_offset, subject.base_offset, &what);
                 }
                 Err(_) => {}
             }
@@ -174,7 +172,7 @@ impl Storage {
         if found <= SCRUB_DAMAGE_LOGGED_MAX {
             let until = range.until.unwrap_or(subject.next_offset);
             tracing::error!(
-                partition = %replica.id,
+                partition = replica.name(),
                 file = %file.display(),
                 position = range.position,
                 from_offset = range.from,
