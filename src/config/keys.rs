@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 39] = [
+pub static KEYS: [Key; 40] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -170,6 +170,14 @@ pub static KEYS: [Key; 39] = [
         "a quarter of a shard's memory, 192MiB to 512MiB",
         "Length of each shard's journal, in whole files of 64MiB (below 192MiB in three shorter ones). Bounds the \
          time of a restart; at most three quarters of a shard's memory. A journal that exists keeps its length.",
+    ),
+    Key::fixed(
+        "journal.bypass.bytes",
+        Kind::Size { min: limits::EXTENT_BYTES_MIN, max: 1 << 40 },
+        "256KiB",
+        "Record batches of this length or more are written to their segment at once, and the journal gets little more \
+         than their header. That halves the bytes that are written; a lone batch waits for two writes instead of one. \
+         Above `message.max.bytes`: never, as may suit a journal on a faster device.",
     ),
     Key::fixed(
         "auto.create.topics.enable",

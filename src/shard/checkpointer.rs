@@ -56,16 +56,24 @@ impl Storage {
                     }
                     wrote.map(|_| ())
                 }
-                None => {
-                    work.await;
-                    Ok(())
-                }
+                None => match self.next_rolled() {
+                    Some(replica) => self.write_back(std::slice::from_ref(&replica)).await.map(|_| ()),
+                    None => {
+                        work.await;
+                        Ok(())
+                    }
+                },
             };
             if let Err(error) = done {
                 tracing::error!(%error, "maintenance of the shard's log failed");
                 self.fail(&error);
             }
         }
+    }
+
+    /// A partition of which a segment may be complete although little of it was to be written back.
+    fn next_rolled(&self) -> Option<Rc<Replica>> {
+        self.rolled.borrow_mut().pop_front()
     }
 
     /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used; whether

@@ -7,6 +7,7 @@ mod cold_cache;
 mod cold_read;
 mod endpoints;
 mod error;
+mod extent;
 mod fetch;
 mod file_cache;
 mod follow;

@@ -63,7 +63,9 @@ impl Storage {
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
     async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
-        let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
+        // What is being written behind a segment's end would stay there.
+        let with_last = !replica.is_extending.get();
+        let Some((base, plan)) = replica.log.borrow().next_seal(bound, with_last) else { return Ok(false) };
         let sealed = async {
             let file = self.segment_writer(replica, base).await?;
             if let Some(bytes) = plan.bytes {
@@ -158,19 +160,23 @@ impl Storage {
         };
         synced.await.inspect_err(|error| self.fail(error))?;
         for (base, written) in unsynced {
-            self.change_segment(replica, base, |segment| segment.note_synced(written));
+            // An extent may have gone further meanwhile.
+            self.change_segment(replica, base, |segment| segment.note_synced(written.max(segment.synced)));
         }
         self.make_evictable(replica);
         Ok(())
     }
 
     /// The entries of new files, without which their bytes are lost.
-    async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
-        if replica.directory_synced.get() {
+    pub(super) async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
+        let made = replica.files_made.get();
+        if replica.files_made_durably.get() >= made {
             return Ok(());
         }
-        replica.directory_synced.set(true);
         let directory = replica.log.borrow().directory().to_owned();
-        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))
+        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
+        // Said only now: somebody else may be about to rely on it.
+        replica.files_made_durably.set(replica.files_made_durably.get().max(made));
+        Ok(())
     }
 }
