@@ -197,7 +197,8 @@ impl Storage {
         let is_extent = self.goes_past_journal(replica, batch);
         let dirty = self.dirty_bytes.get();
         // One batch is always let in, or one longer than the whole budget would wait for ever.
-        let memory_full = !is_extent && dirty > 0 && dirty + batch.length as u64 > self.config.dirty_bytes_max;
+        let memory_full =
+            !is_extent && dirty > 0 && dirty + batch.length as u64 > self.config.dirty_bytes_max;
         if memory_full || !self.journal.has_room(self.payload_bytes(replica, batch)) {
             return Some(Obstacle::Room);
         }
@@ -312,7 +313,12 @@ fn is_stamped(header: &BatchHeader) -> bool {
 }
 
 /// The header as it is stored.
-fn stored(header: &BatchHeader, records: &[u8], base_offset: Offset, leader_epoch: LeaderEpoch) -> BatchHeader {
+fn stored(
+    header: &BatchHeader,
+    records: &[u8],
+    base_offset: Offset,
+    leader_epoch: LeaderEpoch,
+) -> BatchHeader {
     let header = if is_stamped(header) { header.with_crc_over(records) } else { *header };
     header.placed_at(base_offset, leader_epoch)
 }

@@ -70,7 +70,10 @@ impl ExtentAppend {
 impl Storage {
     /// Whether a batch goes to its segment at once.
     pub(super) fn goes_past_journal(&self, replica: &Replica, batch: &NewBatch) -> bool {
+        // From memory an answer comes sooner than from any disk.
+        let is_answered_from_memory = replica.settings().unsynced_records_max.is_some();
         batch.length >= self.config.extent_bytes_min
+            && !is_answered_from_memory
             && replica.log.borrow().extent_backlog_bytes() <= EXTENT_BACKLOG_BYTES_MAX
     }
 
@@ -143,7 +146,8 @@ impl Storage {
             first_batch_position: place.position,
         };
         let (head, tail): (_, Vec<Bytes>) = (header.encode(), plan.tail());
-        let parts: Vec<&[u8]> = std::iter::once(&head[..]).chain(tail.iter().map(|piece| &piece[..])).collect();
+        let parts: Vec<&[u8]> =
+            std::iter::once(&head[..]).chain(tail.iter().map(|piece| &piece[..])).collect();
         let journal_file = self.journal.current_file();
         let sequence = self.journal.append(&entry, &parts);
         self.append_to_log(replica, |log| log.append_extent(plan, journal_file));

@@ -26,7 +26,8 @@ impl Storage {
         self.wait_reserve(BLOCK_BYTES).await?;
         let _turn = self.segment_turn.lock().await;
         // A batch on its way to the segment would be written behind the cut, where other bytes may be by then.
-        let _end = if is_planted(Bug::CutAmidExtent) { None } else { Some(self.wait_allocation(replica).await) };
+        let _end =
+            if is_planted(Bug::CutAmidExtent) { None } else { Some(self.wait_allocation(replica).await) };
         // What was appended before must not be reported durable after it was cut.
         self.wait_all_durable().await?;
         replica.check_online()?;

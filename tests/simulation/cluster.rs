@@ -40,7 +40,10 @@ fn paths() -> ShardPaths {
 
 /// Each life has another idea of what is a long batch.
 fn config(world: &SimWorld) -> StorageConfig {
-    StorageConfig { extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES, ..base_config() }
+    StorageConfig {
+        extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES,
+        ..base_config()
+    }
 }
 
 fn base_config() -> StorageConfig {
@@ -175,7 +178,8 @@ impl Cluster {
     }
 
     async fn boot(&self, runtime: &Rc<dyn Runtime>) -> Rc<Storage> {
-        let opened = Storage::open(Rc::clone(runtime), config(&self.world), &paths(), DISK_ID, &self.specs()).await;
+        let opened =
+            Storage::open(Rc::clone(runtime), config(&self.world), &paths(), DISK_ID, &self.specs()).await;
         opened.unwrap_or_else(|error| panic!("recovery failed: {error}"))
     }
 

@@ -95,7 +95,9 @@ fn planted_bugs_are_noticed() {
     notices("recycle a journal file too early", 50, |_| plant(Some(Bug::RecycleEarly)));
     notices("remove segments before the log start is durable", 500, |_| plant(Some(Bug::RemoveEarly)));
     notices("journal an extent before its bytes are synced", 200, |_| plant(Some(Bug::JournalExtentEarly)));
-    notices("journal an extent before its file's name is synced", 200, |_| plant(Some(Bug::ForgetExtentFile)));
+    notices("journal an extent before its file's name is synced", 200, |_| {
+        plant(Some(Bug::ForgetExtentFile))
+    });
     notices("append behind an extent that is being written", 50, |_| plant(Some(Bug::OvertakeExtent)));
     notices("cut a log amid an extent", 500, |_| plant(Some(Bug::CutAmidExtent)));
     notices("accept a group without its chain", 500, |_| plant(Some(Bug::IgnoreChain)));

@@ -134,7 +134,9 @@ impl PartitionFold {
         let extent = match payload.map(|payload| extent::decode(entry, payload)) {
             Some(Ok(extent)) => extent,
             Some(Err(what)) => return Err(self.damaged(entry.base_offset, what)),
-            None if is_new => return Err(self.damaged(entry.base_offset, "its entry in the journal is rotten")),
+            None if is_new => {
+                return Err(self.damaged(entry.base_offset, "its entry in the journal is rotten"));
+            }
             None => return Ok(()),
         };
         let durable_to = extent.durable_to();

@@ -135,7 +135,10 @@ impl SegmentMemory {
     /// Takes in what was made of the bytes from the last whole block on and a batch behind them.
     pub fn adopt(&mut self, ahead: SegmentMemory) {
         let (from, end) = (ahead.start, self.end());
-        assert!(self.start <= from && from <= end && end - from < BLOCK_BYTES as u64, "it begins in the last block");
+        assert!(
+            self.start <= from && from <= end && end - from < BLOCK_BYTES as u64,
+            "it begins in the last block"
+        );
         if let Some(last) = self.chunks.back_mut() {
             last.length = from.saturating_sub(last.position) as usize;
         }
