@@ -34,8 +34,8 @@ pub const CHUNK_BYTES_MAX: usize = 128 << 10;
 const _: () = assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_power_of_two());
 
 /// `journal.bypass.bytes` by default: a batch of this length or more is written to its segment at once, and the journal
-/// gets no more than its header and its last bytes. Two waits for the disk instead of one, and half of the bytes; below
-/// this length the second wait costs more throughput than the bytes gain (benches/RESULTS.md).
+/// gets no more than its header and its last bytes. Two waits for the disk instead of one, and half of the bytes: a busy
+/// broker gains from 128 KiB on, but a lone producer of such batches loses half of its throughput (benches/RESULTS.md).
 pub const EXTENT_BYTES_DEFAULT: u64 = 256 << 10;
 /// The same at least.
 pub const EXTENT_BYTES_MIN: u64 = 16 << 10;
