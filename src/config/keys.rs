@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 40] = [
+pub static KEYS: [Key; 41] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -178,6 +178,13 @@ pub static KEYS: [Key; 40] = [
         "Record batches of this length or more are written to their segment at once, and the journal gets little more \
          than their header. That halves the bytes that are written; a lone batch waits for two writes instead of one. \
          Above `message.max.bytes`: never, as may suit a journal on a faster device.",
+    ),
+    Key::fixed(
+        "disk.free.min",
+        Kind::Size { min: 0, max: limits::DISK_FREE_BYTES_MAX },
+        "1GiB",
+        "Free space on the disk of `data.dir` below which produce is refused; consuming and deleting go on. It is \
+         accepted again when a little more is free. 0: only when there is none.",
     ),
     Key::fixed(
         "auto.create.topics.enable",
@@ -361,6 +368,7 @@ mod tests {
         assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
         assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::DISK_FREE_BYTES_DEFAULT, 1 << 30);
         assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }

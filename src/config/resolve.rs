@@ -258,6 +258,7 @@ fn typed(
         budgets: Budgets::divide(shard_bytes, journal_bytes, settings.number("max.connections")),
         journal_bytes,
         journal_bypass_bytes: settings.size("journal.bypass.bytes"),
+        disk_free_bytes_min: settings.size("disk.free.min"),
         auto_create_topics_enable: settings.boolean("auto.create.topics.enable"),
         num_partitions: settings.number("num.partitions"),
         message_max_bytes: settings.number("message.max.bytes"),

@@ -67,6 +67,8 @@ pub struct Config {
     pub journal_bytes: u64,
     /// `journal.bypass.bytes`
     pub journal_bypass_bytes: u64,
+    /// `disk.free.min`
+    pub disk_free_bytes_min: u64,
     /// `auto.create.topics.enable`
     pub auto_create_topics_enable: bool,
     /// `num.partitions`

@@ -9,7 +9,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::sync::oneshot;
 
 use super::append::{Appended, Decision};
@@ -97,7 +97,8 @@ impl Storage {
         ExtentAppend { storage, replica, header, written }
     }
 
-    /// Makes the batch durable in its file, with all before it. Any failure takes the writer out of service.
+    /// Makes the batch durable in its file, with all before it. Any failure takes the writer out of service, but for a
+    /// disk that is full: what was written behind the log's end counts for nothing.
     async fn write_extent(&self, replica: &Rc<Replica>, plan: &ExtentPlan) -> Result<(), StorageError> {
         let _place = self.extents.acquire().await.expect("never closed");
         self.check_in_service()?;
@@ -105,7 +106,9 @@ impl Storage {
             let file = self.segment_writer(replica, plan.place().segment_base).await?;
             for some in plan.writes().chunks(EXTENT_WRITES_AT_ONCE) {
                 let writes = some.iter().map(|(position, bytes)| file.write_at(*position, bytes.clone()));
-                try_join_all(writes).await.map_err(|error| StorageError::disk(&error))?;
+                // All have ended before the place is anybody else's, also where one has failed.
+                let outcomes = join_all(writes).await;
+                outcomes.into_iter().collect::<Result<(), _>>().map_err(|error| self.space_error(&error))?;
             }
             if !is_planted(Bug::JournalExtentEarly) {
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
@@ -115,7 +118,7 @@ impl Storage {
             }
             self.sync_directory(replica).await
         };
-        written.await.inspect_err(|error| self.fail(error))
+        written.await.inspect_err(|error| self.fail_unless_full(error))
     }
 
     /// The one step: no await, and nothing that can fail once the partition has decided.
@@ -127,6 +130,7 @@ impl Storage {
     ) -> Result<Appended, StorageError> {
         self.check_in_service()?;
         replica.check_online()?;
+        replica.check_intact()?;
         if replica.state.borrow().leader_epoch() != Some(header.partition_leader_epoch) {
             // The bytes on disk name another term.
             return Err(AppendError::NotLeader.into());

@@ -59,6 +59,7 @@ fn base_config() -> StorageConfig {
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
         extent_bytes_min: usize::MAX,
+        disk_free_bytes_min: 0,
     }
 }
 
