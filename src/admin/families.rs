@@ -108,7 +108,7 @@ fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sam
 }
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 45] = [
+pub(super) static FAMILIES: [Family; 47] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -214,6 +214,18 @@ pub(super) static FAMILIES: [Family; 45] = [
         Source::Shard(|shard| one(shard.appended.records)),
     ),
     family("corelane_appended", BYTES_COUNTER, "Their bytes.", Source::Shard(|shard| one(shard.appended.bytes))),
+    family(
+        "corelane_extents",
+        COUNTER,
+        "Of the appended batches, those that were written to their segments past the journal (`journal.bypass.bytes`).",
+        Source::Shard(|shard| one(shard.appended.extents)),
+    ),
+    family(
+        "corelane_extent",
+        BYTES_COUNTER,
+        "Their bytes.",
+        Source::Shard(|shard| one(shard.appended.extent_bytes)),
+    ),
     family(
         "corelane_duplicate_batches",
         COUNTER,

@@ -33,6 +33,25 @@ pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 pub const CHUNK_BYTES_MAX: usize = 128 << 10;
 const _: () = assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_power_of_two());
 
+/// `journal.bypass.bytes` by default: a batch of this length or more is written to its segment at once, and the journal
+/// gets no more than its header and its last bytes. Two waits for the disk instead of one, and half of the bytes: a busy
+/// broker gains from 128 KiB on, but a lone producer of such batches loses half of its throughput (benches/RESULTS.md).
+pub const EXTENT_BYTES_DEFAULT: u64 = 256 << 10;
+/// The same at least.
+pub const EXTENT_BYTES_MIN: u64 = 16 << 10;
+const _: () = assert!(EXTENT_BYTES_MIN >= 2 * BLOCK_BYTES as u64, "the last bytes are the batch's own");
+
+/// Bytes of earlier batches that are written to the segment along with a long one, so that the segment has no holes.
+/// Reached: the batch goes through the journal.
+pub const EXTENT_BACKLOG_BYTES_MAX: u64 = 1 << 20;
+
+/// Batches of a shard that are written to their segments at once. Further ones wait: what is in the device's queue,
+/// the journal's writes wait for.
+pub const EXTENTS_IN_FLIGHT_MAX: usize = 4;
+
+/// Writes of one such batch that are on their way at once, each of at most [`CHUNK_BYTES_MAX`].
+pub const EXTENT_WRITES_AT_ONCE: usize = 8;
+
 /// The smallest step in which a segment file is given space; a partition with little data takes this much.
 pub const SEGMENT_ALLOCATION_BYTES_MIN: u64 = 64 << 10;
 

@@ -12,6 +12,14 @@ pub enum Bug {
     IgnoreChain,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
+    /// An extent's entry is journaled before its bytes are synced.
+    JournalExtentEarly,
+    /// An extent's entry is journaled before the entry of its file in the directory is synced.
+    ForgetExtentFile,
+    /// Appends do not wait for the extent of their partition that is being written.
+    OvertakeExtent,
+    /// A log is cut while an extent is being written behind the cut.
+    CutAmidExtent,
 }
 
 #[cfg(feature = "planted-bugs")]

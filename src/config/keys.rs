@@ -172,6 +172,14 @@ pub static KEYS: [Key; 41] = [
          time of a restart; at most three quarters of a shard's memory. A journal that exists keeps its length.",
     ),
     Key::fixed(
+        "journal.bypass.bytes",
+        Kind::Size { min: limits::EXTENT_BYTES_MIN, max: 1 << 40 },
+        "256KiB",
+        "Record batches of this length or more are written to their segment at once, and the journal gets little more \
+         than their header. That halves the bytes that are written; a lone batch waits for two writes instead of one. \
+         Above `message.max.bytes`: never, as may suit a journal on a faster device.",
+    ),
+    Key::fixed(
         "disk.free.min",
         Kind::Size { min: 0, max: limits::DISK_FREE_BYTES_MAX },
         "1GiB",

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 pub mod error;
+pub mod extent;
 pub mod journal;
 pub mod partition_log;
 pub mod read;

@@ -57,10 +57,13 @@ impl Storage {
                     }
                     wrote.map(|_| ())
                 }
-                None => {
-                    work.await;
-                    Ok(())
-                }
+                None => match self.next_rolled() {
+                    Some(replica) => self.write_back(std::slice::from_ref(&replica)).await.map(|_| ()),
+                    None => {
+                        work.await;
+                        Ok(())
+                    }
+                },
             };
             match done {
                 Ok(()) => self.space.set_stuck(None),
@@ -71,6 +74,11 @@ impl Storage {
                 }
             }
         }
+    }
+
+    /// A partition of which a segment may be complete although little of it was to be written back.
+    fn next_rolled(&self) -> Option<Rc<Replica>> {
+        self.rolled.borrow_mut().pop_front()
     }
 
     /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used; whether

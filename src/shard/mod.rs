@@ -8,6 +8,7 @@ mod cold_read;
 mod corruption;
 mod endpoints;
 mod error;
+mod extent;
 mod fetch;
 mod file_cache;
 mod follow;

@@ -86,7 +86,7 @@ impl Storage {
         written.inspect_err(|error| self.fail_unless_full(error))
     }
 
-    fn fail_unless_full(&self, error: &StorageError) {
+    pub(super) fn fail_unless_full(&self, error: &StorageError) {
         if !matches!(error, StorageError::DiskFull(_)) {
             self.fail(error);
         }
@@ -95,7 +95,9 @@ impl Storage {
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
     async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
-        let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
+        // What is being written behind a segment's end would stay there.
+        let with_last = !replica.is_extending.get();
+        let Some((base, plan)) = replica.log.borrow().next_seal(bound, with_last) else { return Ok(false) };
         let file = self.segment_with_space(replica, base, plan.end_position).await?;
         if let Some(bytes) = plan.bytes {
             self.write_copy(&*file, plan.position, bytes).await?;
@@ -190,19 +192,23 @@ impl Storage {
         };
         synced.await.inspect_err(|error| self.fail(error))?;
         for (base, written) in unsynced {
-            self.change_segment(replica, base, |segment| segment.note_synced(written));
+            // An extent may have gone further meanwhile.
+            self.change_segment(replica, base, |segment| segment.note_synced(written.max(segment.synced)));
         }
         self.make_evictable(replica);
         Ok(())
     }
 
     /// The entries of new files, without which their bytes are lost.
-    async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
-        if replica.directory_synced.get() {
+    pub(super) async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
+        let made = replica.files_made.get();
+        if replica.files_made_durably.get() >= made {
             return Ok(());
         }
-        replica.directory_synced.set(true);
         let directory = replica.log.borrow().directory().to_owned();
-        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))
+        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
+        // Said only now: somebody else may be about to rely on it.
+        replica.files_made_durably.set(replica.files_made_durably.get().max(made));
+        Ok(())
     }
 }

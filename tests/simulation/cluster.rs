@@ -38,7 +38,15 @@ fn paths() -> ShardPaths {
     }
 }
 
-fn config() -> StorageConfig {
+/// Each life has another idea of what is a long batch.
+fn config(world: &SimWorld) -> StorageConfig {
+    StorageConfig {
+        extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES,
+        ..base_config()
+    }
+}
+
+fn base_config() -> StorageConfig {
     StorageConfig {
         data_directory: PathBuf::from("/data"),
         shard_directory: paths().directory,
@@ -50,6 +58,7 @@ fn config() -> StorageConfig {
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+        extent_bytes_min: usize::MAX,
         disk_free_bytes_min: 0,
     }
 }
@@ -97,7 +106,7 @@ impl Cluster {
         self.topics_made += 1;
         let id = PartitionId { topic: TopicId::from_bytes([self.topics_made; 16]), index };
         let is_cut = index == PARTITIONS - 1;
-        let settings = topic_settings(config().segment_bytes);
+        let settings = topic_settings(base_config().segment_bytes);
         Rc::new(RefCell::new(PartitionModel::new(id, format!("t-{index}"), is_cut, settings)))
     }
 
@@ -170,7 +179,8 @@ impl Cluster {
     }
 
     async fn boot(&self, runtime: &Rc<dyn Runtime>) -> Rc<Storage> {
-        let opened = Storage::open(Rc::clone(runtime), config(), &paths(), DISK_ID, &self.specs()).await;
+        let opened =
+            Storage::open(Rc::clone(runtime), config(&self.world), &paths(), DISK_ID, &self.specs()).await;
         opened.unwrap_or_else(|error| panic!("recovery failed: {error}"))
     }
 

@@ -7,6 +7,7 @@ mod clock;
 mod cluster;
 mod cold;
 mod damage;
+mod extents;
 mod faults;
 mod files;
 mod model;
@@ -96,6 +97,11 @@ fn planted_bugs_are_noticed() {
     notices("acknowledge before completion", 50, |_| plant(Some(Bug::AcknowledgeEarly)));
     notices("no sync flag", 50, SimWorld::ignore_dsync);
     notices("recycle a journal file too early", 50, |_| plant(Some(Bug::RecycleEarly)));
-    notices("remove segments before the log start is durable", 500, |_| plant(Some(Bug::RemoveEarly)));
+    notices("remove segments before the log start is durable", 1_000, |_| plant(Some(Bug::RemoveEarly)));
+    notices("journal an extent before its bytes are synced", 200, |_| plant(Some(Bug::JournalExtentEarly)));
+    notices("journal an extent before its file's name is synced", 200, |_| {
+        plant(Some(Bug::ForgetExtentFile))
+    });
+    notices("append behind an extent that is being written", 50, |_| plant(Some(Bug::OvertakeExtent)));
     notices("accept a group without its chain", 500, |_| plant(Some(Bug::IgnoreChain)));
 }

@@ -71,6 +71,7 @@ impl Node {
             open_segments_max: 64,
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+            extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }

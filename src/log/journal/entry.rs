@@ -41,6 +41,9 @@ pub enum EntryKind {
     Truncate,
     /// The log's first readable offset moved up to `base_offset`.
     LogStart,
+    /// One batch was appended whose whole blocks, with all before them in its segment, are durable there already. The
+    /// payload is what the segment does not say (`extent.rs`); `position` is where the batch begins.
+    Extent,
 }
 
 impl EntryKind {
@@ -50,13 +53,13 @@ impl EntryKind {
             EntryKind::Carry => 2,
             EntryKind::Truncate => 3,
             EntryKind::LogStart => 4,
+            EntryKind::Extent => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [EntryKind::Append, EntryKind::Carry, EntryKind::Truncate, EntryKind::LogStart]
-            .into_iter()
-            .find(|kind| kind.code() == code)
+        use EntryKind::*;
+        [Append, Carry, Truncate, LogStart, Extent].into_iter().find(|kind| kind.code() == code)
     }
 }
 

@@ -28,7 +28,10 @@ use crate::base::buffer::AlignedBuf;
 use crate::base::limits::BLOCK_BYTES;
 
 const MAGIC: [u8; 4] = *b"CLJ1";
-const VERSION: u16 = 1;
+/// Written. Since 2 there are extent entries.
+const VERSION: u16 = 2;
+/// Read: groups of version 1 are like those of version 2.
+const OLDEST_VERSION: u16 = 1;
 const FLAG_START: u16 = 1;
 const CHECKSUM_AT: usize = 124;
 
@@ -164,7 +167,8 @@ pub struct Group {
 pub fn claimed_header(bytes: &[u8]) -> Option<GroupHeader> {
     let head = bytes.get(..HEADER_BYTES)?;
     let u64_at = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("8 bytes"));
-    let is_header = head[0..4] == MAGIC && head[4..6] == VERSION.to_le_bytes();
+    let version = u16::from_le_bytes([head[4], head[5]]);
+    let is_header = head[0..4] == MAGIC && (OLDEST_VERSION..=VERSION).contains(&version);
     is_header.then(|| GroupHeader {
         journal_id: head[8..24].try_into().expect("16 bytes"),
         recovery_count: u64_at(24),

@@ -130,6 +130,10 @@ pub struct AppendedReport {
     pub bytes: u64,
     /// Batches that were there already.
     pub duplicates: u64,
+    /// Batches that were written to their segments past the journal.
+    pub extents: u64,
+    /// Their bytes.
+    pub extent_bytes: u64,
 }
 
 /// What scrubbing has done.
@@ -197,6 +201,8 @@ impl Shard {
                 records: meters.records.get(),
                 bytes: meters.bytes.get(),
                 duplicates: meters.duplicates.get(),
+                extents: meters.extents.get(),
+                extent_bytes: meters.extent_bytes.get(),
             },
             read_bytes: meters.read_bytes.get(),
             group_bytes: journal.group_bytes.copy(),

@@ -28,6 +28,10 @@ pub struct StorageMeters {
     pub records: Counter,
     /// Their bytes.
     pub bytes: Counter,
+    /// Those that were written to their segments past the journal.
+    pub extents: Counter,
+    /// Their bytes.
+    pub extent_bytes: Counter,
     /// Batches that were there already: an idempotent producer sent them again.
     pub duplicates: Counter,
     /// Bytes of batches that readers were given.
