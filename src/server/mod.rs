@@ -20,4 +20,5 @@ mod shards;
 mod signals;
 
 pub use error::ServeError;
+pub use layout::{Assigned, Ground, LayoutError};
 pub use run::run;

@@ -10,6 +10,7 @@ use super::line::Front;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::partition_log::SpaceNeed;
 use crate::log::segment::{NewBatch, path};
@@ -175,6 +176,9 @@ impl Storage {
                     (base_offset, last_offset, leader_epoch)
                 }
             };
+        if is_planted(Bug::AssignThenFail) && self.journal.groups_in_flight() > 1 {
+            return Err(StorageError::Disk("a planted bug".into()));
+        }
         assert_eq!((base_offset, last_offset), (new_batch.base_offset, new_batch.last_offset));
         let records = &batch[HEADER_BYTES..];
         let header = if is_stamped { header.with_crc_over(records) } else { *header };
@@ -208,6 +212,9 @@ impl Storage {
         let _allocation = self.begin_allocation(replica);
         let allocated = async {
             let file = self.segment_writer(replica, need.segment_base).await?;
+            if is_planted(Bug::SkipAllocation) {
+                return Ok(());
+            }
             file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))
         };
         let allocated = allocated.await;

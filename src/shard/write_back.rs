@@ -11,6 +11,7 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::partition_log::WriteBack;
 use crate::log::segment::path;
 use crate::runtime::{File, OpenMode};
@@ -152,6 +153,9 @@ impl Storage {
         let synced = async {
             for &(base, _) in &unsynced {
                 let file = self.segment_writer(replica, base).await?;
+                if is_planted(Bug::SkipSegmentSync) {
+                    continue;
+                }
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
             }
             self.sync_directory(replica).await
@@ -166,7 +170,7 @@ impl Storage {
 
     /// The entries of new files, without which their bytes are lost.
     async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
-        if replica.directory_synced.get() {
+        if replica.directory_synced.get() || is_planted(Bug::SkipDirectorySync) {
             return Ok(());
         }
         replica.directory_synced.set(true);

@@ -7,6 +7,7 @@ use super::format::{self, BodyBuilder, CheckpointHeader};
 use super::record::PartitionRecord;
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{BLOCK_BYTES, CHECKPOINT_IO_BYTES};
+use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::runtime::{File, OpenMode, Runtime};
 
@@ -20,7 +21,8 @@ pub struct Checkpoint {
 }
 
 fn path(directory: &Path, generation: u64) -> PathBuf {
-    directory.join(format!("checkpoint.{}", generation % 2))
+    let slot = if is_planted(Bug::OneCheckpoint) { 0 } else { generation % 2 };
+    directory.join(format!("checkpoint.{slot}"))
 }
 
 /// Writes a checkpoint over the older of the two; durable when it returns.
