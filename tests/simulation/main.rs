@@ -23,6 +23,7 @@ mod model;
 mod node;
 mod producer;
 mod removal;
+mod reshard;
 mod rot;
 mod scale;
 mod workload;
