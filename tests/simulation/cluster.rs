@@ -46,6 +46,7 @@ fn ground(world: &SimWorld) -> Ground {
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK,
+        disk_free_bytes_min: 0,
     };
     let journal_directory = ["/data", "/journal"][world.random_below(2) as usize];
     Ground {
@@ -172,6 +173,7 @@ impl Cluster {
     pub fn live(&mut self, life: Life) {
         self.life = life;
         self.is_stopping.set(false);
+        self.world.limit_space("/data".as_ref(), None);
         self.change_metadata();
         let first = life.recovers_twice.then(|| self.recover_once()).flatten();
         life.arm(&self.world);
@@ -236,8 +238,18 @@ impl Cluster {
         state
     }
 
-    /// A start: a new term; partitions that are elsewhere are brought where they belong.
+    /// A start after which all shards take what is sent.
     pub async fn open(&self) -> Result<Vec<Rc<Storage>>, String> {
+        let storages = self.open_damaged().await?;
+        for storage in &storages {
+            storage.check_in_service().map_err(|error| error.to_string())?;
+        }
+        Ok(storages)
+    }
+
+    /// A start: a new term; partitions that are elsewhere are brought where they belong. Shards whose journal is
+    /// damaged only read.
+    pub async fn open_damaged(&self) -> Result<Vec<Rc<Storage>>, String> {
         self.leader_epoch.set(self.leader_epoch.get() + 1_000);
         let assigned = self.assigned();
         loop {

@@ -27,6 +27,8 @@ use super::workload::SharedModel;
 struct Outcome {
     /// Names of those of which something is reported damaged.
     damaged: BTreeSet<String>,
+    /// Whether a shard has said that its journal is damaged: it takes nothing more, and what is missing is no secret.
+    is_reported: bool,
     /// Names of those of which acknowledged records, or a deletion of some, are gone without a word.
     lost: BTreeSet<String>,
 }
@@ -59,6 +61,10 @@ fn rot(cluster: &mut Cluster) {
         assert!(kind == "journal" || kind == "checkpoint", "a rotten segment costs its partition only");
         return;
     };
+    if outcome.is_reported {
+        assert!(kind == "journal" || kind == "checkpoint", "a rotten segment costs its partition only");
+        return;
+    }
     let hit = path.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
     for name in outcome.damaged.union(&outcome.lost) {
         let is_hit = hit.as_ref().is_some_and(|directory| directory.starts_with(name));
@@ -109,7 +115,7 @@ fn place_in_newest(cluster: &Cluster, path: &Path, files: &[WrittenFile]) -> (Pa
 fn misdirect(cluster: &mut Cluster) {
     live(cluster, Weather::Misdirection);
     let before = all_groups(cluster);
-    let Some(outcome) = start(cluster, false) else { return };
+    let Some(outcome) = start(cluster, false).filter(|outcome| !outcome.is_reported) else { return };
     if !outcome.lost.is_empty() {
         check_not_cut(cluster, &before);
     }
@@ -148,7 +154,7 @@ fn swap_device(cluster: &mut Cluster) {
     let Some(old) = old.take() else { return };
     let true_image = cluster.world.image_of(&device);
     cluster.world.replace(&device, &old);
-    match start(cluster, true) {
+    match start(cluster, true).filter(|outcome| !outcome.is_reported) {
         None => {
             cluster.world.replace(&device, &true_image);
             check_whole(cluster);
@@ -209,8 +215,9 @@ fn check_whole(cluster: &Cluster) {
 /// and then may be what it was before a cut.
 fn start(cluster: &Cluster, is_back_in_time: bool) -> Option<Outcome> {
     let outcome = cluster.world.block_on(async {
-        let storages = cluster.open().await.ok()?;
-        let mut outcome = Outcome::default();
+        let storages = cluster.open_damaged().await.ok()?;
+        let is_reported = storages.iter().any(|storage| storage.check_in_service().is_err());
+        let mut outcome = Outcome { is_reported, ..Outcome::default() };
         for (model, storage) in cluster.members(&storages) {
             if is_back_in_time && model.borrow().is_cut {
                 continue;

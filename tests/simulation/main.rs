@@ -12,8 +12,10 @@
 
 mod bugs;
 mod check;
+mod clock;
 mod cluster;
 mod cold;
+mod damage;
 mod disaster;
 mod faults;
 mod files;
@@ -26,6 +28,7 @@ mod removal;
 mod reshard;
 mod rot;
 mod scale;
+mod space;
 mod workload;
 
 use std::ops::Range;

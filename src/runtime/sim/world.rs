@@ -79,7 +79,7 @@ impl SimWorld {
         self.machine.disk.forget_plans();
     }
 
-    /// Gives a directory so many bytes, or again as many as it likes. A crash does that too.
+    /// Gives a directory so many bytes, or again as many as it likes.
     pub fn limit_space(&self, mount: &Path, bytes: Option<u64>) {
         self.machine.record("limit", "space", bytes.unwrap_or(u64::MAX));
         self.machine.disk.devices.limit(mount, bytes);

@@ -21,7 +21,7 @@
 //!   entry is lost vanishes whole, even if its data was synced.
 //! - What was durable stays.
 //!
-//! **What a test may do to it** (`SimWorld`; power loss ends it all but for what was done to the bytes)
+//! **What a test may do to it** (`SimWorld`; power loss ends planned faults and slowness, and nothing else)
 //! - A planned fault ([`Plan`]) fails one operation, or all from one on: of a kind, below a path. A failed read has
 //!   read nothing. A failed write has changed any of its sectors. A failed sync has made any of the waiting
 //!   sectors durable and **forgets the others**: they are still read, but no later sync writes them. Anything
