@@ -10,8 +10,8 @@ use corelane::base::limits::BLOCK_BYTES;
 use corelane::cluster::TopicSettings;
 use corelane::control::Layout;
 use corelane::log::journal::ring::RingShape;
-use corelane::runtime::Runtime;
 use corelane::runtime::sim::SimWorld;
+use corelane::runtime::{OpenMode, Runtime};
 use corelane::server::{Assigned, Ground};
 use corelane::shard::{PartitionSpec, Storage, StorageConfig};
 use futures_util::future::LocalBoxFuture;
@@ -202,7 +202,9 @@ impl Cluster {
             self.world.crash();
             return;
         };
-        self.check_full(&storages);
+        if !self.check_space(&storages) {
+            return;
+        }
         match life.ending {
             Ending::Crash => {}
             Ending::Recreate => self.recreate(&storages),
@@ -369,17 +371,31 @@ impl Cluster {
         }
     }
 
-    /// Space first: a full disk never refuses what was accepted.
-    fn check_full(&self, storages: &[Rc<Storage>]) {
+    /// Space first: what was accepted has its place in a segment's file, however full the disk is. Whether power is
+    /// still on.
+    fn check_space(&self, storages: &[Rc<Storage>]) -> bool {
         if self.life.weather != Weather::Full {
-            return;
+            return true;
         }
-        for storage in storages {
-            if let Err(error) = storage.check_in_service() {
-                let reason = error.to_string();
-                assert!(!reason.contains(".log"), "a batch was accepted that has no space: {reason}");
+        let checked = self.world.block_on(async {
+            for (model, storage) in self.members(storages) {
+                let replica = storage.replica(model.borrow().id).expect("open");
+                let (directory, segments): (_, Vec<_>) = {
+                    let log = replica.log.borrow();
+                    let ends = log.segments().map(|segment| (segment.base_offset, segment.end_position));
+                    (log.directory().to_owned(), ends.collect())
+                };
+                for (base, end) in segments {
+                    let path = directory.join(format!("{base:020}.log"));
+                    // Retention may have removed it by now.
+                    let Ok(file) = self.runtime.open(&path, OpenMode::Read).await else { continue };
+                    let length = file.length().await.expect("known");
+                    let is_there = replica.log.borrow().segments().any(|it| it.base_offset == base);
+                    assert!(length >= end || !is_there, "a batch was accepted that has no space");
+                }
             }
-        }
+        });
+        checked.is_some()
     }
 
     /// Deletes a topic and makes another of the same name.
