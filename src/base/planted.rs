@@ -6,10 +6,36 @@
 pub enum Bug {
     /// A journal group counts as durable when it is submitted.
     AcknowledgeEarly,
-    /// A journal file is freed although records in it are in no segment yet.
-    RecycleEarly,
+    /// A journal group counts as durable when it is written, though one before it is not.
+    AcknowledgeOutOfOrder,
+    /// A failed write of the journal counts as done.
+    AcknowledgeFailed,
+    /// Offsets are given, and then the append fails.
+    AssignThenFail,
     /// Recovery accepts a group by its sequence alone, not by its chain and recovery count.
     IgnoreChain,
+    /// Recovery takes every end of the chain for a torn tail, whatever is known to have been durable.
+    TakeRotForTear,
+    /// Recovery does not ask the checkpoint how far the journal was durable.
+    IgnoreCheckpoint,
+    /// Recovery believes payloads whose checksum is wrong.
+    TrustPayloads,
+    /// A journal file is freed although records in it are in no segment yet.
+    RecycleEarly,
+    /// What is less than a block is not repeated in the journal before its file is freed.
+    ForgetRemainder,
+    /// A segment counts as durable when it is written, not when it is synced.
+    SkipSegmentSync,
+    /// A new segment file's entry in its directory is not synced.
+    SkipDirectorySync,
+    /// A checkpoint is written while what it reflects is not durable yet.
+    CheckpointEarly,
+    /// Checkpoints overwrite each other in one file.
+    OneCheckpoint,
+    /// Files behind a cut are removed before the cut is durable.
+    TruncateEarly,
+    /// A cut leaves the state of producers as it was.
+    TruncateKeepsProducers,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
     /// An extent's entry is journaled before its bytes are synced.
@@ -20,6 +46,16 @@ pub enum Bug {
     OvertakeExtent,
     /// A log is cut while an extent is being written behind the cut.
     CutAmidExtent,
+    /// Who moves a log start is answered before that is durable.
+    AnswerLogStartEarly,
+    /// What the journal holds of a deleted partition goes to the new one of its name.
+    IdentifyByName,
+    /// A shard's old files go before the new ones hold everything.
+    DissolveEarly,
+    /// A batch is journaled before its segment has space.
+    SkipAllocation,
+    /// After a restart a shard goes on in the term of its former incarnation.
+    KeepTerm,
 }
 
 #[cfg(feature = "planted-bugs")]

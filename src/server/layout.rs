@@ -15,6 +15,7 @@ use futures_util::future::try_join_all;
 
 use crate::base::ids::{PartitionId, ShardId};
 use crate::base::limits::SHARDS_BUILT_AT_ONCE;
+use crate::base::planted::{Bug, is_planted};
 use crate::control::Layout;
 use crate::log::LogError;
 use crate::log::journal::ring::RingShape;
@@ -111,6 +112,9 @@ impl Ground {
         partitions: &[Assigned],
     ) -> Result<(), LayoutError> {
         let parcels = self.dissolve(runtime, old, partitions).await?;
+        if is_planted(Bug::DissolveEarly) {
+            self.remove(runtime, old.generation).await?;
+        }
         self.create(runtime, new).await?;
         let mut dealt: Vec<Vec<(PartitionSpec, Parcel)>> = (0..new.shards).map(|_| Vec::new()).collect();
         for (assigned, parcel) in parcels {

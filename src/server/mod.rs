@@ -20,6 +20,7 @@ mod shards;
 mod signals;
 
 pub use error::ServeError;
+pub use layout::{Assigned, Ground, LayoutError};
 pub use run::run;
 
 /// Runs a command that does one thing, and is no broker, on the runtime that a broker has.

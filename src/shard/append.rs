@@ -221,6 +221,9 @@ impl Storage {
             Decision::Append(leader_epoch) => leader_epoch,
             Decision::Duplicate(appended) => return Ok(appended),
         };
+        if is_planted(Bug::AssignThenFail) && self.journal.groups_in_flight() > 1 {
+            return Err(StorageError::Disk("a planted bug".into()));
+        }
         let &NewBatch { base_offset, last_offset, .. } = new_batch;
         let records = &batch[HEADER_BYTES..];
         let stored = stored(header, records, base_offset, leader_epoch).encode();
@@ -279,6 +282,9 @@ impl Storage {
         let before = replica.log.borrow_mut().segment_mut(need.segment_base).map_or(0, |it| it.allocated);
         let allocated = async {
             let file = self.segment_writer(replica, need.segment_base).await?;
+            if is_planted(Bug::SkipAllocation) {
+                return Ok(());
+            }
             file.allocate(need.length).await.map_err(|error| self.space_error(&error))
         };
         let allocated = allocated.await;

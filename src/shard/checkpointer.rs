@@ -157,6 +157,13 @@ impl Storage {
         if length > length_max || !self.journal.has_reserve(length) {
             return false;
         }
+        if is_planted(Bug::ForgetRemainder) {
+            let mut log = replica.log.borrow_mut();
+            log.segment_mut(plan.segment_base)
+                .expect("planned in this step")
+                .repin(self.journal.current_file());
+            return true;
+        }
         let entry = carry_entry(replica, &plan);
         let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
         let journal_file = self.journal.current_file();
@@ -191,7 +198,9 @@ impl Storage {
             needed = self.journal.current_file();
         }
         // The records reflect everything up to now, durable or not: they count only once it is.
-        self.wait_all_durable().await?;
+        if !is_planted(Bug::CheckpointEarly) {
+            self.wait_all_durable().await?;
+        }
         let generation = self.generation.get() + 1;
         let start = self.journal.start_of(needed);
         let header = CheckpointHeader { generation, identity: self.identity, start };

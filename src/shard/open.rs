@@ -7,6 +7,7 @@ use super::error::StorageError;
 use super::replica::{Replica, roll};
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, PartitionId};
+use crate::base::planted::{Bug, is_planted};
 use crate::cluster::TopicSettings;
 use crate::log::LogError;
 use crate::log::checkpoint::PartitionRecord;
@@ -85,7 +86,7 @@ impl Storage {
         partitions: &[PartitionSpec],
     ) -> Result<(), LogError> {
         for spec in partitions {
-            let known = recovered.remove(&spec.id);
+            let known = recovered.remove(&spec.id).or_else(|| planted_namesake(&mut recovered, spec.id));
             let restored = match known {
                 None => Ok(self.new_replica(spec)),
                 Some(Ok(partition)) => self.restore(spec, partition, Some(spec.leader_epoch)),
@@ -246,6 +247,16 @@ pub fn restored_state(
     restore_state(&snapshot, changes, now_ms, None).map(|state| state.snapshot())
 }
 
+/// What the files know of another partition that had the same place in a topic, if that bug is planted.
+fn planted_namesake(
+    recovered: &mut RecoveredPartitions,
+    id: PartitionId,
+) -> Option<Result<RecoveredPartition, Box<DamagedPartition>>> {
+    let namesake = |other: &PartitionId| is_planted(Bug::IdentifyByName) && other.index == id.index;
+    let other = recovered.keys().copied().find(namesake)?;
+    recovered.remove(&other)
+}
+
 fn restore_state(
     snapshot: &StateSnapshot,
     changes: &[StateChange],
@@ -262,7 +273,10 @@ fn restore_state(
             }
         }?;
     }
-    if let Some(leader_epoch) = leader_epoch {
+    if let Some(mut leader_epoch) = leader_epoch {
+        if is_planted(Bug::KeepTerm) {
+            leader_epoch = snapshot.epochs.last().map_or(leader_epoch, |last| last.leader_epoch + 1);
+        }
         state.become_leader(leader_epoch).map_err(|error| error.to_string())?;
     }
     Ok(state)

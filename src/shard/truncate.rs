@@ -49,7 +49,9 @@ impl Storage {
         self.files.forget((replica.id, place.segment_base));
         self.indexes.forget_partition(replica.id);
         self.cold.forget_partition(replica.id);
-        self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        if !is_planted(Bug::TruncateEarly) {
+            self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        }
         // If it was complete, they are of what it was then.
         self.remove_files(&self.index_files(replica, place.segment_base)).await?;
         for base in removed {

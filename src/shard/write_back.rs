@@ -12,6 +12,7 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::partition_log::WriteBack;
 use crate::log::segment::path;
 use crate::runtime::{File, OpenMode};
@@ -186,6 +187,9 @@ impl Storage {
         let synced = async {
             for &(base, _) in &unsynced {
                 let file = self.segment_writer(replica, base).await?;
+                if is_planted(Bug::SkipSegmentSync) {
+                    continue;
+                }
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
             }
             self.sync_directory(replica).await
@@ -202,7 +206,7 @@ impl Storage {
     /// The entries of new files, without which their bytes are lost.
     pub(super) async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
         let made = replica.files_made.get();
-        if replica.files_made_durably.get() >= made {
+        if replica.files_made_durably.get() >= made || is_planted(Bug::SkipDirectorySync) {
             return Ok(());
         }
         let directory = replica.log.borrow().directory().to_owned();

@@ -26,6 +26,7 @@ use bytes::Bytes;
 use super::entry::{self, ENTRY_BYTES, Entry, PayloadPlace};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::BLOCK_BYTES;
+use crate::base::planted::{Bug, is_planted};
 
 const MAGIC: [u8; 4] = *b"CLJ1";
 /// Written. Since 2 there are extent entries.
@@ -212,7 +213,7 @@ fn decode_entry(
         return None;
     }
     let payload = group.slice(start..start + length);
-    let intact = crc32fast::hash(&payload) == place.checksum;
+    let intact = crc32fast::hash(&payload) == place.checksum || is_planted(Bug::TrustPayloads);
     Some((entry, intact.then_some(payload)))
 }
 

@@ -89,7 +89,8 @@ pub async fn scan_whole(
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
     let durable_through = behind.unwrap_or(0).max(durable_through);
-    let damage = (durable_through >= walk.link.sequence).then(|| {
+    let is_damaged = durable_through >= walk.link.sequence && !is_planted(Bug::TakeRotForTear);
+    let damage = is_damaged.then(|| {
         let path = journal.directory.to_owned();
         LogError::CorruptJournal { path, sequence: walk.link.sequence }
     });

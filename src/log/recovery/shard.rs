@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::fold::{PartitionFold, StateChange};
 use crate::base::ids::PartitionId;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::file_header::JournalIdentity;
@@ -119,6 +120,9 @@ pub async fn recover(
 /// A checkpoint counts only once everything that it reflects is durable: a journal that ends before that was
 /// damaged since. (Were it taken for torn, new groups would get the sequences of those that are reflected.)
 pub(super) fn durable_through(records: &[PartitionRecord]) -> u64 {
+    if is_planted(Bug::IgnoreCheckpoint) {
+        return 0;
+    }
     records.iter().map(|record| record.as_of().reflected_through()).max().unwrap_or(0)
 }
 
