@@ -6,6 +6,7 @@ mod delete_records;
 mod describe;
 mod fetch;
 mod fetch_sessions;
+mod groups;
 mod inspect;
 mod list_offsets;
 mod overload;
