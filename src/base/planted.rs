@@ -12,6 +12,12 @@ pub enum Bug {
     IgnoreChain,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
+    /// Members get their shares before the assignment is durable.
+    ShareEarly,
+    /// A commit of offsets is answered before it is durable.
+    CommitEarly,
+    /// Members that fall silent are waited for, for ever.
+    AwaitSilent,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -7,6 +7,7 @@ use super::offsets::{Committed, key};
 use super::step::{Purpose, Step};
 use super::subscription::CONSUMER;
 use crate::base::limits::{GROUP_OFFSET_COST_BYTES, GROUP_RECORD_OVERHEAD_BYTES};
+use crate::base::planted::{Bug, is_planted};
 use crate::protocol::ErrorCode;
 use crate::protocol::group_records::GroupRecord;
 
@@ -44,6 +45,9 @@ impl Group {
         if batch_bytes > step.settings.batch_bytes_max || state_bytes > step.room_bytes {
             let errors = vec![ErrorCode::InvalidCommitOffsetSize; offsets.len()];
             return step.reply(ticket, Response::Commit(errors));
+        }
+        if is_planted(Bug::CommitEarly) {
+            step.reply(ticket, Response::Commit(errors.clone()));
         }
         self.pending_offset_appends += 1;
         let purpose = Purpose::Commit { ticket, errors, offsets, commit_ms, retention_ms };

@@ -32,6 +32,8 @@ mod settings;
 mod step;
 mod subscription;
 mod sync;
+#[cfg(test)]
+mod tests;
 
 pub use coordinator::{Coordinator, NamedOffset};
 pub use events::{

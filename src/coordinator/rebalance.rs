@@ -4,6 +4,7 @@ use super::events::{Response, join_refusal, sync_refusal};
 use super::group::{Group, InitialDelay, Rebalance, State};
 use super::member::Member;
 use super::step::{Purpose, Step};
+use crate::base::planted::{Bug, is_planted};
 use crate::protocol::ErrorCode;
 
 impl Group {
@@ -58,6 +59,9 @@ impl Group {
             let deadline_ms = step.after(delay_ms);
             self.rebalance = Some(Rebalance { deadline_ms, initial: Some(initial) });
             return self.look_at(deadline_ms);
+        }
+        if is_planted(Bug::AwaitSilent) && rebalance.initial.is_none() {
+            return;
         }
         self.complete_rebalance(step);
     }
@@ -145,7 +149,9 @@ impl Group {
             (member.can_expire() && member.deadline_ms <= now_ms).then(|| id.clone())
         };
         let silent: Vec<String> = self.members.iter().filter_map(silent).collect();
-        self.drop_members(step, &silent);
+        if !is_planted(Bug::AwaitSilent) {
+            self.drop_members(step, &silent);
+        }
         if !pending.is_empty() {
             self.complete_if_all_joined(step);
         }

@@ -8,6 +8,7 @@ use super::events::{AppendFailure, AppendId, Response, Ticket, owned, sync_refus
 use super::group::{Group, State};
 use super::step::{Purpose, Step};
 use crate::base::limits::GROUP_RECORD_OVERHEAD_BYTES;
+use crate::base::planted::{Bug, is_planted};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::heartbeat::HeartbeatRequest;
 use crate::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupResponse};
@@ -75,8 +76,13 @@ impl Group {
             return self.fail_assignment(step, ErrorCode::UnknownServerError);
         }
         let record = self.record(&assignments);
+        let early = is_planted(Bug::ShareEarly).then(|| assignments.clone());
         let purpose = Purpose::Assign { generation: self.generation, assignments };
-        self.assigning = Some(step.append(&self.id, self.partition, vec![record], purpose));
+        let id = step.append(&self.id, self.partition, vec![record], purpose);
+        self.assigning = Some(id);
+        if let Some(assignments) = early {
+            self.assigned(step, id, assignments, Ok(()));
+        }
     }
 
     /// The shares are durable, or cannot be.

@@ -7,6 +7,7 @@ mod cluster;
 mod cold;
 mod faults;
 mod files;
+mod groups;
 mod model;
 mod node;
 mod removal;
