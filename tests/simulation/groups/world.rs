@@ -52,6 +52,8 @@ pub struct World {
     next_event: u64,
     broker: Option<Coordinator>,
     life: u64,
+    /// When the broker's clock ticks next.
+    tick_ms: Option<u64>,
     writer_works: bool,
     durable: Vec<EncodedRecord>,
     on_their_way: VecDeque<(AppendId, Vec<GroupRecord>)>,
@@ -73,6 +75,7 @@ impl World {
             next_event: 0,
             broker: None,
             life: 0,
+            tick_ms: None,
             writer_works: true,
             durable: Vec::new(),
             on_their_way: VecDeque::new(),
@@ -152,15 +155,23 @@ impl World {
                 if self.clients[client].sequence != sequence {
                     return;
                 }
-                if let Some(request) = self.clients[client].hear(&response) {
-                    self.send(client, request);
+                match self.clients[client].hear(&response) {
+                    Some(request) => self.send(client, request),
+                    // The broker cannot serve it now.
+                    None if self.clients[client].stage == Stage::Joining => {
+                        self.after(1_000, Event::LosePatience(client, sequence));
+                    }
+                    None => {}
                 }
             }
             Event::Durable(life) if life == self.life => self.make_durable(),
-            Event::Tick(life) if life == self.life => self.step(|broker, moment| broker.advance(moment)),
+            Event::Tick(life) if life == self.life => {
+                self.tick_ms = self.tick_ms.filter(|tick_ms| *tick_ms > self.now_ms);
+                self.step(|broker, moment| broker.advance(moment));
+            }
             Event::Durable(_) | Event::Tick(_) => {}
             Event::Crash => self.crash(),
-            Event::FailWriter => self.writer_works = self.is_calm(),
+            Event::FailWriter => self.writer_works &= self.is_calm(),
             Event::Start => self.start(),
         }
     }
@@ -170,6 +181,11 @@ impl World {
         self.after(pause_ms, Event::Act(client));
         let choice = self.below(100);
         let stage = self.clients[client].stage;
+        if stage == Stage::Member && self.is_calm() {
+            // A healthy client shows that it lives, whatever else it does.
+            let request = self.clients[client].heartbeat();
+            self.tell(client, request);
+        }
         match (stage, choice) {
             (Stage::Away, choice) if choice < 20 || self.is_calm() => {
                 let request = self.clients[client].join();
@@ -253,8 +269,12 @@ impl World {
         let effects = broker.take_effects();
         let deadline_ms = broker.next_deadline_ms();
         if let Some(deadline_ms) = deadline_ms {
-            let left_ms = deadline_ms.saturating_sub(self.now_ms).max(1);
-            self.after(left_ms, Event::Tick(self.life));
+            let due_ms = deadline_ms.max(self.now_ms + 1);
+            // One tick on its way is enough, if it comes in time.
+            if self.tick_ms.is_none_or(|tick_ms| due_ms < tick_ms) {
+                self.tick_ms = Some(due_ms);
+                self.after(due_ms - self.now_ms, Event::Tick(self.life));
+            }
         }
         for effect in effects {
             match effect {
@@ -304,11 +324,13 @@ impl World {
     }
 
     fn crash(&mut self) {
-        if self.is_calm() {
+        // A writer that has failed works again after a start only.
+        if self.is_calm() && self.writer_works {
             return;
         }
         self.broker = None;
         self.life += 1;
+        self.tick_ms = None;
         self.asked.clear();
         let kept = if self.writer_works { self.below(self.on_their_way.len() as u64 + 1) } else { 0 };
         for (_, records) in self.on_their_way.drain(..).take(kept as usize) {
@@ -319,7 +341,8 @@ impl World {
         self.after(down_ms, Event::Start);
         let up_ms = down_ms + self.below(60_000);
         if self.below(4) == 0 {
-            self.after(up_ms - self.below(up_ms - down_ms + 1), Event::FailWriter);
+            let works_ms = self.below(up_ms - down_ms + 1);
+            self.after(down_ms + works_ms, Event::FailWriter);
         }
         self.after(up_ms, Event::Crash);
     }
@@ -339,7 +362,7 @@ impl World {
         assert!(self.checks.shares > 0 && self.checks.commits_answered > 0, "something was done");
         let mut owned: Vec<i32> = Vec::new();
         for client in &self.clients {
-            assert_eq!(client.stage, Stage::Member, "stuck: {:#?}", self.clients);
+            assert_eq!(client.stage, Stage::Member, "stuck: {:#?} {:#?}", self.clients, self.broker);
             assert_eq!(client.generation, self.clients[0].generation, "not one group: {:#?}", self.clients);
             owned.extend(&client.owned);
         }
