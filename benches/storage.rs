@@ -86,6 +86,7 @@ fn shard() -> Shard {
         open_segments_max: 64,
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 64 << 20,
+        disk_free_bytes_min: 0,
     };
     let spec = PartitionSpec {
         id: partition(0),

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import time
 import uuid
+from dataclasses import dataclass
 
 BROKER_CPU = "0"
 START_TIMEOUT_S = 120
@@ -54,8 +55,9 @@ class Corelane:
         self.program = os.path.join(binaries, "corelane")
 
     def command(self, directory, port):
+        self.admin = f"127.0.0.1:{free_port()}"
         return [self.program, "serve", "--listen", f"127.0.0.1:{port}", "--shard-ports", str(free_port()),
-                "--shards", "1", "--memory", CORELANE_MEMORY, "--data-dir", os.path.join(directory, "data")]
+                "--admin", self.admin, "--shards", "1", "--memory", CORELANE_MEMORY, "--data-dir", os.path.join(directory, "data")]
 
 
 class Kafka:
@@ -63,6 +65,7 @@ class Kafka:
     title = "Kafka as shipped"
     needs_warm_jvm = True
     more_properties = ""
+    admin = None
 
     def __init__(self, binaries, jars):
         self.classpath = os.path.join(jars, "*")
@@ -89,9 +92,17 @@ class SyncingKafka(Kafka):
 SUBJECTS = (Kafka, SyncingKafka, Corelane)
 
 
+@dataclass(frozen=True)
+class Running:
+    address: str
+    # HOST:PORT of its metrics, if it has any.
+    admin: str | None
+    pid: int
+
+
 @contextlib.contextmanager
 def running(subject, directory):
-    """Starts the broker on an empty directory, gives its address, and stops it; its data does not stay on the disk."""
+    """Starts the broker on an empty directory, tells where it is, and stops it; its data does not stay on the disk."""
     # The log stays, in case that the measurement fails.
     log_path = os.path.join(directory, f"{subject.name}.log")
     directory = os.path.join(directory, "broker")
@@ -103,7 +114,7 @@ def running(subject, directory):
         process = subprocess.Popen(command, stdout=log, stderr=log, cwd=directory)
     try:
         await_port(process, port, log_path)
-        yield f"127.0.0.1:{port}"
+        yield Running(f"127.0.0.1:{port}", subject.admin, process.pid)
         if process.poll() is not None:
             raise SystemExit(f"{subject.title} ended with {process.returncode}\n{tail(log_path)}")
     finally:

@@ -38,18 +38,18 @@ class Bench:
     def capacity(self, point, number, name):
         """Records a second that the broker takes with all connections busy."""
         directory = self.report_directory(point, number, f"capacity-{name}")
-        with brokers.running(self.subjects[name], self.directory) as address:
-            self.warm_up(point, name, address)
-            self.load(point, address, self.lengths.capacity, directory, ["--closed"])
+        with brokers.running(self.subjects[name], self.directory) as broker:
+            self.warm_up(point, name, broker.address)
+            self.load(point, broker.address, self.lengths.capacity, directory, ["--closed"])
         achieved = read(directory)["rates"]["achieved_records_per_s"]
         print(f"   {name}: {achieved:,.0f} records/s", flush=True)
         return achieved
 
     def latency(self, point, number, name, pair, records_per_s):
         directory = self.report_directory(point, number, f"latency-{pair}-{name}")
-        with brokers.running(self.subjects[name], self.directory) as address:
-            self.warm_up(point, name, address)
-            self.load(point, address, self.lengths.latency, directory, ["--rate", f"{records_per_s:.1f}"])
+        with brokers.running(self.subjects[name], self.directory) as broker:
+            self.warm_up(point, name, broker.address)
+            self.load(point, broker.address, self.lengths.latency, directory, ["--rate", f"{records_per_s:.1f}"])
         response = read(directory)["latency_ms"]["response"]
         print(f"   {name} at {records_per_s:,.0f} records/s: p50 {response['p50']:.2f} p99 {response['p99']:.2f} "
               f"p99.9 {response['p999']:.2f} ms", flush=True)

@@ -55,7 +55,7 @@ class Lengths:
 
     @staticmethod
     def full():
-        return Lengths(jvm_warmup=30, warmup=5, capacity=20, latency=60)
+        return Lengths(jvm_warmup=20, warmup=5, capacity=15, latency=30)
 
     @staticmethod
     def quick():

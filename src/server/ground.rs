@@ -38,6 +38,7 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             ),
             retention_check_interval: config.log_retention_check_interval,
             reclaim_step_bytes: RECLAIM_STEP_BYTES,
+            disk_free_bytes_min: config.disk_free_bytes_min,
         },
     }
 }

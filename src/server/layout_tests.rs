@@ -51,6 +51,7 @@ impl Scene {
             open_segments_max: 64,
             retention_check_interval: std::time::Duration::from_secs(300),
             reclaim_step_bytes: 16 << 10,
+            disk_free_bytes_min: 0,
         };
         let ground = Ground {
             data_directory: "/data".into(),

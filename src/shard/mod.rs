@@ -5,6 +5,7 @@ mod budget;
 mod checkpointer;
 mod cold_cache;
 mod cold_read;
+mod corruption;
 mod endpoints;
 mod error;
 mod fetch;
@@ -32,6 +33,8 @@ mod retention;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
+mod space;
+mod steady_clock;
 mod stop;
 mod storage;
 mod tasks;

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::cold_read::read_error;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
@@ -26,6 +27,7 @@ impl Storage {
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
         replica.check_online()?;
+        replica.check_end_known(offset)?;
         let bound = replica.state.borrow().fetch_bound(offset)?;
         let plan = replica.log.borrow().read(offset, bound, max_bytes);
         if !matches!(plan, ReadPlan::Empty) {
@@ -51,10 +53,12 @@ impl Storage {
         replica.check_online()?;
         replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
-            if matches!(error, StorageError::Corrupt(_) | StorageError::Damaged(_)) {
+            if let StorageError::Corrupt(what) = error {
                 self.meters.corrupt_reads.increment();
+                self.note_corruption(replica, segment, offset, what);
+            } else {
+                tracing::error!(partition = replica.name(), segment, offset, %error, "a segment cannot be read");
             }
-            tracing::error!(partition = %replica.id, segment, offset, %error, "a segment cannot be read");
         })
     }
 
@@ -95,7 +99,12 @@ impl Storage {
             // was not synced. Only now that it exists: a sync that began before would not have covered it.
             replica.directory_synced.set(false);
         }
-        file.map_err(|error| StorageError::disk(&error))
+        file.map_err(|error| match mode {
+            OpenMode::Read if error.kind() == std::io::ErrorKind::NotFound => {
+                StorageError::Corrupt("the segment's file is missing".into())
+            }
+            _ => self.space_error(&error),
+        })
     }
 
     /// A sealed segment's index: from the cache, its files, or where these do not fit, from the segment.
@@ -170,7 +179,7 @@ impl Storage {
             let offset = StartOffset::First(rebuilt.next_offset);
             let from = ReadStart { position: rebuilt.end_position, offset };
             let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
-            let bytes = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?.batches;
+            let bytes = found.map_err(read_error)?.batches;
             for batch in Batches::new(&bytes).flatten() {
                 let header = batch.batch.header();
                 if header.base_offset != rebuilt.next_offset {

@@ -62,6 +62,7 @@ impl Storage {
             let _turn = self.segment_turn.lock().await;
             self.remove_below_log_start(replica)
         };
+        self.forget_corruption(replica);
         for segment in removed {
             if self.has_ended() || replica.check_online().is_err() {
                 return;
@@ -121,7 +122,7 @@ impl Storage {
     }
 
     /// Removes the files that a crash has left in a partition's directory: of segments that were being removed,
-    /// or that were made for records which were lost.
+    /// or that were made for records which were lost. Files that should be there and are not are told.
     async fn sweep(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
         let _reclaiming = self.reclaim_turn.lock().await;
         let orphans = {
@@ -139,6 +140,9 @@ impl Storage {
             let directory = replica.log.borrow().directory().to_owned();
             let paths =
                 self.runtime.list_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
+            for base in missing(replica, &paths) {
+                self.note_corruption(replica, base, base, "its file is missing");
+            }
             let (below, others) = orphans(replica, paths);
             // The log may come to a segment of that name: so these go while none can be made.
             self.remove_files(&others).await?;
@@ -153,6 +157,15 @@ impl Storage {
         }
         Ok(())
     }
+}
+
+/// Segments of which bytes are on disk, by all that is known, and the file is not there.
+fn missing(replica: &Replica, paths: &[PathBuf]) -> Vec<Offset> {
+    let log = replica.log.borrow();
+    let there: HashSet<&PathBuf> = paths.iter().collect();
+    let is_missing = |base| !there.contains(&path::log_file(log.directory(), base));
+    let on_disk = log.segments().filter(|segment| segment.synced > 0).map(|segment| segment.base_offset);
+    on_disk.filter(|&base| is_missing(base)).collect()
 }
 
 /// Segment files that belong to no segment: those before the log's first, and others.

@@ -1,8 +1,9 @@
 //! One partition on this shard: its decisions, its bytes and who waits for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -28,7 +29,12 @@ pub struct Replica {
     pub log: RefCell<PartitionLog>,
     /// What the topic's configs come to.
     settings: Cell<TopicSettings>,
-    /// Set when the partition no longer serves: deleted, or damaged on disk.
+    /// Segments that are not as they were written, by their first offsets, each with what is known of it.
+    pub(super) corrupt_segments: RefCell<BTreeMap<Offset, Arc<str>>>,
+    /// Set where the journal has lost acknowledged records, of this partition or of others: the log's end is only what
+    /// is known of it.
+    pub(super) lost_end: RefCell<Option<Arc<str>>>,
+    /// Set when the partition no longer serves: it was deleted.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
     commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
@@ -65,6 +71,8 @@ impl Replica {
             state: RefCell::new(state),
             log: RefCell::new(log),
             settings: Cell::new(settings),
+            corrupt_segments: RefCell::default(),
+            lost_end: RefCell::default(),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),

@@ -69,7 +69,7 @@ def test_an_overload_is_held_back_and_starves_nobody(loadgen, launch):
     report = loadgen.run(
         "backpressure", broker, "--topic", unique_topic("overload"), "--partitions", PARTITIONS, "--producers", 4,
         "--consumers", 2, "--batch", 10, "--in-flight", 500, "--warmup", "0s", "--before", "2s", "--ramp", "1s",
-        "--hold", f"{HOLD_S}s", "--after", "3s", "--drain", "60s", "--broker-pid", broker.pid)
+        "--hold", f"{HOLD_S}s", "--after", "3s", "--drain", "60s", "--broker-admin", broker.admin)
     total, overload = report["total"], report["overload"]
     assert report["partial"] is None and report["errors"] == {}
     assert overload["peak_records_per_s"] == pytest.approx(3 * overload["capacity_records_per_s"])
@@ -78,5 +78,11 @@ def test_an_overload_is_held_back_and_starves_nobody(loadgen, launch):
     assert total["failed_requests"] == total["unsent_requests"] == total["unanswered_requests"] == 0
     assert total["consumed_records"] == total["acked_records"]
     assert broker.peak_memory_bytes() <= MEMORY_BYTES + BEYOND_BUDGETS_BYTES
+    # What the broker says of itself.
+    side = overload["broker"]
+    assert side["version"] and side["memory_limit_bytes"] == MEMORY_BYTES
+    assert side["memory_bytes"] and side["paused_s_per_s"]
+    assert side["budgets"].keys() >= {"requests", "undurable", "dirty", "fetches"}
+    assert all(budget["limit_bytes"] and budget["used_bytes"] for budget in side["budgets"].values())
     # A connection that gets no answer while others do would wait for the end of the overload.
     assert overload["answer_gap_ms_max"] < HOLD_S * 1000

@@ -50,6 +50,7 @@ fn config() -> StorageConfig {
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+        disk_free_bytes_min: 0,
     }
 }
 

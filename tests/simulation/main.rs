@@ -3,8 +3,10 @@
 //! `CORELANE_SIM_SEEDS=FIRST..LAST cargo test --test simulation` runs other seeds; one seed prints its trace
 //! with `CORELANE_SIM_TRACE=1`.
 
+mod clock;
 mod cluster;
 mod cold;
+mod damage;
 mod faults;
 mod files;
 mod groups;
@@ -13,6 +15,7 @@ mod node;
 mod removal;
 mod rot;
 mod scale;
+mod space;
 mod workload;
 
 use std::ops::Range;

@@ -157,6 +157,9 @@ pub struct BackpressureArguments {
     /// Process of a broker on this machine, whose memory is to be watched
     #[arg(long, value_name = "PID")]
     pub broker_pid: Option<u32>,
+    /// Admin port of a Corelane broker, whose memory, budgets and pauses are to be watched
+    #[arg(long, value_name = "HOST:PORT")]
+    pub broker_admin: Option<String>,
     /// Write report.json, report.html and .hgrm files into this directory
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,

@@ -76,7 +76,7 @@ fn backpressure_command(arguments: &BackpressureArguments, invocation: &Invocati
             workload,
             capacity,
             resolve::at_capacity,
-            arguments.broker_pid,
+            (arguments.broker_pid, arguments.broker_admin.as_deref()),
             arguments.report.as_deref(),
             invocation,
         )),

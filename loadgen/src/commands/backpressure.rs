@@ -8,8 +8,9 @@ use std::time::Duration;
 use super::measure::{Measured, measure};
 use super::run::{conclude, report, stop_on_signals};
 use super::{CommandError, Invocation};
+use crate::broker::Watch;
 use crate::measure::Point;
-use crate::report::{Overloaded, Rates, utc_now};
+use crate::report::{BrokerSide, Overloaded, Rates, utc_now};
 use crate::settings::{ConsumerMode, Offered, Overload, Workload, format_bytes, format_count};
 
 /// How long capacity is measured, after [`CAPACITY_WARMUP`].
@@ -24,18 +25,17 @@ const NORMAL_INTERVALS: usize = 4;
 const NORMAL_MS_MIN: f64 = 5.0;
 
 /// Overloads a broker. `workload` is for a capacity of one request a second, and `scale` makes it one for another.
+/// `broker_pid` and `broker_admin`: the broker's process and admin port, if they are to be watched.
 pub fn backpressure(
     workload: Workload,
     capacity_requests_per_s: Option<f64>,
     scale: impl Fn(&Workload, f64) -> Workload,
-    broker_pid: Option<u32>,
+    (broker_pid, broker_admin): (Option<u32>, Option<&str>),
     directory: Option<&Path>,
     invocation: &Invocation,
 ) -> Result<(), CommandError> {
     let (started_at, stop) = (utc_now(), stop_on_signals()?);
-    if broker_pid.is_some_and(|pid| resident_bytes(pid).is_none()) {
-        return Err(CommandError::NoProcess(broker_pid.unwrap_or_default()));
-    }
+    let mut watch = Watch::new(broker_pid, broker_admin)?;
     let capacity = match capacity_requests_per_s {
         Some(capacity) => capacity,
         None => capacity(&workload, Arc::clone(&stop))?,
@@ -46,14 +46,9 @@ pub fn backpressure(
     let Offered::Overload(overload) = workload.offered else {
         unreachable!("backpressure is resolved to an overload")
     };
-    let mut memory: Vec<(f64, u64)> = Vec::new();
-    let measured = measure(workload, stop, |point| {
-        if let Some(bytes) = broker_pid.and_then(resident_bytes) {
-            memory.push((point.start_s + point.length_s, bytes));
-        }
-    })?;
+    let measured = measure(workload, stop, |point| watch.observe(point.start_s + point.length_s))?;
     let mut report = report(&measured, "overload (open loop)", started_at, directory, invocation);
-    report.overload = Some(judge(&measured, &overload, capacity * batch, memory));
+    report.overload = Some(judge(&measured, &overload, capacity * batch, watch.finish()));
     conclude(report, &measured, directory, |report| {
         if let Some(overloaded) = &report.overload {
             print(overloaded, &report.total);
@@ -78,20 +73,12 @@ fn capacity(workload: &Workload, stop: Arc<AtomicBool>) -> Result<f64, CommandEr
     }
 }
 
-/// Resident memory of a process, in bytes.
-fn resident_bytes(pid: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    let kib: u64 = line.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some(kib * 1024)
-}
-
 /// What the points tell of an overload.
 fn judge(
     measured: &Measured,
     overload: &Overload,
     capacity_records_per_s: f64,
-    memory_bytes: Vec<(f64, u64)>,
+    broker: BrokerSide,
 ) -> Overloaded {
     let points = &measured.totals.points;
     let (before_s, end_s) = (overload.before.as_secs_f64(), overload.end().as_secs_f64());
@@ -119,7 +106,7 @@ fn judge(
         recovered_after_s: recovered_after_s(points, end_s, bound_ms),
         in_flight_bytes_max: points.iter().map(|it| it.counts.in_flight_bytes).max().unwrap_or(0),
         answer_gap_ms_max: answer_gap_ms_max(points, before_s),
-        broker_memory_bytes: memory_bytes,
+        broker,
     }
 }
 
@@ -164,9 +151,7 @@ fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
     say!("  blocked by TCP       {:>14.1} s, over all connections", total.blocked_ns as f64 / 1e9);
     say!("  throttle time        {:>14.1} s", total.throttle_ms as f64 / 1e3);
     say!("  without an answer    {:>14.1} ms at most, any one connection", overloaded.answer_gap_ms_max);
-    if let Some((_, bytes)) = overloaded.broker_memory_bytes.iter().max_by_key(|(_, bytes)| *bytes) {
-        say!("  broker's memory      {:>14} at most", format_bytes(*bytes as f64));
-    }
+    print_broker(&overloaded.broker);
     let bound = overloaded.normal_p99_bound_ms;
     match overloaded.recovered_after_s {
         Some(after) => say!(
@@ -176,6 +161,21 @@ fn print(overloaded: &Overloaded, total: &crate::measure::Counts) {
     }
     if total.dropped_requests > 0 && total.blocked_ns == 0 && total.throttle_ms == 0 {
         say!("  producers waited for --in-flight alone; raise it to see how the broker holds them back");
+    }
+}
+
+fn print_broker(broker: &BrokerSide) {
+    if let Some((_, bytes)) = broker.memory_bytes.iter().max_by_key(|(_, bytes)| *bytes) {
+        let of = broker
+            .memory_limit_bytes
+            .map(|limit| format!(", its --memory is {}", format_bytes(limit as f64)));
+        say!("  broker's memory      {:>14} at most{}", format_bytes(*bytes as f64), of.unwrap_or_default());
+    }
+    for (name, fullest) in broker.fullest_budgets() {
+        say!("  budget {name:<14}{:>12.0} % used at most", fullest * 100.0);
+    }
+    for (reason, most) in broker.longest_pauses() {
+        say!("  paused: {reason:<13}{most:>14.1} s a second at most, over all connections");
     }
 }
 
@@ -222,11 +222,5 @@ mod tests {
         assert_eq!(normal_bound_ms(before), 30.0);
         assert_eq!(normal_bound_ms(vec![0.5; 20]), NORMAL_MS_MIN);
         assert_eq!(normal_bound_ms(Vec::new()), NORMAL_MS_MIN);
-    }
-
-    #[test]
-    fn this_process_has_memory() {
-        assert!(resident_bytes(std::process::id()).unwrap() > 100_000);
-        assert_eq!(resident_bytes(u32::MAX), None);
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use crate::broker::WatchError;
 use crate::client::ClientError;
 use crate::report::ReportError;
 
@@ -41,11 +42,9 @@ pub enum CommandError {
         "the broker acknowledged nothing while its capacity was measured; see what `loadgen run --closed` says"
     )]
     NoCapacity,
-    /// A process that is not there.
-    #[error(
-        "there is no process {0} whose memory could be read; is --broker-pid right, and the broker on this machine?"
-    )]
-    NoProcess(u32),
+    /// A broker that cannot be watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// Sizes that contradict each other.
     #[error("{0}")]
     DiskPlan(String),

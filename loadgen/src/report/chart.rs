@@ -1,5 +1,7 @@
 //! Line charts as SVG, small enough to stand inside of a page.
 
+use std::borrow::Cow;
+
 use plotters::prelude::*;
 
 use super::axis::{Axis, Scale};
@@ -16,8 +18,11 @@ const LABELS: usize = 8;
 /// Points of one line; of longer ones, each stretch keeps its smallest and its largest.
 const POINTS_MAX: usize = 1500;
 
+/// Lines of one chart.
+pub const SERIES_MAX: usize = 4;
+
 /// The page's style finds lines by these colours, and gives them those of its theme.
-const COLOURS: [RGBColor; 4] = [
+const COLOURS: [RGBColor; SERIES_MAX] = [
     RGBColor(0x1f, 0x6f, 0xeb),
     RGBColor(0xd9, 0x48, 0x0f),
     RGBColor(0x2b, 0x8a, 0x3e),
@@ -29,7 +34,7 @@ const GRID: RGBColor = RGBColor(0xdf, 0xe3, 0xe8);
 #[derive(Clone, Debug)]
 pub struct Series {
     /// Its name in the legend.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// x and y, x ascending.
     pub points: Vec<(f64, f64)>,
 }
@@ -116,7 +121,7 @@ mod tests {
     use super::*;
 
     fn chart(points: Vec<(f64, f64)>) -> Chart {
-        let series = vec![Series { name: "line", points }];
+        let series = vec![Series { name: "line".into(), points }];
         Chart { x_title: "across", y_title: "up", x_scale: Scale::Linear, y_scale: Scale::Log, series }
     }
 

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::axis::Scale;
-use super::chart::{Chart, Series};
+use super::chart::{Chart, SERIES_MAX, Series};
 use super::summary::{LATENCIES, remarks};
-use super::{LatencySummary, Overloaded, Report};
+use super::{BrokerSide, LatencySummary, Overloaded, Report};
 use crate::measure::Point;
 use crate::settings::{format_bytes, format_count};
 
@@ -96,8 +96,8 @@ fn latency_table(body: &mut String, report: &Report) {
 }
 
 fn charts(body: &mut String, report: &Report) {
-    let curve = |name: &str, title| {
-        report.latency(name).map(|latency| Series { name: title, points: latency.curve.clone() })
+    let curve = |name: &str, title: &'static str| {
+        report.latency(name).map(|latency| Series { name: title.into(), points: latency.curve.clone() })
     };
     let by_percentile = [("response", "response"), ("service", "service"), ("end_to_end", "end to end")];
     let series: Vec<Series> =
@@ -106,8 +106,8 @@ fn charts(body: &mut String, report: &Report) {
     let chart = Chart { x_title: "percentile", y_title: "latency, ms", x_scale, y_scale, series };
     draw(body, "Latency by percentile", &chart);
 
-    let over_time = |name, value: fn(&Point) -> f64| Series {
-        name,
+    let over_time = |name: &'static str, value: fn(&Point) -> f64| Series {
+        name: name.into(),
         points: report.points.iter().map(|point| (point.start_s, value(point))).collect(),
     };
     let (x_title, x_scale) = ("seconds from the start of the window", Scale::Linear);
@@ -142,8 +142,8 @@ fn charts(body: &mut String, report: &Report) {
 }
 
 fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
-    let over_time = |name, value: fn(&Point) -> f64| Series {
-        name,
+    let over_time = |name: &'static str, value: fn(&Point) -> f64| Series {
+        name: name.into(),
         points: report.points.iter().map(|point| (point.start_s, value(point))).collect(),
     };
     let (x_title, x_scale, y_scale) = ("seconds from the start of the window", Scale::Linear, Scale::Linear);
@@ -159,13 +159,34 @@ fn overload_charts(body: &mut String, report: &Report, overload: &Overloaded) {
     let series = vec![over_time("any one connection", |point| point.counts.answer_gap_ns_max as f64 / 1e6)];
     let chart = Chart { x_title, y_title: "ms, at most", x_scale, y_scale, series };
     draw(body, "Without an answer while requests were outstanding", &chart);
-    if !overload.broker_memory_bytes.is_empty() {
-        let points =
-            overload.broker_memory_bytes.iter().map(|(at, bytes)| (*at, *bytes as f64 / 1e6)).collect();
-        let series = vec![Series { name: "resident", points }];
-        let chart = Chart { x_title, y_title: "MB", x_scale, y_scale, series };
-        draw(body, "The broker's memory", &chart);
+    broker_charts(body, &overload.broker);
+}
+
+fn broker_charts(body: &mut String, broker: &BrokerSide) {
+    let (x_title, x_scale, y_scale) = ("seconds from the start of the window", Scale::Linear, Scale::Linear);
+    let mut draw_if_any = |title, y_title, series: Vec<Series>| {
+        if !series.is_empty() {
+            draw(body, title, &Chart { x_title, y_title, x_scale, y_scale, series });
+        }
+    };
+    if !broker.memory_bytes.is_empty() {
+        let points = broker.memory_bytes.iter().map(|(at, bytes)| (*at, *bytes as f64 / 1e6)).collect();
+        draw_if_any("The broker's memory", "MB", vec![Series { name: "resident".into(), points }]);
     }
+    let fullest = broker.fullest_budgets().into_iter().take(SERIES_MAX).map(|(name, _)| Series {
+        name: name.to_owned().into(),
+        points: broker.budgets[name].parts().map(|(at, part)| (at, part * 100.0)).collect(),
+    });
+    draw_if_any("The broker's fullest budgets", "% used", fullest.collect());
+    let longest = broker.longest_pauses().into_iter().take(SERIES_MAX).map(|(reason, _)| Series {
+        name: reason.to_owned().into(),
+        points: broker.paused_s_per_s[reason].clone(),
+    });
+    draw_if_any(
+        "Connections that the broker paused, by reason",
+        "seconds a second, all connections",
+        longest.collect(),
+    );
 }
 
 /// A chart with its title and legend.
@@ -173,7 +194,7 @@ pub fn draw(body: &mut String, title: &str, chart: &Chart) {
     let (svg, Chart { x_title, y_title, .. }) = (chart.svg(), chart);
     let _ = write!(body, "<h2>{title}</h2><figure aria-label=\"{y_title} by {x_title}\">{svg}<figcaption>");
     for (number, series) in chart.series.iter().enumerate() {
-        let _ = write!(body, "<span class=\"key s{number}\">{}</span>", series.name);
+        let _ = write!(body, "<span class=\"key s{number}\">{}</span>", escape(&series.name));
     }
     body.push_str("</figcaption></figure>");
 }
@@ -194,6 +215,8 @@ fn facts(body: &mut String, report: &Report) {
     let cluster = &report.cluster;
     let mut rows = vec![("cluster id".to_owned(), cluster.id.clone().unwrap_or_default())];
     rows.push(("partitions".to_owned(), cluster.partitions.to_string()));
+    let version = report.overload.as_ref().and_then(|overload| overload.broker.version.clone());
+    rows.extend(version.map(|version| ("version".to_owned(), version)));
     rows.extend(cluster.brokers.iter().map(|(id, address)| (format!("broker {id}"), address.clone())));
     table(body, "The brokers", rows.iter().map(|(name, value)| (name.as_str(), value.clone())));
     if !cluster.settings.is_empty() {

@@ -1,6 +1,7 @@
 //! What is left of a run: a summary for the terminal, `report.json`, `.hgrm` files and `report.html`.
 
 mod axis;
+mod broker_side;
 mod chart;
 mod distribution;
 mod html;
@@ -15,6 +16,7 @@ mod test_support;
 mod time;
 mod write;
 
+pub use broker_side::{BrokerSide, BudgetUse};
 pub use distribution::LatencySummary;
 pub use limits::{DiskCell, DiskLimits, Limits, NetLimits, write_json};
 pub use machine::Machine;

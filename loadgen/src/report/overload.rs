@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::BrokerSide;
+
 /// The broker beyond its capacity. Times are in seconds from the start of the window.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Overloaded {
@@ -29,6 +31,6 @@ pub struct Overloaded {
     pub in_flight_bytes_max: u64,
     /// The longest that a connection with requests outstanding waited for the next answer, from when the load rose.
     pub answer_gap_ms_max: f64,
-    /// Resident memory of the broker: time and bytes. Empty if it was not watched.
-    pub broker_memory_bytes: Vec<(f64, u64)>,
+    /// The broker's own side of it.
+    pub broker: BrokerSide,
 }

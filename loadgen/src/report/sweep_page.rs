@@ -43,8 +43,8 @@ pub fn sweep_page(
     if let Some(reason) = partial {
         let _ = write!(body, "<p class=\"warning\"><b>Partial results:</b> {}</p>", escape(reason));
     }
-    let line = |name, value: fn(&SweepStep) -> f64| Series {
-        name,
+    let line = |name: &'static str, value: fn(&SweepStep) -> f64| Series {
+        name: name.into(),
         points: steps.iter().map(|step| (step.offered_records_per_s, value(step))).collect(),
     };
     let x_title = "offered, records/s";

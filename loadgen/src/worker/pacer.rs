@@ -23,10 +23,18 @@ const SLEEP_MIN_NS: u64 = 5_000;
 /// A time, a producer by its place, and the batch whose linger is over then.
 type Due = (u64, usize, Option<Deadline>);
 
+/// A schedule, and the first time of it that has not come yet.
+struct Offered {
+    schedule: Schedule,
+    next_ns: u64,
+}
+
 /// Producers with their schedules; in a closed loop without.
 pub struct Pacer {
     producers: Vec<Rc<Producer>>,
     schedules: Vec<Schedule>,
+    /// The same schedules as they run on where a queue is full: what is due is offered, whether there is room or not.
+    offered: Vec<Offered>,
     /// What comes next: the next request of each producer, or with linger its next record and its open batches.
     due: BinaryHeap<Reverse<Due>>,
     /// When an overload ends: what is due before and not sent by then is dropped.
@@ -36,12 +44,17 @@ pub struct Pacer {
 impl Pacer {
     /// With one schedule for each producer, or none at all. `shed_at_ns`: the end of an overload.
     pub fn new(producers: Vec<Rc<Producer>>, mut schedules: Vec<Schedule>, shed_at_ns: Option<u64>) -> Self {
+        let offered = schedules.iter().cloned().map(|mut schedule| {
+            let next_ns = schedule.next_ns();
+            Offered { schedule, next_ns }
+        });
+        let offered = offered.collect();
         let due = schedules
             .iter_mut()
             .enumerate()
             .map(|(at, schedule)| Reverse((schedule.next_ns(), at, None)))
             .collect();
-        Pacer { producers, schedules, due, shed_at_ns }
+        Pacer { producers, schedules, offered, due, shed_at_ns }
     }
 
     /// Puts requests into the queues at their times, until the window is over or the run is stopped.
@@ -82,8 +95,9 @@ impl Pacer {
     /// What was due and never came into a queue counts like what is left in them.
     fn give_up_rest(&mut self, end_ns: u64, context: &Context) {
         let now_ns = context.clock.now_ns();
+        self.count_offered(now_ns.min(end_ns) - 1, context);
         while let Some(Reverse((due_ns, at, deadline))) = self.due.pop() {
-            if deadline.is_none() && due_ns < end_ns.min(now_ns) {
+            if deadline.is_none() && due_ns < now_ns.min(end_ns) {
                 self.producers[at].give_up(due_ns, now_ns, context);
                 self.due.push(Reverse((self.schedules[at].next_ns(), at, None)));
             }
@@ -109,17 +123,39 @@ impl Pacer {
     fn shed(&mut self, context: &Context) {
         let Some(before_ns) = self.shed_at_ns.take() else { return };
         let links = self.producers.iter().flat_map(|it| it.links());
-        let dropped: u64 = links.map(|link| link.shed(before_ns)).sum();
-        context.recorder.count(|tally| tally.counts.dropped_requests += dropped);
+        let mut dropped: u64 = links.map(|link| link.shed(before_ns)).sum();
         while let Some(Reverse((_, at, _))) = self.due.peek().copied().filter(|it| it.0.0 < before_ns) {
             self.due.pop();
-            self.producers[at].drop_unsent(context);
+            dropped += 1;
             self.due.push(Reverse((self.schedules[at].next_ns(), at, None)));
         }
+        context.recorder.count(|tally| tally.counts.dropped_requests += dropped);
+    }
+
+    /// Counts what was due by `now_ns` at the latest.
+    fn count_offered(&mut self, now_ns: u64, context: &Context) {
+        let workload = &context.shared.supplies.workload;
+        let mut due = 0;
+        for Offered { schedule, next_ns } in &mut self.offered {
+            while *next_ns <= now_ns {
+                due += 1;
+                *next_ns = schedule.next_ns();
+            }
+        }
+        context.recorder.count(|tally| {
+            if workload.linger.is_zero() {
+                tally.counts.offered_requests += due;
+                tally.counts.offered_records += due * u64::from(workload.batch);
+            } else {
+                // Which requests the records make is known when they are gathered.
+                tally.counts.offered_records += due;
+            }
+        });
     }
 
     /// Puts what is due into the queues, and returns when the next one is.
     fn emit_due(&mut self, now_ns: u64, context: &Context) -> u64 {
+        self.count_offered(now_ns, context);
         let lingers = !context.shared.supplies.workload.linger.is_zero();
         for _ in 0..EMIT_MAX {
             let Some(Reverse((due_ns, at, deadline))) = self.due.peek().copied() else { return u64::MAX };

@@ -78,12 +78,7 @@ impl Producer {
     /// Puts a request into the queue of the next partition's leader.
     pub fn emit(&self, intended_ns: u64, context: &Context) {
         let partition = self.maker.borrow_mut().next_partition();
-        let records = u64::from(context.shared.supplies.workload.batch);
-        context.recorder.count(|tally| {
-            tally.counts.offered_requests += 1;
-            tally.counts.offered_records += records;
-        });
-        let records = Records::Together(records as u32);
+        let records = Records::Together(context.shared.supplies.workload.batch);
         self.push(Ticket { intended_ns, partition, records });
     }
 
@@ -91,7 +86,6 @@ impl Producer {
     /// returned.
     pub fn gather(&self, due_ns: u64, context: &Context) -> Option<Deadline> {
         let workload = &context.shared.supplies.workload;
-        context.recorder.count(|tally| tally.counts.offered_records += 1);
         let mut gathering = self.gathering.borrow_mut();
         let partition = {
             let mut maker = self.maker.borrow_mut();
@@ -149,29 +143,19 @@ impl Producer {
 
     /// Counts a request whose time came while there was no room for it, and that the run has no time for any more.
     pub fn give_up(&self, intended_ns: u64, now_ns: u64, context: &Context) {
-        let records = u64::from(context.shared.supplies.workload.batch);
-        context.recorder.count(|tally| {
-            tally.counts.offered_requests += 1;
-            tally.counts.offered_records += records;
-            tally.counts.unsent_requests += 1;
-        });
+        context.recorder.count(|tally| tally.counts.unsent_requests += 1);
         context.recorder.given_up(intended_ns, now_ns);
-    }
-
-    /// Counts a request that was due in an overload and is dropped before it is in any queue.
-    pub fn drop_unsent(&self, context: &Context) {
-        let records = u64::from(context.shared.supplies.workload.batch);
-        context.recorder.count(|tally| {
-            tally.counts.offered_requests += 1;
-            tally.counts.offered_records += records;
-            tally.counts.dropped_requests += 1;
-        });
     }
 
     /// Closed loop: a request was answered, so the next one is due now, unless the window is over.
     pub fn go_on(&self, context: &Context) {
         let now_ns = context.clock.now_ns();
         if now_ns < context.recorder.timeline().end_ns && !context.is_stopped() {
+            let records = u64::from(context.shared.supplies.workload.batch);
+            context.recorder.count(|tally| {
+                tally.counts.offered_requests += 1;
+                tally.counts.offered_records += records;
+            });
             self.emit(now_ns, context);
         }
     }

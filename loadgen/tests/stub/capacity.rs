@@ -86,7 +86,7 @@ fn an_overload_is_held_back_dropped_and_recovered_from() {
     };
     let (before, after) = (waiting(0.0, end_s - 0.1), waiting(end_s + 1.0, f64::MAX));
     assert!(before > 1000 && after <= 180, "{before} {after}");
-    assert!(overload["broker_memory_bytes"].as_array().unwrap().len() > 15);
+    assert!(overload["broker"]["memory_bytes"].as_array().unwrap().len() > 15);
     assert!(overload["in_flight_bytes_max"].as_u64().unwrap() >= 100);
 }
 

@@ -230,6 +230,10 @@ fn a_backlog_that_outgrows_the_queues_is_still_counted() {
     assert_eq!(count("offered_requests"), 2_400_000);
     assert_eq!(count("acked_requests") + count("unsent_requests") + count("unanswered_requests"), 2_400_000);
     assert_eq!(report["latency_ms"]["response"]["count"], 2_400_000);
+    // As it became due, and not all at the end.
+    let last = report["points"].as_array().unwrap().iter().find(|point| point["start_s"] == 2.0).unwrap();
+    let offered = last["counts"]["offered_requests"].as_u64().unwrap();
+    assert!((400_000..=1_600_000).contains(&offered), "{offered}");
 }
 
 #[test]

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import threading
@@ -57,6 +58,11 @@ class Broker:
     def bootstrap(self):
         """HOST:PORT of the node, the first address of the ready line."""
         return self.addresses[0]
+
+    @property
+    def admin(self):
+        """HOST:PORT of the admin port, from the log: it is open before the ready line."""
+        return re.search(r"the admin port is open address=(\S+)", self.log_of_this_start()).group(1)
 
     @property
     def pid(self):
