@@ -269,7 +269,8 @@ impl World {
         let effects = broker.take_effects();
         let deadline_ms = broker.next_deadline_ms();
         if let Some(deadline_ms) = deadline_ms {
-            let due_ms = deadline_ms.max(self.now_ms + 1);
+            // Clocks are a little late.
+            let due_ms = deadline_ms.max(self.now_ms + 20);
             // One tick on its way is enough, if it comes in time.
             if self.tick_ms.is_none_or(|tick_ms| due_ms < tick_ms) {
                 self.tick_ms = Some(due_ms);
