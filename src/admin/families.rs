@@ -380,7 +380,8 @@ pub(super) static FAMILIES: [Family; 45] = [
     family(
         "corelane_scrub_damaged_ranges",
         COUNTER,
-        "Stretches of them that were not as they had been written, each time that they were met. The log has file and          offsets.",
+        "Stretches of them that were not as they had been written, each time that they were met. The log has file and \
+         offsets.",
         Source::Shard(|shard| one(shard.scrub.damaged_ranges)),
     ),
     family(

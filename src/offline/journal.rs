@@ -55,8 +55,7 @@ impl ShardCheck<'_> {
         for generation in 0..2 {
             let path = checkpoint::path(&self.paths.directory, generation);
             let (kind, what) = match checkpoint::read_state(&self.site.runtime, &path).await? {
-                CheckpointState::Whole(_) | CheckpointState::Missing => continue,
-                CheckpointState::Unwritten => (FindingKind::Note, "the checkpoint was not completed"),
+                CheckpointState::Whole(_) | CheckpointState::Missing | CheckpointState::Unwritten => continue,
                 CheckpointState::OtherBody => (
                     FindingKind::Note,
                     "the body of the checkpoint is torn, or rotten: it cannot be told which",

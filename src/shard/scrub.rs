@@ -174,7 +174,7 @@ impl Storage {
         if found <= SCRUB_DAMAGE_LOGGED_MAX {
             let until = range.until.unwrap_or(subject.next_offset);
             tracing::error!(
-                partition = %replica.id,
+                partition = replica.name(),
                 file = %file.display(),
                 position = range.position,
                 from_offset = range.from,

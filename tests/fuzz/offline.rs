@@ -286,6 +286,21 @@ fn was_once(scene: &Scene, index: i32, found: &[Vec<u8>]) -> bool {
     true
 }
 
+/// The files of the segments that are sealed.
+async fn sealed_segments(scene: &Scene) -> Vec<PathBuf> {
+    let options =
+        DumpOptions { partition: None, journal: false, records: false, from: 0, batches_max: u64::MAX };
+    let mut sealed = Vec::new();
+    let mut note = |row: Row| {
+        if let Row::Segment { file, is_sealed: true, .. } = row {
+            sealed.push(PathBuf::from(file));
+        }
+        Ok(())
+    };
+    dump(&site(scene).await, &options, &mut note).await.expect("the disk reads").expect("rows are taken");
+    sealed
+}
+
 /// What a reader finds damaged in a sealed segment, a scrub finds; and nothing else.
 #[test]
 fn scrub() {
@@ -294,11 +309,7 @@ fn scrub() {
     seeds::for_each("scrub", 0..SEEDS, |seed| {
         let mut random = Random::new(seed);
         let scene = segments::written(seed, &mut random);
-        let sealed: Vec<PathBuf> = scene
-            .run(segments::files(&scene, &["index"]))
-            .into_iter()
-            .map(|index| index.with_extension("log"))
-            .collect();
+        let sealed = scene.run(sealed_segments(&scene));
         let storage = scene.run(scene.open()).expect("an undamaged disk");
         let scrub_all = || {
             scene.run(async {
@@ -328,6 +339,8 @@ fn scrub() {
         let damaged = meters.damaged_ranges.get();
         let failed = scene.run(segments::read_everything(&scene, &storage));
         assert!(failed == 0 || damaged > 0, "{failed} reads fail of what was found good");
+        let is_refused = |index| storage.replica(id(index)).expect("open").check_intact().is_err();
+        assert_eq!(damaged > 0, (0..PARTITIONS).any(is_refused), "damage takes its partition out of service");
         found.set(found.get() + damaged);
     });
     assert!(found.get() > SEEDS / 2, "most bytes are covered by a checksum");

@@ -116,7 +116,7 @@ pub enum CheckpointState {
     Missing,
     /// A checkpoint.
     Whole(Checkpoint),
-    /// Its header, one block, was never written: the file was made and then the power went.
+    /// Its header, one block, was never written: the file was made for the shard's second checkpoint.
     Unwritten,
     /// Its header is of another body: the next checkpoint was being written over it, or it has rotted.
     OtherBody,

@@ -233,17 +233,17 @@ pub struct ScanEnd {
 }
 
 impl Scan {
+    /// Where the live part ends.
+    pub fn end(&self) -> ScanEnd {
+        let file_number = self.live.back().expect("never empty").file_number;
+        ScanEnd { file_number, position: self.position, link: self.link }
+    }
+
     /// For a writer that will write nothing: what was read, and a journal that is left as it was found.
     pub fn stand_still(self, journal: &JournalFiles<'_>) -> (JournalStart, Vec<Group>) {
         let ring = Ring::new(journal.shape, self.live, self.position);
         let journal_id = journal.identity.journal_id;
         (JournalStart { journal_id, link: self.link, ring }, self.groups)
-    }
-
-    /// Where the live part ends.
-    pub fn end(&self) -> ScanEnd {
-        let file_number = self.live.back().expect("never empty").file_number;
-        ScanEnd { file_number, position: self.position, link: self.link }
     }
 
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
