@@ -11,6 +11,7 @@ pub mod connection;
 pub mod control;
 pub mod coordinator;
 pub mod log;
+pub mod offline;
 pub mod partition;
 pub mod protocol;
 pub mod runtime;

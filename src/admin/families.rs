@@ -108,7 +108,7 @@ fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sam
 }
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 41] = [
+pub(super) static FAMILIES: [Family; 45] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -363,6 +363,26 @@ pub(super) static FAMILIES: [Family; 41] = [
         COUNTER,
         "Reads of segments that were not as they had been written.",
         Source::Shard(|shard| one(shard.corrupt_reads)),
+    ),
+    family(
+        "corelane_scrub",
+        BYTES_COUNTER,
+        "Bytes of sealed segments that were read in the background and checked.",
+        Source::Shard(|shard| one(shard.scrub.bytes)),
+    ),
+    family("corelane_scrub_segments", COUNTER, "Their segments.", Source::Shard(|shard| one(shard.scrub.segments))),
+    family(
+        "corelane_scrub_passes",
+        COUNTER,
+        "How often all of them were gone through.",
+        Source::Shard(|shard| one(shard.scrub.passes)),
+    ),
+    family(
+        "corelane_scrub_damaged_ranges",
+        COUNTER,
+        "Stretches of them that were not as they had been written, each time that they were met. The log has file and \
+         offsets.",
+        Source::Shard(|shard| one(shard.scrub.damaged_ranges)),
     ),
     family(
         "corelane_partitions",

@@ -573,3 +573,23 @@ pub const RECOMPRESSED_BYTES_MAX: usize = 16 << 20;
 const _: () = assert!(MESSAGE_BYTES_MAX <= RECOMPRESSED_BYTES_MAX as u64, "what may be sent may be unpacked");
 /// Records that are named because of which a batch is refused; further ones are refused without being named.
 pub const RECORD_ERRORS_MAX: usize = 100;
+
+// Tools that look at files while no broker runs, and scrubbing.
+
+/// Findings that `corelane log verify` lists. Reached: the others are only counted.
+pub const OFFLINE_FINDINGS_MAX: usize = 1000;
+/// What the tools read of a segment at a time, in bytes. A longer batch is read whole.
+pub const OFFLINE_READ_BYTES: usize = 1 << 20;
+/// What a scrub reads of a segment at a time, in bytes: as much as a read that is not sequential. A longer batch is
+/// read whole.
+pub const SCRUB_READ_BYTES: usize = COLD_READ_BYTES_MIN;
+/// Damaged stretches of one segment that a scrub logs one by one. Reached: the others are only counted.
+pub const SCRUB_DAMAGE_LOGGED_MAX: usize = 10;
+/// Time from the start of one scrub of all sealed segments to the start of the next one, at least.
+pub const SCRUB_PASS_MS_MIN: u64 = 24 * 60 * 60 * 1000;
+/// `scrub.bytes.per.second` at most.
+pub const SCRUB_BYTES_PER_SECOND_MAX: u64 = 4 << 30;
+/// What the records of one batch may unpack to where `corelane log dump` prints them. Beyond it: told instead.
+pub const OFFLINE_UNPACKED_BYTES_MAX: usize = 256 << 20;
+/// Length of the log of repairs. Reached: its oldest lines go.
+pub const REPAIR_LOG_BYTES_MAX: usize = 1 << 20;

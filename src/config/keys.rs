@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 48] = [
+pub static KEYS: [Key; 49] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -243,6 +243,13 @@ pub static KEYS: [Key; 48] = [
         Kind::Integer { min: 1, max: 1_000_000_000_000 },
         "300000",
         "How often retention and segments' ages are looked at, in ms.",
+    ),
+    Key::fixed(
+        "scrub.bytes.per.second",
+        Kind::Size { min: 0, max: limits::SCRUB_BYTES_PER_SECOND_MAX },
+        "4MiB",
+        "How fast each shard reads its sealed segments in the background to find damage, all of them once a day at \
+         most. 0: never.",
     ),
     Key::fixed(
         "log.message.timestamp.type",

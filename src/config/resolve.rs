@@ -270,6 +270,7 @@ fn typed(
         log_retention_check_interval: Duration::from_millis(
             settings.number("log.retention.check.interval.ms"),
         ),
+        scrub_bytes_per_second: settings.size("scrub.bytes.per.second"),
         log_message_timestamp_type: settings.text("log.message.timestamp.type"),
         log_message_timestamp_before_max_ms: settings.number("log.message.timestamp.before.max.ms"),
         log_message_timestamp_after_max_ms: settings.number("log.message.timestamp.after.max.ms"),

@@ -89,6 +89,8 @@ pub struct Config {
     pub log_retention_bytes: i64,
     /// `log.retention.check.interval.ms`
     pub log_retention_check_interval: Duration,
+    /// `scrub.bytes.per.second`
+    pub scrub_bytes_per_second: u64,
     /// `log.message.timestamp.type`: Kafka's word
     pub log_message_timestamp_type: String,
     /// `log.message.timestamp.before.max.ms`

@@ -10,6 +10,7 @@ mod retention;
 pub mod run;
 pub mod segment;
 pub mod snapshot;
+pub mod walk;
 
 pub use error::LogError;
 pub use retention::Retention;

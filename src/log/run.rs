@@ -39,6 +39,17 @@ impl Run {
         self.batches.len()
     }
 
+    /// The batches.
+    pub fn batches(&self) -> &Bytes {
+        &self.batches
+    }
+
+    /// The whole batches at the start of `bytes`, which are a segment's from `from` on; `None` if not even the first
+    /// one is whole. Checked as [`read_run`] does.
+    pub fn of(bytes: &Bytes, from: ReadStart) -> Result<Option<Run>, ReadError> {
+        whole_batches(bytes, from)
+    }
+
     /// Batches from the one that holds `offset` on, below `bound`, up to `max_bytes`; a first one that is longer only
     /// if `at_least_one` is set.
     pub fn slice(&self, offset: Offset, bound: Offset, max_bytes: usize, at_least_one: bool) -> Slice {

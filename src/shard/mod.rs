@@ -30,6 +30,7 @@ mod read;
 mod reclaim;
 mod replica;
 mod retention;
+mod scrub;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
@@ -61,12 +62,13 @@ pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use meters::{
     ConnectionEnd, ConnectionMeters, PauseReason, Pauses, Probe, RequestMeters, ShardGone, ShardReport, Stage,
 };
-pub use open::PartitionSpec;
+pub use open::{PartitionSpec, restored_state};
 pub use partition_error::PartitionError;
 pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 pub use pending_append::PendingAppend;
 pub use phase::{Phase, Phases};
 pub use replica::Replica;
+pub use scrub::ScrubMeters;
 pub use shard::{Counters, Shard, ShardBudgets, ShardParts};
 pub use storage::{Storage, StorageConfig};
 pub use tasks::Tasks;

@@ -9,6 +9,7 @@ use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, PartitionId};
 use crate::cluster::TopicSettings;
 use crate::log::LogError;
+use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::writer::Journal;
 use crate::log::partition_log::{PartitionLog, Roll};
 use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPaths, StateChange};
@@ -233,6 +234,16 @@ impl Storage {
             *log = PartitionLog::new(directory, roll, VecDeque::new(), log.next_offset());
         });
     }
+}
+
+/// What a partition's state comes to: as its checkpoint has it, with what its journal did to it since.
+pub fn restored_state(
+    record: Option<&PartitionRecord>,
+    changes: &[StateChange],
+    now_ms: i64,
+) -> Result<StateSnapshot, String> {
+    let snapshot = record.map_or_else(StateSnapshot::default, |record| record.state.clone());
+    restore_state(&snapshot, changes, now_ms, None).map(|state| state.snapshot())
 }
 
 fn restore_state(

@@ -145,7 +145,12 @@ impl Storage {
         }
     }
 
-    async fn load_index(&self, replica: &Replica, base: Offset, end_position: u64) -> Option<SparseIndex> {
+    pub(super) async fn load_index(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        end_position: u64,
+    ) -> Option<SparseIndex> {
         let length_max = SparseIndex::encoded_bytes_max(end_position);
         let mut contents = Vec::new();
         for path in self.index_files(replica, base) {

@@ -159,6 +159,8 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_space());
+        let scrub = Rc::clone(&self.storage).scrub(self.config.scrub_bytes_per_second);
+        self.maintenance.spawn(&*self.runtime, scrub);
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must

@@ -19,13 +19,16 @@
 //! Every entry says where in which segment its bytes belong, so that replay never has to work out again when
 //! a segment was rolled.
 
+use serde::Serialize;
+
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
 
 /// Size of an entry in a group's table.
 pub const ENTRY_BYTES: usize = 80;
 
 /// What an entry does to its partition.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// Record batches were appended: the payload, whole batches from `base_offset` to `last_offset`.
     Append,

@@ -190,6 +190,24 @@ impl PartitionFold {
         Ok(())
     }
 
+    /// The segments as far as the entries so far say.
+    pub fn segments(&self) -> &VecDeque<SegmentRecord> {
+        &self.segments
+    }
+
+    /// The bytes behind what a segment's file is known to hold, up to the first hole: what the journal has of it.
+    pub fn journaled(&self, segment: &SegmentRecord) -> Vec<u8> {
+        let (from, end) = (segment.synced, segment.end_position);
+        if segment.sealed || from >= end {
+            return Vec::new();
+        }
+        let patches: Vec<&Patch> =
+            self.patches.iter().filter(|patch| patch.segment_base == segment.base_offset).collect();
+        let (mut bytes, reached) = overlay(&patches, from, end);
+        bytes.truncate((reached - from) as usize);
+        bytes
+    }
+
     /// The partition's segments with everything in memory that their files do not hold, pinned to the journal
     /// files that hold it, and the changes of its state. What the checkpoint does not know counts as appended at
     /// `now_ms`.
@@ -276,30 +294,35 @@ impl PartitionFold {
 
     /// The bytes from `from` to `end`, which the patches must cover without a hole.
     fn overlay(&self, patches: &[&Patch], from: u64, end: u64) -> Result<Vec<u8>, LogError> {
-        let mut bytes = vec![0; (end - from) as usize];
-        let mut covered: Vec<(u64, u64)> = Vec::new();
-        for patch in patches {
-            let start = patch.position.max(from);
-            let stop = (patch.position + patch.bytes.len() as u64).min(end);
-            if start < stop {
-                let source =
-                    &patch.bytes[(start - patch.position) as usize..(stop - patch.position) as usize];
-                bytes[(start - from) as usize..(stop - from) as usize].copy_from_slice(source);
-                covered.push((start, stop));
-            }
-        }
-        covered.sort_unstable();
-        let mut reached = from;
-        for (start, stop) in covered {
-            if start > reached {
-                break;
-            }
-            reached = reached.max(stop);
-        }
+        let (bytes, reached) = overlay(patches, from, end);
         if reached < end {
             let what = format!("neither segment nor journal holds byte {reached} of {end}");
             return Err(self.damaged(self.segments.back().map_or(0, |last| last.base_offset), what));
         }
         Ok(bytes)
     }
+}
+
+/// The patches' bytes from `from` to `end`, and up to where they have no hole.
+fn overlay(patches: &[&Patch], from: u64, end: u64) -> (Vec<u8>, u64) {
+    let mut bytes = vec![0; (end - from) as usize];
+    let mut covered: Vec<(u64, u64)> = Vec::new();
+    for patch in patches {
+        let start = patch.position.max(from);
+        let stop = (patch.position + patch.bytes.len() as u64).min(end);
+        if start < stop {
+            let source = &patch.bytes[(start - patch.position) as usize..(stop - patch.position) as usize];
+            bytes[(start - from) as usize..(stop - from) as usize].copy_from_slice(source);
+            covered.push((start, stop));
+        }
+    }
+    covered.sort_unstable();
+    let mut reached = from;
+    for (start, stop) in covered {
+        if start > reached {
+            break;
+        }
+        reached = reached.max(stop);
+    }
+    (bytes, reached)
 }

@@ -118,7 +118,7 @@ pub async fn recover(
 
 /// A checkpoint counts only once everything that it reflects is durable: a journal that ends before that was
 /// damaged since. (Were it taken for torn, new groups would get the sequences of those that are reflected.)
-fn durable_through(records: &[PartitionRecord]) -> u64 {
+pub(super) fn durable_through(records: &[PartitionRecord]) -> u64 {
     records.iter().map(|record| record.as_of().reflected_through()).max().unwrap_or(0)
 }
 

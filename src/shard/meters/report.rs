@@ -63,6 +63,8 @@ pub struct ShardReport {
     pub disk: Vec<DiskReport>,
     /// Reads of segments that were not as they had been written.
     pub corrupt_reads: u64,
+    /// Scrubbing.
+    pub scrub: ScrubReport,
     /// Partitions that it serves now.
     pub partitions: u64,
     /// Those of them that take no records, because a segment is damaged.
@@ -130,6 +132,19 @@ pub struct AppendedReport {
     pub duplicates: u64,
 }
 
+/// What scrubbing has done.
+#[derive(Clone, Debug)]
+pub struct ScrubReport {
+    /// Times that all sealed segments were gone through.
+    pub passes: u64,
+    /// Segments that were gone through.
+    pub segments: u64,
+    /// Bytes that were checked.
+    pub bytes: u64,
+    /// Stretches that were not as they had been written.
+    pub damaged_ranges: u64,
+}
+
 /// Looks into one cache.
 #[derive(Clone, Debug)]
 pub struct CacheReport {
@@ -189,6 +204,12 @@ impl Shard {
             caches: self.cache_reports(),
             disk: self.disk_reports(),
             corrupt_reads: meters.corrupt_reads.get(),
+            scrub: ScrubReport {
+                passes: meters.scrub.passes.get(),
+                segments: meters.scrub.segments.get(),
+                bytes: meters.scrub.bytes.get(),
+                damaged_ranges: meters.scrub.damaged_ranges.get(),
+            },
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.damaged.borrow().len() as u64,

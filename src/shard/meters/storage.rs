@@ -1,6 +1,7 @@
 //! What is counted of a shard's storage, besides its journal and its disk.
 
 use crate::base::meter::Counter;
+use crate::shard::scrub::ScrubMeters;
 
 /// How often something was where it is served from without the disk, and how often it was not.
 #[derive(Default, Debug)]
@@ -41,4 +42,6 @@ pub struct StorageMeters {
     pub files: CacheMeters,
     /// Reads of segments that were not as they had been written.
     pub corrupt_reads: Counter,
+    /// Scrubbing.
+    pub scrub: ScrubMeters,
 }
