@@ -9,6 +9,7 @@ pub mod cluster;
 pub mod config;
 pub mod connection;
 pub mod control;
+pub mod coordinator;
 pub mod log;
 pub mod offline;
 pub mod partition;

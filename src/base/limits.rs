@@ -525,6 +525,33 @@ pub const ADMIN_SHARD_ANSWER_MS: u64 = 1_000;
 
 /// Keys of one FindCoordinator request that are answered; clients ask again for those that got no answer.
 pub const COORDINATOR_KEYS_MAX: usize = 10_000;
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that groups, their members and offsets may take.
+/// Reached: new members are refused with GROUP_MAX_SIZE_REACHED, commits with INVALID_COMMIT_OFFSET_SIZE, assignments
+/// with UNKNOWN_SERVER_ERROR.
+pub const GROUP_STATE_PERCENT: u64 = 40;
+const _: () = assert!(GROUP_STATE_PERCENT + FETCH_SESSION_STATE_PERCENT < 100);
+/// Memory that a group takes besides its members and offsets, about.
+pub const GROUP_COST_BYTES: usize = 700;
+/// Memory that a member takes besides what it sends, about.
+pub const GROUP_MEMBER_COST_BYTES: usize = 400;
+/// Memory that a committed offset takes besides its metadata, about.
+pub const GROUP_OFFSET_COST_BYTES: usize = 200;
+/// Bytes of a record besides what clients sent for it, at most.
+pub const GROUP_RECORD_OVERHEAD_BYTES: usize = 128;
+/// `group.max.size` by default and at most: members of a group. A further one is told GROUP_MAX_SIZE_REACHED.
+pub const GROUP_MEMBERS_MAX: i64 = 100_000;
+/// Ids of a group that were given out and not joined with yet. Reached: the oldest is forgotten; who comes with it is
+/// told UNKNOWN_MEMBER_ID and asks for another.
+pub const GROUP_PENDING_MEMBERS_MAX: usize = 20_000;
+/// How long the first join of a member may wait (Kafka's NewMemberJoinTimeoutMs): its client may have left. Reached:
+/// the member is forgotten.
+pub const GROUP_NEW_MEMBER_JOIN_MS: u64 = 5 * 60 * 1000;
+/// Groups that are looked at in one turn of a shard; then its other tasks get a turn.
+pub const GROUPS_PER_TURN: usize = 64;
+/// Offsets of a group that are forgotten at once because of their age. Further ones go the next time.
+pub const GROUP_OFFSETS_FORGOTTEN_AT_ONCE: usize = 1000;
+/// Bytes of `__consumer_offsets` that are read at once when a shard takes a partition of it up.
+pub const GROUP_LOAD_BYTES: usize = 512 << 10;
 
 // Fetch and ListOffsets.
 

@@ -56,6 +56,12 @@ pub enum Bug {
     SkipAllocation,
     /// After a restart a shard goes on in the term of its former incarnation.
     KeepTerm,
+    /// Members get their shares before the assignment is durable.
+    ShareEarly,
+    /// A commit of offsets is answered before it is durable.
+    CommitEarly,
+    /// Members that fall silent are waited for, for ever.
+    AwaitSilent,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -279,6 +279,18 @@ fn typed(
         log_flush_interval_ms: settings.text("log.flush.interval.ms"),
         memory_acknowledgement_enable: settings.boolean("memory.acknowledgement.enable"),
         compression_type: settings.text("compression.type"),
+        offsets_topic_num_partitions: settings.number("offsets.topic.num.partitions"),
+        offsets_retention: Duration::from_secs(60 * settings.number::<u64>("offsets.retention.minutes")),
+        offsets_retention_check_interval: Duration::from_millis(
+            settings.number("offsets.retention.check.interval.ms"),
+        ),
+        offset_metadata_max_bytes: settings.number("offset.metadata.max.bytes"),
+        group_initial_rebalance_delay: Duration::from_millis(
+            settings.number("group.initial.rebalance.delay.ms"),
+        ),
+        group_min_session_timeout_ms: settings.number("group.min.session.timeout.ms"),
+        group_max_session_timeout_ms: settings.number("group.max.session.timeout.ms"),
+        group_max_size: settings.number("group.max.size"),
         fetch_sessions_max: settings.number("max.incremental.fetch.session.cache.slots"),
         max_connections: settings.number("max.connections"),
         max_in_flight_requests_per_connection: settings.number("max.in.flight.requests.per.connection"),

@@ -107,6 +107,22 @@ pub struct Config {
     pub memory_acknowledgement_enable: bool,
     /// `compression.type`: Kafka's word
     pub compression_type: String,
+    /// `offsets.topic.num.partitions`
+    pub offsets_topic_num_partitions: i32,
+    /// `offsets.retention.minutes`
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`
+    pub offsets_retention_check_interval: Duration,
+    /// `offset.metadata.max.bytes`
+    pub offset_metadata_max_bytes: usize,
+    /// `group.initial.rebalance.delay.ms`
+    pub group_initial_rebalance_delay: Duration,
+    /// `group.min.session.timeout.ms`
+    pub group_min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`
+    pub group_max_session_timeout_ms: i32,
+    /// `group.max.size`
+    pub group_max_size: usize,
     /// `max.connections`, of one shard.
     pub max_connections: usize,
     /// `max.in.flight.requests.per.connection`

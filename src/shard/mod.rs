@@ -12,6 +12,7 @@ mod extent;
 mod fetch;
 mod file_cache;
 mod follow;
+mod groups;
 mod hand_off;
 mod index_cache;
 mod inspect;
@@ -54,6 +55,7 @@ pub use fetch::{
     Slot, TopicKey, Wanted, Watch, Watched,
 };
 pub use follow::{configured_defaults, partition_specs};
+pub use groups::OFFSETS_TOPIC;
 pub use hand_off::HandOffError;
 pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};

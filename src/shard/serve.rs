@@ -216,6 +216,10 @@ impl Shard {
             Query::LogSizes { reply } => {
                 let _ = reply.send(self.log_sizes_here().await);
             }
+            Query::Group { partition, request, reply } => self.groups.ask(partition, *request, reply),
+            Query::ListGroups { filter, reply } => {
+                let _ = reply.send(self.groups.list(&filter));
+            }
             Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
     }

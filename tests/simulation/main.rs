@@ -20,6 +20,7 @@ mod disaster;
 mod extents;
 mod faults;
 mod files;
+mod groups;
 mod journal_view;
 mod life;
 mod model;
