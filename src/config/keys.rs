@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 41] = [
+pub static KEYS: [Key; 42] = [
     Key::fixed(
         "data.dir",
         Kind::Path,

@@ -89,7 +89,7 @@ impl Examined {
     ) -> BTreeMap<PartitionId, ExaminedPartition> {
         let mut folds: BTreeMap<PartitionId, Tolerant> = BTreeMap::new();
         for record in self.records.iter().filter(|record| is_wanted(record.id())) {
-            let fold = PartitionFold::from_record(record);
+            let fold = PartitionFold::from_record(record, 0);
             folds.insert(record.id(), Tolerant { record: Some(record), fold, damage: None });
         }
         for group in &self.live.groups {
@@ -97,7 +97,7 @@ impl Examined {
                 if is_wanted(entry.partition) {
                     let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
                     let id = entry.partition;
-                    let new = || Tolerant { record: None, fold: PartitionFold::new(id), damage: None };
+                    let new = || Tolerant { record: None, fold: PartitionFold::new(id, 0), damage: None };
                     folds.entry(id).or_insert_with(new).apply(at, entry, payload.as_ref());
                 }
             }
@@ -120,8 +120,8 @@ impl Examined {
     ) -> Result<PartitionRecord, E> {
         let id = cut.partition;
         let record = self.records.iter().find(|record| record.id() == id);
-        let new = || PartitionFold::new(id);
-        let fold = record.map_or_else(new, PartitionFold::from_record);
+        let new = || PartitionFold::new(id, 0);
+        let fold = record.map_or_else(new, |record| PartitionFold::from_record(record, 0));
         let mut tolerant = Tolerant { record, fold, damage: None };
         for group in &self.live.groups {
             for (index, (entry, payload)) in group.entries.iter().enumerate() {
@@ -133,7 +133,7 @@ impl Examined {
         }
         let mut fold = tolerant.fold;
         fold.apply(at, cut, Some(payload))?;
-        let (segments, changes) = fold.finish(&|_| 0, 0)?;
+        let (segments, changes) = fold.finish(&|_| 0)?;
         let state = state(record, &changes)?;
         let behind = JournalPosition { sequence: at.sequence + 1, entries: 0 };
         let segments = segments.iter().map(|segment| segment.record()).collect();
@@ -161,7 +161,7 @@ impl Tolerant<'_> {
         let segments =
             segments.map(|segment| (segment.clone(), Bytes::from(self.fold.journaled(segment)))).collect();
         let mut damage = self.damage;
-        let changes = match self.fold.finish(&|_| 0, 0) {
+        let changes = match self.fold.finish(&|_| 0) {
             Ok((_, changes)) => changes,
             Err(error) => {
                 damage.get_or_insert(error);
