@@ -1,7 +1,8 @@
 //! Load for brokers that speak Kafka's protocol, at the times that were asked for: docs/loadgen.md says how to use it.
 //!
 //! `settings` is what is asked for, `schedule` when requests are due, `workload` what they carry. `worker` has the
-//! threads that send and read, `broker` watches the other side, `measure` counts, `report` tells. `verify` sends and
+//! threads that send and read, `group` has the members of
+//! consumer groups, `broker` watches the other side, `measure` counts, `report` tells. `verify` sends and
 //! reads back for the sake of what is there, not of time. `commands` puts them together.
 
 #[macro_use]
@@ -11,6 +12,7 @@ mod broker;
 mod cli;
 mod client;
 mod commands;
+mod group;
 mod measure;
 mod random;
 mod report;

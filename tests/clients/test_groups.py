@@ -5,7 +5,6 @@ import os
 import threading
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
 
 from harness import clients, confluent, groups
 from harness.groups import Member
@@ -41,10 +40,8 @@ def filled_topic(broker):
 
 def committed(broker, group, topic):
     """The committed offset of each partition that has one."""
-    with contextlib.closing(Consumer(groups.config(broker.bootstrap, group))) as consumer:
-        wanted = [TopicPartition(topic, partition) for partition in range(PARTITIONS)]
-        found = consumer.committed(wanted, timeout=30)
-    return {place.partition: place.offset for place in found if place.offset >= 0}
+    found = confluent.committed(broker.bootstrap, group, topic, range(PARTITIONS))
+    return {partition: offset for partition, offset in enumerate(found) if offset >= 0}
 
 
 def places(broker, topic):

@@ -45,6 +45,19 @@ def test_everything_asked_for_is_sent_acknowledged_and_read(loadgen, launch):
         assert file.read().count("<svg") == 4
 
 
+def test_consumers_share_partitions_through_a_group(loadgen, launch):
+    broker, topic, group = launch(), unique_topic("shared"), unique_topic("group")
+    flags = ["run", broker, "--topic", topic, "--partitions", PARTITIONS, "--consumers", 3, "--group", group,
+             "--rate", 1000, "--batch", 5, "--warmup", "0s", "--duration", "2s", "--drain", "60s"]
+    total = loadgen.run(*flags)["total"]
+    assert (total["acked_records"], total["consumed_records"]) == (2000, 2000)
+    # The group has come to the end of every partition, and the next run begins there.
+    offsets = confluent.committed(broker.bootstrap, group, topic, range(PARTITIONS))
+    assert offsets == [confluent.watermarks(broker.bootstrap, topic, at)[1] for at in range(PARTITIONS)]
+    total = loadgen.run(*flags)["total"]
+    assert (total["acked_records"], total["consumed_records"]) == (2000, 2000)
+
+
 def test_nothing_is_lost_doubled_or_reordered_across_kill_9(loadgen, launch):
     broker = launch(fixed_ports=True)
     topic = unique_topic("verify")

@@ -316,6 +316,10 @@ pub struct LoadArguments {
     /// Consumers; partitions are dealt out to them
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub consumers: u32,
+    /// Have consumers share partitions through this consumer group, with the `range` assignor; they begin where the
+    /// group has committed, or else at the end, and commit once a second
+    #[arg(long, value_name = "NAME")]
+    pub group: Option<String>,
     /// Length of values: 1KiB, a range 100..2000, or file:PATH to send the file's lines
     #[arg(long, value_name = "SIZE", default_value = "1KiB")]
     pub size: SizeSpec,

@@ -6,9 +6,10 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::CommandError;
-use super::plan::plans;
+use super::plan::{ends, plans};
 use super::progress::ProgressLine;
 use crate::client::{describe_broker, prepare};
+use crate::group::Members;
 use crate::measure::{Merger, Point, Timeline, Totals};
 use crate::report::ClusterInfo;
 use crate::settings::{Offered, Workload};
@@ -47,7 +48,16 @@ pub fn measure(
         partitions: cluster.partitions.len(),
         settings: describe_broker(&mut client, &cluster),
     };
-    let plans = plans(&workload, &cluster, &mut client)?;
+    let ends = ends(&cluster)?;
+    let cluster = Arc::new(cluster);
+    let members = match &workload.group {
+        Some(group) => {
+            Some(Members::join(group, workload.consumers as usize, client.address(), &cluster, &ends)?)
+        }
+        None => None,
+    };
+    let shares = members.as_ref().map_or(&[][..], Members::shares);
+    let plans = plans(&workload, &mut client, &ends, shares)?;
     let mut timeline = Timeline::new(workload.warmup, workload.duration);
     if matches!(workload.offered, Offered::Overload(_)) {
         timeline.interval_ns = OVERLOAD_INTERVAL_NS;
@@ -56,7 +66,7 @@ pub fn measure(
     let shared = Shared {
         supplies: Supplies::new(Arc::new(workload), run_number(), cluster.partitions.len()),
         timeline,
-        cluster: Arc::new(cluster),
+        cluster,
         start: Arc::new(OnceLock::new()),
         stop: Arc::clone(&stop),
         progress: Arc::new(Progress::default()),
@@ -82,7 +92,11 @@ pub fn measure(
     for handle in handles {
         handle.join().map_err(|_| CommandError::Panicked)?;
     }
+    let left = members.map_or(Ok(()), Members::leave);
     result?;
+    if let Err(error) = left {
+        collector.partial.get_or_insert(error.to_string());
+    }
     if collector.partial.is_none() && stop.load(Ordering::Acquire) {
         collector.partial = Some("interrupted".to_owned());
     }

@@ -329,6 +329,8 @@ pub struct Workload {
     pub producers: u32,
     /// Consumers; partitions are dealt out to them.
     pub consumers: u32,
+    /// The group that consumers share partitions through; `None` where partitions are dealt out to them.
+    pub group: Option<String>,
     /// What consumers do in an overload.
     pub consumer_mode: ConsumerMode,
     /// Whether values start with a stamp, which needs [`STAMP_BYTES`].

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use corelane::protocol::{ApiKey, Chain, ErrorCode, Message, decode_response, enc
 
 use super::context::Context;
 use super::frames::Frames;
-use crate::client::{BlockingClient, CLIENT_ID, ClientError, Partition, Stream};
+use crate::client::{BlockingClient, CLIENT_ID, ClientError, Cluster, Partition, Stream};
+use crate::group::Share;
 use crate::settings::{ConsumerMode, Offered, Workload};
 use crate::workload::{Stamp, records};
 
@@ -30,32 +32,41 @@ const FETCH_WITH_NAMES: i16 = 12;
 
 /// Some partitions that one broker leads, and how far they were read.
 pub struct Reader {
+    leader: i32,
     address: String,
     stream: Stream,
     version: i16,
     /// Partitions by their place in the cluster's list, with the next offset.
     positions: RefCell<Vec<(usize, i64)>>,
+    /// What a group gives its consumer, and the version of it that `positions` are from.
+    share: Option<Arc<Share>>,
+    share_version: Cell<u64>,
     is_closing: Cell<bool>,
     fetched_bytes: Cell<u64>,
 }
 
 impl Reader {
-    /// Connects to the leader of all `positions`, blocking.
+    /// Connects to the leader of all `positions`, blocking. With a `share` it reads what of that the leader leads.
     pub fn connect(
-        address: &str,
-        has_topic_ids: bool,
+        leader: i32,
+        cluster: &Cluster,
         positions: Vec<(usize, i64)>,
+        share: Option<Arc<Share>>,
     ) -> Result<Reader, ClientError> {
+        let address = &cluster.brokers[&leader];
         let client = BlockingClient::connect(address)?;
-        let version_max = if has_topic_ids { i16::MAX } else { FETCH_WITH_NAMES };
+        let version_max = if cluster.has_topic_ids { i16::MAX } else { FETCH_WITH_NAMES };
         let version = client.versions().pick(FetchRequest::API, version_max, address)?;
         let stream = Stream::new(client.into_stream())
             .map_err(|source| ClientError::Broken { address: address.to_owned(), source })?;
         Ok(Reader {
+            leader,
             address: address.to_owned(),
             stream,
             version,
             positions: RefCell::new(positions),
+            share,
+            share_version: Cell::new(0),
             is_closing: Cell::new(false),
             fetched_bytes: Cell::new(0),
         })
@@ -76,6 +87,11 @@ impl Reader {
             self.wait_until(overload(workload).1, &context).await;
         }
         while !self.is_closing.get() {
+            self.follow_share(&context);
+            if self.positions.borrow().is_empty() {
+                glommio::timer::sleep(NAP_MAX).await;
+                continue;
+            }
             correlation_id += 1;
             if let Err(error) = self.fetch(&mut frames, correlation_id, &context).await {
                 if !self.is_closing.get() {
@@ -83,7 +99,22 @@ impl Reader {
                 }
                 return;
             }
+            if let Some(share) = &self.share {
+                share.reached(self.share_version.get(), &self.positions.borrow());
+            }
         }
+    }
+
+    /// Reads what the group gives the consumer now.
+    fn follow_share(&self, context: &Context) {
+        let Some(share) = self.share.as_ref().filter(|share| share.version() != self.share_version.get())
+        else {
+            return;
+        };
+        let (version, positions) = share.read();
+        self.share_version.set(version);
+        let is_led = |(at, _): &(usize, i64)| context.shared.cluster.partitions[*at].leader == self.leader;
+        *self.positions.borrow_mut() = positions.into_iter().filter(is_led).collect();
     }
 
     async fn fetch(

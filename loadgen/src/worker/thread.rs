@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use super::context::{Context, Message, Shared};
 use super::pacer::Pacer;
 use super::producer::Producer;
 use crate::client::ClientError;
+use crate::group::Share;
 use crate::measure::{Clock, Recorder};
 use crate::schedule::Schedule;
 use crate::settings::{Offered, Workload};
@@ -49,9 +51,11 @@ pub struct ProducerPlan {
 
 /// A consumer.
 #[derive(Clone, Debug)]
-pub struct ConsumerPlan {
-    /// Partitions by their place in the cluster's list, with the offset to start from.
-    pub positions: Vec<(usize, i64)>,
+pub enum ConsumerPlan {
+    /// It has these partitions: their place in the cluster's list, with the offset to start from.
+    Fixed(Vec<(usize, i64)>),
+    /// It is a member of a group, and has what that gives it.
+    Shared(Arc<Share>),
 }
 
 /// Starts a thread. It tells [`Message::Ready`], waits for the start, and ends with [`Message::Done`].
@@ -177,17 +181,26 @@ fn schedules(plan: &Plan, context: &Context) -> Vec<Schedule> {
     plan.producers.iter().filter_map(of).collect()
 }
 
-/// One reader for each consumer and leader.
+/// One reader for each consumer and leader; a member of a group may come to have partitions of any leader.
 fn connect_readers(consumers: &[ConsumerPlan], shared: &Shared) -> Result<Vec<Rc<Reader>>, ClientError> {
     let cluster = &shared.cluster;
     let mut readers = Vec::new();
     for consumer in consumers {
         let mut by_leader: BTreeMap<i32, Vec<(usize, i64)>> = BTreeMap::new();
-        for (partition, offset) in &consumer.positions {
-            by_leader.entry(cluster.partitions[*partition].leader).or_default().push((*partition, *offset));
-        }
+        let share = match consumer {
+            ConsumerPlan::Fixed(positions) => {
+                for (at, offset) in positions {
+                    by_leader.entry(cluster.partitions[*at].leader).or_default().push((*at, *offset));
+                }
+                None
+            }
+            ConsumerPlan::Shared(share) => {
+                by_leader.extend(cluster.partitions.iter().map(|partition| (partition.leader, Vec::new())));
+                Some(share)
+            }
+        };
         for (leader, positions) in by_leader {
-            let reader = Reader::connect(&cluster.brokers[&leader], cluster.has_topic_ids, positions);
+            let reader = Reader::connect(leader, cluster, positions, share.cloned());
             readers.push(Rc::new(reader.map_err(|error| error.of_advertised(leader))?));
         }
     }

@@ -203,6 +203,7 @@ pub(super) mod tests {
             brokers: vec!["127.0.0.1:9092".into()],
             topics: Topics { name: "t".into(), count: 1, partitions: Some(3), replication_factor: -1 },
             producers: 1,
+            group: None,
             consumers: 1,
             consumer_mode: ConsumerMode::Normal,
             is_stamped: true,

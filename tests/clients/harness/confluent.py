@@ -107,6 +107,13 @@ def query_watermarks(consumer, topic, partition):
     return wait_until(query, f"the leader of {topic}, partition {partition}", TIMEOUT_S)
 
 
+def committed(bootstrap, group, topic, partitions):
+    """What a group has committed of some partitions; -1001 where that is nothing."""
+    with open_consumer(bootstrap, **{"group.id": group}) as consumer:
+        found = consumer.committed([TopicPartition(topic, partition) for partition in partitions], TIMEOUT_S)
+        return [partition.offset for partition in found]
+
+
 def offset_for_time(bootstrap, topic, partition, time_ms):
     with open_consumer(bootstrap) as consumer:
         [found] = consumer.offsets_for_times([TopicPartition(topic, partition, time_ms)], TIMEOUT_S)
