@@ -108,7 +108,7 @@ fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sam
 }
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 39] = [
+pub(super) static FAMILIES: [Family; 45] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -271,7 +271,7 @@ pub(super) static FAMILIES: [Family; 39] = [
         BYTES_GAUGE,
         "What is used of each budget: `requests` (to produce, read and not executed), `queries` (other requests), \
          `undurable` (accepted and not yet durable), `fetches` and `replies` (responses being sent), `dirty` (tails not yet in their segments), `tails` (all of them, with what is kept for consumers), \
-         `runs` (read from disk), `runs_being_read`, `connections` (their own memory), `journal` (on disk: files that are not free).",
+         `runs` (read from disk), `runs_being_read`, `compaction_keys` (of the pass that is under way), `connections` (their own memory), `journal` (on disk: files that are not free).",
         Source::Shard(|shard| each(&shard.bytes, |it| it.name, |it| Value::Whole(it.used))),
     )
     .by("budget"),
@@ -351,6 +351,46 @@ pub(super) static FAMILIES: [Family; 39] = [
         "Reads of segments that were not as they had been written.",
         Source::Shard(|shard| one(shard.corrupt_reads)),
     ),
+    family(
+        "corelane_compaction_passes",
+        COUNTER,
+        "Passes of compaction over a partition.",
+        Source::Shard(|shard| one(shard.compaction.passes)),
+    ),
+    family(
+        "corelane_compaction",
+        BYTES_COUNTER,
+        "Bytes that compaction has `read` and `written`.",
+        Source::Shard(|shard| each(&shard.compaction.bytes, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("direction"),
+    family(
+        "corelane_compaction_removed_records",
+        COUNTER,
+        "Records that compaction has left out.",
+        Source::Shard(|shard| one(shard.compaction.removed_records)),
+    ),
+    family(
+        "corelane_compaction_last_pass",
+        SECONDS_GAUGE,
+        "How long the last pass over a partition took.",
+        Source::Shard(|shard| seconds(shard.compaction.last_pass.as_secs_f64())),
+    ),
+    family(
+        "corelane_compacted_partitions",
+        BYTES_GAUGE,
+        "Complete segments of compacted partitions: `clean`, which a pass has seen, and `dirty`, which may have one now. \
+         The dirty part of both is the dirty ratio.",
+        Source::Shard(|shard| each(&shard.compaction.partition_bytes, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("state"),
+    family(
+        "corelane_compaction_partitions",
+        GAUGE,
+        "Partitions that are not compacted although it would pay: `waiting` for their pass, or `damaged`.",
+        Source::Shard(|shard| each(&shard.compaction.partitions, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("state"),
     family(
         "corelane_partitions",
         GAUGE,

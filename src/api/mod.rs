@@ -20,7 +20,6 @@ mod describe_topic_partitions;
 mod errors;
 mod fetch;
 mod find_coordinator;
-mod guard;
 mod init_producer_id;
 mod leader_hints;
 mod list_offsets;
@@ -39,8 +38,8 @@ mod tests;
 mod timestamps;
 mod topics;
 
+pub use crate::base::guard::is_guarded;
 pub use cost::request_cost;
-pub use guard::is_guarded;
 pub use pace::Pace;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};

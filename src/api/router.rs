@@ -18,7 +18,6 @@ use crate::protocol::messages::{
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
 
-use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
     Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
@@ -26,6 +25,7 @@ use super::{
     describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
     offset_for_leader_epoch, produce,
 };
+use crate::base::guard::guarded;
 
 /// Who executes requests, and for whom.
 #[derive(Clone)]

@@ -12,6 +12,8 @@ pub enum Bug {
     IgnoreChain,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
+    /// The files that compaction has written anew are removed before a checkpoint knows of the new ones.
+    DiscardEarly,
 }
 
 #[cfg(feature = "planted-bugs")]

@@ -156,6 +156,7 @@ impl Storage {
     /// Writes a checkpoint and frees the journal files before the oldest that it needs.
     pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
         let _turn = self.checkpoint_turn.lock().await;
+        let retired = self.retired.borrow().len();
         let mut needed = self.held_journal_file.get().unwrap_or(u64::MAX).min(self.journal.current_file());
         let mut body = BodyBuilder::default();
         for damaged in self.damaged.borrow().values() {
@@ -187,15 +188,18 @@ impl Storage {
             .map_err(|error| StorageError::disk(&error))
             .inspect_err(|error| self.fail(error))?;
         self.generation.set(generation);
+        self.discard_retired(retired);
         self.journal.recycle_before(needed);
         self.room.notify_waiters();
         Ok(())
     }
 
     pub(super) fn record(&self, replica: &Replica) -> PartitionRecord {
-        let segments = replica.log.borrow().segments().map(Segment::record).collect();
+        let log = replica.log.borrow();
+        let segments = log.segments().map(Segment::record).collect();
         let state = replica.state.borrow().snapshot();
         PartitionRecord::new(replica.id, self.journal.position(), state, segments)
+            .compacted_to(log.compacted_to())
     }
 }
 

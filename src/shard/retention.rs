@@ -39,7 +39,10 @@ impl Storage {
     pub async fn retain(&self, replica: &Rc<Replica>) -> Result<Offset, StorageError> {
         let now_ms = self.runtime.wall_clock_ms();
         let settings = replica.settings();
-        let retention = Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms };
+        let retention = match settings.cleanup.delete {
+            true => Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms },
+            false => Retention::default(),
+        };
         let wanted = {
             let state = replica.state.borrow();
             let (log_start, high_watermark) =

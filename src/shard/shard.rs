@@ -153,6 +153,7 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).maintain());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).compact());
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must

@@ -1,7 +1,7 @@
 //! A shard's partitions on its disk: one journal, and for each partition a state and a log.
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
-//! `log_start`, `retention`, `reclaim`, `write_back`, `checkpointer`, `open`, `stop`.
+//! `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::cold_cache::ColdCache;
+use super::compactor::{CompactionConfig, Retired};
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
@@ -52,6 +53,8 @@ pub struct StorageConfig {
     pub retention_check_interval: Duration,
     /// Bytes by which a segment file is shortened at a time before it is removed.
     pub reclaim_step_bytes: u64,
+    /// Compaction.
+    pub compaction: CompactionConfig,
 }
 
 /// A partition that could not be recovered; kept as it is.
@@ -107,6 +110,8 @@ pub struct Storage {
     pub(super) reclaim_work: Notify,
     /// Held by whoever removes segment files.
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
+    /// Segments that compaction has put others in the place of, until a checkpoint knows.
+    pub(super) retired: RefCell<Vec<Retired>>,
     /// The storage stops, or has failed.
     pub(super) ended: Notify,
     pub(super) meters: StorageMeters,
@@ -155,6 +160,7 @@ impl Storage {
             reclaimable: RefCell::default(),
             reclaim_work: Notify::new(),
             reclaim_turn: tokio::sync::Mutex::new(()),
+            retired: RefCell::default(),
             ended: Notify::new(),
             meters: StorageMeters::default(),
             disk: parts.disk,
@@ -209,6 +215,19 @@ impl Storage {
     /// How often batches were read from disk so far.
     pub fn cold_reads(&self) -> u64 {
         self.cold.reads()
+    }
+
+    /// Has recovery begin where the log is now, as the maintenance does from time to time. What fails takes the writer out
+    /// of service.
+    pub async fn checkpoint_now(&self) {
+        if let Err(error) = self.checkpoint().await {
+            tracing::error!(%error, "no checkpoint");
+        }
+    }
+
+    /// The most that compaction has worked on while nothing else of the shard had its turn, in bytes.
+    pub fn longest_compaction_turn_bytes(&self) -> u64 {
+        self.meters.compaction.longest_turn_bytes.get()
     }
 
     /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.

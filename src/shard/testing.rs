@@ -108,6 +108,7 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         open_segments_max: 64,
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 1 << 20,
+        compaction: CompactionConfig::default(),
     };
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }

@@ -16,7 +16,7 @@ use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchHeader, HEADER_BYTES};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig, StorageError};
 
 use super::random::Random;
 use super::{batches, plain};
@@ -92,6 +92,7 @@ impl Scene {
             open_segments_max: 64,
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+            compaction: CompactionConfig::default(),
             cold_bytes_max: 64 * BLOCK_BYTES,
         };
         let (lives, history, acknowledged) = Default::default();

@@ -12,7 +12,7 @@ use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
 use corelane::runtime::Runtime;
 use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp, SimWorld};
-use corelane::shard::{PartitionSpec, Storage, StorageConfig};
+use corelane::shard::{CompactionConfig, PartitionSpec, Storage, StorageConfig};
 
 use super::files::{check_files, wait_no_orphans};
 use super::model::PartitionModel;
@@ -50,6 +50,7 @@ fn config() -> StorageConfig {
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+        compaction: CompactionConfig::default(),
     }
 }
 

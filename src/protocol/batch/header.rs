@@ -286,6 +286,11 @@ impl BatchHeader {
         self.producer_id > NO_PRODUCER_ID
     }
 
+    /// When the batch's tombstones may go, in ms since 1970 (KIP-534), if compaction has set that.
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
+    }
+
     /// The producer's sequence number of the last record, or [`NO_SEQUENCE`].
     pub fn last_sequence(&self) -> i32 {
         match self.base_sequence {

@@ -1,5 +1,6 @@
 //! What is counted of a shard's storage, besides its journal and its disk.
 
+use super::compaction::CompactionMeters;
 use crate::base::meter::Counter;
 
 /// How often something was where it is served from without the disk, and how often it was not.
@@ -41,4 +42,6 @@ pub struct StorageMeters {
     pub files: CacheMeters,
     /// Reads of segments that were not as they had been written.
     pub corrupt_reads: Counter,
+    /// Compaction.
+    pub compaction: CompactionMeters,
 }
