@@ -5,6 +5,8 @@
 
 mod cluster;
 mod cold;
+mod compaction;
+mod compaction_lives;
 mod faults;
 mod files;
 mod model;
