@@ -108,7 +108,7 @@ fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sam
 }
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 45] = [
+pub(super) static FAMILIES: [Family; 47] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -151,8 +151,21 @@ pub(super) static FAMILIES: [Family; 45] = [
     family(
         "corelane_writer_up",
         GAUGE,
-        "Whether the shard can store records. 0 after a failed write or sync: the broker must be started again.",
+        "Whether the shard can store records. 0 after a failed write or sync, until the broker is started again, and \
+         with a damaged journal, until that is repaired.",
         Source::Shard(|shard| one_if(shard.writer_failure.is_none())),
+    ),
+    family(
+        "corelane_disk_free",
+        BYTES_GAUGE,
+        "Free space on the disk of `data.dir`, as the shard last saw it.",
+        Source::Shard(|shard| shard.disk_space.map_or(Vec::new(), |space| one(space.usable_bytes))),
+    ),
+    family(
+        "corelane_disk_full",
+        GAUGE,
+        "Whether the shard refuses produce because the disk is full or nearly so (`disk.free.min`).",
+        Source::Shard(|shard| one_if(shard.disk_full.is_some())),
     ),
     family(
         "corelane_requests",
@@ -394,9 +407,15 @@ pub(super) static FAMILIES: [Family; 45] = [
     family(
         "corelane_partitions",
         GAUGE,
-        "Partitions of the shard by their state: `online`, or `offline`, damaged and kept as they are.",
+        "Partitions of the shard by their state: `online`; `damaged`, read where they are whole, and taking no \
+         records, since a segment is not as it was written; `offline`, which could not be recovered and are kept as \
+         they are. /healthz names them.",
         Source::Shard(|shard| {
-            let states = [("online", shard.partitions), ("offline", shard.partitions_offline)];
+            let states = [
+                ("online", shard.partitions - shard.partitions_damaged),
+                ("damaged", shard.partitions_damaged),
+                ("offline", shard.partitions_offline),
+            ];
             each(&states, |it| it.0, |it| Value::Whole(it.1))
         }),
     )

@@ -6,7 +6,7 @@ use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Response, StatusCode};
 
 use super::exposition::{self, Node};
-use super::health::{ailments, obstacle};
+use super::health::{ailments, obstacle, writer_failures};
 use super::process::Process;
 use super::thread::{Admin, Phase};
 
@@ -33,7 +33,7 @@ pub(super) async fn answer(admin: &Admin, method: &Method, path: &str) -> Answer
     match path {
         "/metrics" => metrics(admin).await,
         "/healthz" => healthz(admin).await,
-        "/readyz" => readyz(admin),
+        "/readyz" => readyz(admin).await,
         "/" => text(StatusCode::OK, PATHS.to_owned()),
         _ => text(StatusCode::NOT_FOUND, format!("there is:\n{PATHS}")),
     }
@@ -55,17 +55,21 @@ async fn metrics(admin: &Admin) -> Answered {
 }
 
 async fn healthz(admin: &Admin) -> Answered {
-    let answers = admin.view().shards.collect().await;
-    match ailments(&answers) {
-        ailments if ailments.is_empty() => text(StatusCode::OK, "ok\n".to_owned()),
-        ailments => text(StatusCode::SERVICE_UNAVAILABLE, ailments.join("\n") + "\n"),
+    well_unless(ailments(&admin.view().shards.collect().await))
+}
+
+async fn readyz(admin: &Admin) -> Answered {
+    let view = admin.view();
+    match obstacle(view.phase) {
+        None => well_unless(writer_failures(&view.shards.collect().await)),
+        Some(obstacle) => well_unless(vec![obstacle.to_owned()]),
     }
 }
 
-fn readyz(admin: &Admin) -> Answered {
-    match obstacle(admin.view().phase) {
-        None => text(StatusCode::OK, "ok\n".to_owned()),
-        Some(obstacle) => text(StatusCode::SERVICE_UNAVAILABLE, format!("{obstacle}\n")),
+fn well_unless(reasons: Vec<String>) -> Answered {
+    match reasons.is_empty() {
+        true => text(StatusCode::OK, "ok\n".to_owned()),
+        false => text(StatusCode::SERVICE_UNAVAILABLE, reasons.join("\n") + "\n"),
     }
 }
 

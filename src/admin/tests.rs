@@ -153,6 +153,36 @@ fn a_failed_writer_is_red_with_its_reason() {
 }
 
 #[test]
+fn a_failed_writer_makes_the_node_unready_and_damage_does_not() {
+    let (well, failed) = (reports(false), reports(true));
+    run_in_virtual_time(async {
+        let (admin, _views, mut mailboxes) = port(Phase::Serving);
+        let (status, text) = get_answered(&admin, "/readyz", &mut mailboxes, &failed).await;
+        assert_eq!((status, text.lines().count()), (StatusCode::SERVICE_UNAVAILABLE, 1), "{text}");
+        assert!(text.contains(": its writer is out of service: "), "{text}");
+        let full = Some(Arc::from("the disk is nearly full"));
+        let harmed = well.iter().cloned().map(|report| ShardReport {
+            damage: vec!["partition t-0 is damaged".to_owned()],
+            disk_full: full.clone(),
+            ..report
+        });
+        let harmed: Vec<_> = harmed.collect();
+        let (status, _) = get_answered(&admin, "/readyz", &mut mailboxes, &harmed).await;
+        assert_eq!(status, StatusCode::OK);
+        let (status, text) = get_answered(&admin, "/healthz", &mut mailboxes, &harmed).await;
+        assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
+        let lines = [
+            "shard 0: partition t-0 is damaged",
+            "shard 1: partition t-0 is damaged",
+            "the disk is nearly full",
+        ];
+        assert_eq!(text.lines().collect::<Vec<_>>(), lines, "one disk, and each shard's partitions");
+        let (_, text) = get_answered(&admin, "/metrics", &mut mailboxes, &harmed).await;
+        assert_eq!(sum(&text, "corelane_disk_full"), 2.0);
+    });
+}
+
+#[test]
 fn a_shard_that_does_not_answer_holds_nobody_up_for_long() {
     let report = reports(false).swap_remove(0);
     run_in_virtual_time(async {

@@ -26,9 +26,11 @@ pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
 fn storage_error(error: &StorageError) -> ErrorCode {
     match error {
         StorageError::Deleted => ErrorCode::UnknownTopicOrPartition,
-        StorageError::OutOfService(_) | StorageError::Damaged(_) | StorageError::Disk(_) => {
-            ErrorCode::KafkaStorageError
-        }
+        // Clients ask for the leader again and come back, until their time is up.
+        StorageError::OutOfService(_)
+        | StorageError::Damaged(_)
+        | StorageError::DiskFull(_)
+        | StorageError::Disk(_) => ErrorCode::KafkaStorageError,
         StorageError::Corrupt(_) => ErrorCode::CorruptMessage,
         StorageError::TooLarge(_) => ErrorCode::MessageTooLarge,
         StorageError::Append(error) => match error {

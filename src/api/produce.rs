@@ -15,9 +15,10 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use crate::shard::{Charge, PauseReason, PendingAppend};
+use crate::shard::{Charge, PartitionError, PauseReason, PendingAppend};
 
 use super::accept::accept;
+use super::errors::partition_error;
 use super::pending_produce::{Acks, PartitionAppend, PendingProduce, TopicAppends, refusal};
 use super::router::{Caller, ProduceCall};
 use super::topics;
@@ -99,6 +100,12 @@ async fn append_topic(
     TopicAppends { name: data.name, topic_id: data.topic_id, partitions }
 }
 
+/// Refuses what clients send while the disk is nearly full, before anything is done with it. All shards share the disk,
+/// so it does not matter whose partition it is.
+fn check_space(caller: &Caller) -> Result<(), PartitionError> {
+    caller.shard.storage.check_space().map_err(PartitionError::Storage)
+}
+
 async fn append_partition(
     caller: &Caller,
     version: i16,
@@ -109,6 +116,7 @@ async fn append_partition(
 ) -> Result<PendingAppend, PartitionProduceResponse> {
     let id = topics::find_partition(topic, index).map_err(|code| refusal(index, code, None))?;
     let topic = topic.as_ref().map_err(|code| refusal(index, *code, None))?;
+    check_space(caller).map_err(|error| refusal(index, partition_error(&error), Some(error.to_string())))?;
     let settings = caller.shard.topic_settings(topic);
     let records = records.unwrap_or_default();
     let came_bytes = records.len() as u64;

@@ -329,6 +329,38 @@ pub const COMPACTION_BACKOFF_MS_DEFAULT: u64 = 15_000;
 /// Bytes of segments that compaction has put others in the place of and that a crash may still need. Reached: a
 /// checkpoint is written at once, and their files go.
 pub const COMPACTION_RETIRED_BYTES_MAX: u64 = 256 * MIB;
+// A disk that fills.
+
+/// `disk.free.min` by default. Reached: produce is refused with KAFKA_STORAGE_ERROR, and retention is applied at once.
+/// Enough for what goes on meanwhile: the space that segments ask for ahead, indexes, metadata.
+pub const DISK_FREE_BYTES_DEFAULT: u64 = 1024 * MIB;
+/// `disk.free.min` at most.
+pub const DISK_FREE_BYTES_MAX: u64 = 1 << 46;
+/// What must be free besides `disk.free.min` before produce is accepted again, as a part of it: it should not be refused
+/// and accepted by turns.
+pub const DISK_FREE_RESUME_PART: u64 = 4;
+/// The same at most.
+pub const DISK_FREE_RESUME_BYTES_MAX: u64 = 64 * MIB;
+/// How often a shard looks at the free space besides, at least, while it takes all that is left above `disk.free.min`.
+pub const DISK_LOOKS_UNTIL_FULL: u64 = 16;
+/// How often a shard looks at the free space, and tries again what the full disk refused, in ms.
+pub const DISK_SPACE_CHECK_MS: u64 = 1_000;
+/// A checkpoint's file has space for one that is larger by this part of it, in whole steps of
+/// [`CHECKPOINT_SPACE_STEP_BYTES`], so that the next one is written on a full disk, too.
+pub const CHECKPOINT_SPACE_PART: u64 = 4;
+/// See [`CHECKPOINT_SPACE_PART`].
+pub const CHECKPOINT_SPACE_STEP_BYTES: u64 = MIB;
+const _: () = assert!(CHECKPOINT_SPACE_STEP_BYTES.is_multiple_of(BLOCK_BYTES as u64));
+/// Damaged partitions of a shard that its health names; further ones are only counted.
+pub const DAMAGE_NAMED_MAX: usize = 16;
+
+// Clocks that step.
+
+/// By how much the wall clock may run ahead of the time that has passed before that counts as a step, in ms.
+pub const CLOCK_STEP_MS: i64 = 60_000;
+/// How long the clock must have stayed where a step forward put it before records are deleted and producers forgotten
+/// by it, in ms.
+pub const CLOCK_STEP_HELD_MS: u64 = 24 * 60 * 60 * 1000;
 
 // Configuration itself.
 

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 42] = [
+pub static KEYS: [Key; 43] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -170,6 +170,13 @@ pub static KEYS: [Key; 42] = [
         "a quarter of a shard's memory, 192MiB to 512MiB",
         "Length of each shard's journal, in whole files of 64MiB (below 192MiB in three shorter ones). Bounds the \
          time of a restart; at most three quarters of a shard's memory. A journal that exists keeps its length.",
+    ),
+    Key::fixed(
+        "disk.free.min",
+        Kind::Size { min: 0, max: limits::DISK_FREE_BYTES_MAX },
+        "1GiB",
+        "Free space on the disk of `data.dir` below which produce is refused; consuming and deleting go on. It is \
+         accepted again when a little more is free. 0: only when there is none.",
     ),
     Key::fixed(
         "auto.create.topics.enable",
@@ -371,6 +378,7 @@ mod tests {
         assert_eq!(limits::FETCH_BYTES_DEFAULT, 57_671_680);
         assert_eq!(limits::SEGMENT_BYTES_DEFAULT, 1_073_741_824);
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
+        assert_eq!(limits::DISK_FREE_BYTES_DEFAULT, 1 << 30);
         assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }

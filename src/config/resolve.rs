@@ -257,6 +257,7 @@ fn typed(
         memory_bytes: settings.size("memory"),
         budgets: Budgets::divide(shard_bytes, journal_bytes, settings.number("max.connections")),
         journal_bytes,
+        disk_free_bytes_min: settings.size("disk.free.min"),
         auto_create_topics_enable: settings.boolean("auto.create.topics.enable"),
         num_partitions: settings.number("num.partitions"),
         message_max_bytes: settings.number("message.max.bytes"),

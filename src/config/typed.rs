@@ -65,6 +65,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// `journal.bytes`, of one shard, whole files.
     pub journal_bytes: u64,
+    /// `disk.free.min`
+    pub disk_free_bytes_min: u64,
     /// `auto.create.topics.enable`
     pub auto_create_topics_enable: bool,
     /// `num.partitions`

@@ -109,6 +109,13 @@ pub enum NodeFileError {
     },
 }
 
+impl NodeFileError {
+    /// Whether the disk had no room for it.
+    pub fn is_no_space(&self) -> bool {
+        matches!(self, NodeFileError::Io { source, .. } if source.kind() == io::ErrorKind::StorageFull)
+    }
+}
+
 impl NodeFile {
     /// Reads the file of `dir`, which must be `node`'s; `None` if there is none.
     pub fn read(dir: &Path, node: NodeId) -> Result<Option<Self>, NodeFileError> {

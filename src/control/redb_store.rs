@@ -94,6 +94,12 @@ impl RedbStore {
         Ok(store)
     }
 
+    /// Lets go of the space that is held for what must be written on a full disk. The next commit takes it back.
+    pub fn release_reserve(&mut self) -> Result<(), StoreError> {
+        tracing::warn!("the disk is full: the metadata store's reserve is used");
+        self.ballast.release().map_err(|source| self.io(source))
+    }
+
     /// Refuses a store that is none, or that other software wrote, before anything else of it is read.
     fn check_format(&self) -> Result<(), StoreError> {
         #[derive(Deserialize)]

@@ -146,7 +146,13 @@ impl Control {
         let incarnation = next_incarnation(&dir, &file, &image)?;
         if file.boot_count != incarnation {
             file.boot_count = incarnation;
-            file.write(&dir)?;
+            match file.write(&dir) {
+                Err(error) if error.is_no_space() => {
+                    store.release_reserve()?;
+                    file.write(&dir)?;
+                }
+                written => written?,
+            }
         }
         let disk = file.disk_id;
         let mut draft = Draft::of(&image);

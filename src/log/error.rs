@@ -16,6 +16,16 @@ pub enum LogError {
         /// The disk's answer.
         source: io::Error,
     },
+    /// There is no space for a file. Nothing that counts was changed.
+    #[error("{}: there is no space for its {needed_bytes} bytes: {source}", path.display())]
+    NoSpace {
+        /// The file.
+        path: PathBuf,
+        /// How long it would be.
+        needed_bytes: u64,
+        /// The disk's answer.
+        source: io::Error,
+    },
     /// A journal file that does not belong here.
     #[error(
         "{}: not this shard's journal: {what}; put the original files back, or start with an empty data \
@@ -47,8 +57,9 @@ pub enum LogError {
     },
     /// A group that was acknowledged is damaged.
     #[error(
-        "{}: journal group {sequence} is damaged although a later group says that it was durable: \
-         acknowledged records are lost. Restore the file from a copy before starting again", path.display()
+        "{}: journal group {sequence} is damaged although it is known to have been durable: acknowledged records are \
+         in doubt from there on. Restore the file from a copy, or give them up with `corelane log repair`, and start \
+         again", path.display()
     )]
     CorruptJournal {
         /// The journal's directory.

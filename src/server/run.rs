@@ -151,7 +151,13 @@ impl Start<'_> {
             admin.note_serving(running.shards.mailboxes());
         }
         let endpoints = Endpoints::new(&self.config, &bound, self.admin.map(AdminThread::address));
-        endpoints.publish(&self.config.data_dir).map_err(|source| self.data_dir_failed(source))?;
+        match endpoints.publish(&self.config.data_dir) {
+            // Deletions make room, and for them it has to serve.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                tracing::warn!(%error, "the disk is full: endpoints.json is not there");
+            }
+            published => published.map_err(|source| self.data_dir_failed(source))?,
+        }
         if let Err(error) = writeln!(io::stdout(), "{}", endpoints.ready_line()) {
             tracing::warn!(%error, "the ready line could not be written to stdout");
         }

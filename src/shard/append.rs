@@ -68,7 +68,7 @@ impl Storage {
                 return outcome;
             }
             let now_ms = self.runtime.wall_clock_ms();
-            let new_batch = self.new_batch(replica, &stamped(replica, header, now_ms), now_ms);
+            let new_batch = self.new_batch(replica, &stamped(replica, header, now_ms), self.steady_ms());
             match self.obstacle(replica, &new_batch) {
                 None => {}
                 Some(Obstacle::Space(need)) => {
@@ -100,7 +100,8 @@ impl Storage {
         header: &BatchHeader,
         batch: &[u8],
     ) -> Option<Result<Appended, StorageError>> {
-        if let Err(error) = self.check_in_service().and_then(|()| replica.check_online()) {
+        let servable = self.check_in_service().and_then(|()| replica.check_online());
+        if let Err(error) = servable.and_then(|()| replica.check_intact()) {
             return Some(Err(error));
         }
         if replica.state.borrow().leader_epoch().is_none() {
@@ -108,15 +109,17 @@ impl Storage {
         }
         let now_ms = self.runtime.wall_clock_ms();
         let header = &stamped(replica, header, now_ms);
-        let new_batch = self.new_batch(replica, header, now_ms);
+        let new_batch = self.new_batch(replica, header, self.steady_ms());
         if new_batch.length > self.journal.payload_bytes_max() {
             return Some(Err(StorageError::TooLarge(new_batch.length)));
         }
         if let Err(error) = self.check_room_can_be_made(new_batch.length) {
             return Some(Err(error));
         }
-        if self.obstacle(replica, &new_batch).is_some() {
-            return None;
+        match (self.obstacle(replica, &new_batch), self.space.stuck()) {
+            (None, _) => {}
+            (Some(Obstacle::Room), Some(reason)) => return Some(Err(StorageError::DiskFull(reason))),
+            (Some(_), _) => return None,
         }
         Some(self.append_now(replica, header, batch, new_batch))
     }
@@ -206,13 +209,15 @@ impl Storage {
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
     async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         let _allocation = self.begin_allocation(replica);
+        let before = replica.log.borrow_mut().segment_mut(need.segment_base).map_or(0, |it| it.allocated);
         let allocated = async {
             let file = self.segment_writer(replica, need.segment_base).await?;
-            file.allocate(need.length).await.map_err(|error| StorageError::disk(&error))
+            file.allocate(need.length).await.map_err(|error| self.space_error(&error))
         };
         let allocated = allocated.await;
         if allocated.is_ok() {
             self.change_log(replica, |log| log.note_space(need));
+            self.space.note_taken(need.length.saturating_sub(before));
         }
         if need.is_new && replica.log.borrow_mut().segment_mut(need.segment_base).is_none() {
             // There is no space, or a shorter batch came first and still fitted the segment before.

@@ -9,6 +9,7 @@ use crate::base::limits::{
     BLOCK_BYTES, CARRY_BYTES_MAX, CHECKPOINT_BYTES_PER_TURN, PARTITIONS_PER_TURN, WRITE_BACKS_AT_ONCE,
 };
 use crate::base::planted::{Bug, is_planted};
+use crate::log::LogError;
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::partition_log::CarryPlan;
@@ -61,9 +62,13 @@ impl Storage {
                     Ok(())
                 }
             };
-            if let Err(error) = done {
-                tracing::error!(%error, "maintenance of the shard's log failed");
-                self.fail(&error);
+            match done {
+                Ok(()) => self.space.set_stuck(None),
+                Err(StorageError::DiskFull(reason)) => self.rest_without_space(reason).await,
+                Err(error) => {
+                    tracing::error!(%error, "maintenance of the shard's log failed");
+                    self.fail(&error);
+                }
             }
         }
     }
@@ -185,13 +190,23 @@ impl Storage {
         let header = CheckpointHeader { generation, identity: self.identity, start };
         checkpoint::write(&self.runtime, &self.config.shard_directory, &header, body)
             .await
-            .map_err(|error| StorageError::disk(&error))
-            .inspect_err(|error| self.fail(error))?;
+            .map_err(|error| self.checkpoint_error(&error))?;
         self.generation.set(generation);
         self.discard_retired(retired);
         self.journal.recycle_before(needed);
         self.room.notify_waiters();
         Ok(())
+    }
+
+    /// A checkpoint that found no space leaves the other one as the newest: it is tried again when there is some.
+    fn checkpoint_error(&self, error: &LogError) -> StorageError {
+        match error {
+            LogError::NoSpace { .. } => self.no_space(error),
+            _ => {
+                self.fail(error);
+                StorageError::disk(error)
+            }
+        }
     }
 
     pub(super) fn record(&self, replica: &Replica) -> PartitionRecord {

@@ -37,7 +37,9 @@ impl Storage {
                 Ok(None) if found.is_empty() => {
                     return self.find_across(replica, &file, &cold, bound, max_bytes).await;
                 }
-                Err(StorageError::Corrupt(_)) if cold.from.is_none() => {
+                Err(StorageError::Corrupt(_))
+                    if cold.from.is_none() && !replica.is_known_corrupt(cold.segment.name.base) =>
+                {
                     // Its index led there, whose files have no checksum.
                     cold.from = Some(self.place_by_new_index(replica, &file, &cold).await?);
                     continue;
@@ -208,7 +210,7 @@ fn unpinned(batches: Bytes, run: &Run) -> Bytes {
     if batches.len() < run.length() / 2 { Bytes::copy_from_slice(&batches) } else { batches }
 }
 
-fn read_error(error: ReadError) -> StorageError {
+pub(super) fn read_error(error: ReadError) -> StorageError {
     match error {
         ReadError::Io { .. } => StorageError::disk(&error),
         ReadError::Corrupt { .. } => StorageError::Corrupt(error.to_string().into()),

@@ -96,7 +96,7 @@ impl Storage {
             for replica in some.iter().filter(|replica| replica.settings().cleanup.compact) {
                 let dirt = self.dirt(replica);
                 (clean_bytes, dirty_bytes) = (clean_bytes + dirt.clean_bytes, dirty_bytes + dirt.dirty_bytes);
-                stuck += u64::from(replica.is_uncompactable.get());
+                stuck += u64::from(replica.check_intact().is_err());
                 if self.may_compact(replica) && dirt.is_due(&readiness(&replica.settings())) {
                     due.push((dirt.millionths(), Rc::clone(replica)));
                 }
@@ -119,11 +119,11 @@ impl Storage {
             (state.progress().log_start(), state.progress().high_watermark())
         };
         let readiness = readiness(&replica.settings());
-        replica.log.borrow().dirt(&readiness, log_start, high_watermark, self.runtime.wall_clock_ms())
+        replica.log.borrow().dirt(&readiness, log_start, high_watermark, self.steady_ms())
     }
 
     fn may_compact(&self, replica: &Replica) -> bool {
-        replica.is_swept.get() && !replica.is_uncompactable.get() && replica.check_online().is_ok()
+        replica.is_swept.get() && replica.check_intact().is_ok() && replica.check_online().is_ok()
     }
 
     /// Gives a partition a pass, whether it pays or not.
@@ -141,12 +141,8 @@ impl Storage {
                 meters.last_pass.set(self.runtime.now().saturating_sub(began));
             }
             Err(PassError::Interrupted) => {}
-            Err(PassError::Corrupt(reason)) => {
-                replica.is_uncompactable.set(true);
-                meters.stuck.set(meters.stuck.get() + 1);
-                self.meters.corrupt_reads.increment();
-                tracing::error!(partition = %replica.id, reason, "a partition cannot be compacted");
-            }
+            // The partition takes no records either, and has said why.
+            Err(PassError::Corrupt) => meters.stuck.set(meters.stuck.get() + 1),
             Err(PassError::Disk(reason)) => {
                 tracing::warn!(partition = %replica.id, reason, "compaction is put off");
             }

@@ -1,6 +1,7 @@
 //! Keeps compaction behind everything else that a shard does.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::compactor_pass::PassError;
@@ -11,7 +12,7 @@ use crate::base::limits::{COMPACTION_BYTES_PER_TURN, COMPACTION_PAUSE_MS_MAX};
 /// Keeps a pass to its steps and its share of the disk.
 pub(super) struct Pace<'a> {
     storage: &'a Storage,
-    replica: &'a Replica,
+    pub(super) replica: &'a Rc<Replica>,
     /// When so many bytes may have been read and written as were.
     due: Cell<Duration>,
     /// Bytes worked on since others had their turn.
@@ -20,7 +21,7 @@ pub(super) struct Pace<'a> {
 
 impl<'a> Pace<'a> {
     /// A pass begins.
-    pub(super) fn begin(storage: &'a Storage, replica: &'a Replica) -> Self {
+    pub(super) fn begin(storage: &'a Storage, replica: &'a Rc<Replica>) -> Self {
         let due = Cell::new(storage.runtime.now());
         Pace { storage, replica, due, in_turn: Cell::new(0) }
     }

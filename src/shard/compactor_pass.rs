@@ -36,9 +36,9 @@ pub enum PassError {
     /// The storage stops, or the partition was deleted.
     #[error("interrupted")]
     Interrupted,
-    /// What is on disk is not what was written.
-    #[error("corrupt: {0}")]
-    Corrupt(String),
+    /// A segment is not as it was written, which was noted.
+    #[error("corrupt")]
+    Corrupt,
     /// The disk refused to read, to write or to give space.
     #[error("disk: {0}")]
     Disk(String),
@@ -81,7 +81,7 @@ impl Storage {
             let rules = Rules {
                 keys: &keys,
                 end: noting.end,
-                now_ms: self.runtime.wall_clock_ms(),
+                now_ms: self.steady_ms(),
                 delete_retention_ms: replica.settings().delete_retention_ms,
                 last_offsets: &last_offsets,
             };
@@ -355,12 +355,17 @@ impl Storage {
             return Ok(None);
         }
         let run = read_run(&*scan.file, segment, from, segment.end_position, COMPACTION_IO_BYTES).await;
-        let what = |what: String| format!("segment {:?}, {what}", segment.name);
-        let run = run.map_err(|error| match error {
-            ReadError::Io { .. } => PassError::Disk(what(error.to_string())),
-            ReadError::Corrupt { .. } => PassError::Corrupt(what(error.to_string())),
-        });
-        let Some(run) = run? else { return Err(PassError::Corrupt(what("which ends amid a batch".into()))) };
+        let corrupt = |what: &str| {
+            self.meters.corrupt_reads.increment();
+            self.note_corruption(pace.replica, segment.name.base, from.offset.value(), what);
+            PassError::Corrupt
+        };
+        let run = match run {
+            Ok(Some(run)) => run,
+            Ok(None) => return Err(corrupt("it ends amid a batch")),
+            Err(error @ ReadError::Corrupt { .. }) => return Err(corrupt(&error.to_string())),
+            Err(error @ ReadError::Io { .. }) => return Err(PassError::Disk(error.to_string())),
+        };
         scan.from = run.behind();
         self.meters.compaction.read_bytes.add(run.length() as u64);
         pace.moved(run.length() as u64).await?;

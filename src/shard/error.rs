@@ -18,7 +18,10 @@ pub enum StorageError {
     /// What is on disk is not what was written, at the place that was asked for; the rest serves.
     #[error("corrupt: {0}")]
     Corrupt(std::sync::Arc<str>),
-    /// The disk refused to give space or to read.
+    /// The disk has no room, or so little that produce is refused; what is stored is served.
+    #[error("{0}")]
+    DiskFull(std::sync::Arc<str>),
+    /// The disk refused to read, or something that changed nothing.
     #[error("disk: {0}")]
     Disk(std::sync::Arc<str>),
     /// The partition refused the batch.

@@ -10,7 +10,7 @@ use super::partition_error::PartitionError;
 use super::partition_ops::Place;
 use super::replica::Replica;
 use super::shard::Shard;
-use crate::base::ids::{LeaderEpoch, PartitionId, ShardId};
+use crate::base::ids::{LeaderEpoch, Offset, PartitionId, ShardId};
 use crate::base::limits::PARTITIONS_PER_TURN;
 use crate::partition::{ActiveProducer, EpochEnd};
 
@@ -33,6 +33,7 @@ impl Shard {
         let look = move |replica: &Replica| {
             let state = replica.state.borrow();
             state.check_leader_epoch(current_leader_epoch)?;
+            replica.check_end_known(Offset::MAX)?;
             Ok(state.end_offset_for_epoch(leader_epoch))
         };
         self.inspect(id, look).await

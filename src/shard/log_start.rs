@@ -2,6 +2,8 @@
 
 use std::rc::Rc;
 
+use futures_util::future::select;
+
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
@@ -55,14 +57,17 @@ impl Storage {
     /// Waits until the journal takes an entry that makes room.
     pub(super) async fn wait_reserve(&self, payload_bytes: usize) -> Result<(), StorageError> {
         loop {
-            let progressed = self.journal.progressed();
+            let (progressed, room) = (self.journal.progressed(), self.room.notified());
             self.check_in_service()?;
             self.check_room_can_be_made(payload_bytes)?;
             if self.journal.has_reserve(payload_bytes) {
                 return Ok(());
             }
+            if let Some(reason) = self.space.stuck() {
+                return Err(StorageError::DiskFull(reason));
+            }
             self.work.notify_one();
-            progressed.await;
+            select(std::pin::pin!(progressed), std::pin::pin!(room)).await;
         }
     }
 }

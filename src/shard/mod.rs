@@ -9,6 +9,7 @@ mod compactor;
 mod compactor_output;
 mod compactor_pace;
 mod compactor_pass;
+mod corruption;
 mod endpoints;
 mod error;
 mod fetch;
@@ -35,6 +36,8 @@ mod retention;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
+mod space;
+mod steady_clock;
 mod stop;
 mod storage;
 mod tasks;

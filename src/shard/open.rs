@@ -35,7 +35,8 @@ pub struct PartitionSpec {
 
 impl Storage {
     /// Recovers a shard's files and opens the partitions that the metadata gives it. What the files know and
-    /// the metadata does not was deleted, or is another shard's now: it is forgotten, its directory stays.
+    /// the metadata does not was deleted, or is another shard's now: it is forgotten, its directory stays. Where
+    /// acknowledged groups of the journal are damaged, the writer is out of service from the start.
     pub async fn open(
         runtime: Rc<dyn Runtime>,
         config: StorageConfig,
@@ -45,6 +46,8 @@ impl Storage {
     ) -> Result<Rc<Self>, LogError> {
         let (storage, recovered) = Storage::recover(runtime, config, paths, disk_id).await?;
         storage.restore_all(recovered, partitions).await?;
+        // Before anything is accepted.
+        storage.look_at_space().await;
         Ok(storage)
     }
 
@@ -66,8 +69,12 @@ impl Storage {
             identity: recovered.identity,
             journal,
             generation: recovered.generation,
+            lost_ends: recovered.damage.map(|error| error.to_string().into()),
             disk,
         });
+        if let Some(reason) = &storage.lost_ends {
+            storage.journal.fail(reason);
+        }
         Ok((storage, recovered.partitions))
     }
 
@@ -134,6 +141,7 @@ impl Storage {
         let log = replica.log.borrow();
         self.dirty_bytes.set(self.dirty_bytes.get() + log.dirty_bytes());
         self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes());
+        replica.lost_end.borrow_mut().clone_from(&self.lost_ends);
         self.replicas.borrow_mut().insert(replica.id, Rc::clone(replica));
     }
 

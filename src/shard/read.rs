@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::cold_read::read_error;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
@@ -26,6 +27,7 @@ impl Storage {
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
         replica.check_online()?;
+        replica.check_end_known(offset)?;
         let bound = replica.state.borrow().fetch_bound(offset)?;
         let mut from = offset;
         loop {
@@ -61,10 +63,12 @@ impl Storage {
         replica.check_online()?;
         replica.state.borrow().fetch_bound(offset)?;
         found.inspect_err(|error| {
-            if matches!(error, StorageError::Corrupt(_) | StorageError::Damaged(_)) {
+            if let StorageError::Corrupt(what) = error {
                 self.meters.corrupt_reads.increment();
+                self.note_corruption(replica, segment.base, offset, what);
+            } else {
+                tracing::error!(partition = replica.name(), ?segment, offset, %error, "a segment cannot be read");
             }
-            tracing::error!(partition = %replica.id, ?segment, offset, %error, "a segment cannot be read");
         })
     }
 
@@ -105,7 +109,12 @@ impl Storage {
             // was not synced. Only now that it exists: a sync that began before would not have covered it.
             replica.directory_synced.set(false);
         }
-        file.map_err(|error| StorageError::disk(&error))
+        file.map_err(|error| match mode {
+            OpenMode::Read if error.kind() == std::io::ErrorKind::NotFound => {
+                StorageError::Corrupt("the segment's file is missing".into())
+            }
+            _ => self.space_error(&error),
+        })
     }
 
     /// A sealed segment's index: from the cache, its files, or where these do not fit, from the segment.
@@ -173,7 +182,7 @@ impl Storage {
             let offset = StartOffset::First(rebuilt.next_offset);
             let from = ReadStart { position: rebuilt.end_position, offset };
             let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
-            let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
+            let found = found.map_err(read_error)?;
             let Some(Found { batches, .. }) = found else {
                 return Err(StorageError::Damaged("the segment ends before its length".into()));
             };

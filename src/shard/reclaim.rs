@@ -63,6 +63,7 @@ impl Storage {
             removed.append(&mut replica.discardable.borrow_mut());
             removed
         };
+        self.forget_corruption(replica);
         for segment in removed {
             if self.has_ended() || replica.check_online().is_err() {
                 return;
@@ -122,7 +123,7 @@ impl Storage {
     }
 
     /// Removes the files that a crash has left in a partition's directory: of segments that were being removed,
-    /// or that were made for records which were lost.
+    /// or that were made for records which were lost. Files that should be there and are not are told.
     async fn sweep(&self, replica: &Rc<Replica>) -> Result<(), StorageError> {
         let _reclaiming = self.reclaim_turn.lock().await;
         let orphans = {
@@ -140,6 +141,9 @@ impl Storage {
             let directory = replica.log.borrow().directory().to_owned();
             let paths =
                 self.runtime.list_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
+            for name in missing(replica, &paths) {
+                self.note_corruption(replica, name.base, name.base, "its file is missing");
+            }
             let (below, others) = orphans(replica, paths);
             // The log may come to a segment of that name: so these go while none can be made.
             self.remove_files(&others).await?;
@@ -155,6 +159,15 @@ impl Storage {
         }
         Ok(())
     }
+}
+
+/// Segments of which bytes are on disk, by all that is known, and the file is not there.
+fn missing(replica: &Replica, paths: &[PathBuf]) -> Vec<SegmentName> {
+    let log = replica.log.borrow();
+    let there: HashSet<&PathBuf> = paths.iter().collect();
+    let is_missing = |name| !there.contains(&path::log_file(log.directory(), name));
+    let on_disk = log.segments().filter(|segment| segment.synced > 0).map(Segment::name);
+    on_disk.filter(|&name| is_missing(name)).collect()
 }
 
 /// Segment files that belong to no segment: those before the log's first, and others.

@@ -1,8 +1,9 @@
 //! One partition on this shard: its decisions, its bytes and who waits for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -34,7 +35,12 @@ pub struct Replica {
     pub log: RefCell<PartitionLog>,
     /// What the topic's configs come to.
     settings: Cell<TopicSettings>,
-    /// Set when the partition no longer serves: deleted, or damaged on disk.
+    /// Segments that are not as they were written, by their first offsets, each with what is known of it.
+    pub(super) corrupt_segments: RefCell<BTreeMap<Offset, Arc<str>>>,
+    /// Set where the journal has lost acknowledged records, of this partition or of others: the log's end is only what
+    /// is known of it.
+    pub(super) lost_end: RefCell<Option<Arc<str>>>,
+    /// Set when the partition no longer serves: it was deleted.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
     commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
@@ -58,8 +64,6 @@ pub struct Replica {
     pub(super) discardable: RefCell<Vec<Segment>>,
     /// Whether files that a crash has left were looked for, so that new ones can be told from them.
     pub(super) is_swept: Cell<bool>,
-    /// Whether compaction has met data that is not as it was written; it stays away until the next start.
-    pub(super) is_uncompactable: Cell<bool>,
     /// Whether the partition's directory exists and holds all segment files' entries durably.
     pub(super) directory_synced: Cell<bool>,
 }
@@ -77,6 +81,8 @@ impl Replica {
             state: RefCell::new(state),
             log: RefCell::new(log),
             settings: Cell::new(settings),
+            corrupt_segments: RefCell::default(),
+            lost_end: RefCell::default(),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),
@@ -89,7 +95,6 @@ impl Replica {
             is_reclaimable: Cell::new(false),
             discardable: RefCell::default(),
             is_swept: Cell::new(false),
-            is_uncompactable: Cell::new(false),
             directory_synced: Cell::new(false),
         })
     }

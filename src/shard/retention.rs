@@ -9,6 +9,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
+use crate::base::limits::PRODUCER_ID_EXPIRATION_MS;
 use crate::log::Retention;
 
 impl Storage {
@@ -19,7 +20,8 @@ impl Storage {
             if self.has_ended() {
                 return;
             }
-            let next = self.runtime.sleep(self.config.retention_check_interval);
+            let wanted = std::pin::pin!(self.retention_wanted.notified());
+            let next = select(self.runtime.sleep(self.config.retention_check_interval), wanted);
             select(std::pin::pin!(ended), next).await;
             for replica in self.all_replicas() {
                 if self.has_ended() {
@@ -37,7 +39,8 @@ impl Storage {
     /// Applies a partition's retention and segment age. Returns the log's start, which is durable then; files below
     /// it are removed a little later.
     pub async fn retain(&self, replica: &Rc<Replica>) -> Result<Offset, StorageError> {
-        let now_ms = self.runtime.wall_clock_ms();
+        let now_ms = self.steady_ms();
+        replica.state.borrow_mut().expire_producers(now_ms, PRODUCER_ID_EXPIRATION_MS);
         let settings = replica.settings();
         let retention = match settings.cleanup.delete {
             true => Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms },

@@ -50,14 +50,16 @@ impl Shard {
         request: &ReadRequest,
     ) -> Result<ReadOutcome, PartitionError> {
         replica.check_online()?;
+        replica.state.borrow().check_leader_epoch(request.current_leader_epoch)?;
+        replica.check_end_known(request.offset)?;
         let (high_watermark, log_start, diverging) = {
             let state = replica.state.borrow();
-            state.check_leader_epoch(request.current_leader_epoch)?;
             let progress = state.progress();
             (progress.high_watermark(), progress.log_start(), diverging(replica, request)?)
         };
         let mut outcome = ReadOutcome { high_watermark, log_start, batches: Vec::new(), diverging };
         if diverging.is_some() {
+            replica.check_end_known(Offset::MAX)?;
             return Ok(outcome);
         }
         if request.max_bytes == 0 && !request.at_least_one_batch {
@@ -88,6 +90,7 @@ impl Shard {
                 return Ok(LookUpOutcome::At { offset, leader_epoch });
             }
             LookUp::Latest => {
+                replica.check_end_known(Offset::MAX)?;
                 let state = replica.state.borrow();
                 let leader_epoch = state.leader_epoch().unwrap_or(NO_LEADER_EPOCH);
                 return Ok(LookUpOutcome::At { offset: state.latest()?, leader_epoch });
@@ -100,6 +103,9 @@ impl Shard {
         };
         replica.state.borrow().latest()?;
         let batch = self.storage.batch_for_time(replica, timestamp).await?;
+        if batch.is_none() {
+            replica.check_end_known(Offset::MAX)?;
+        }
         let log_start = replica.state.borrow().progress().log_start();
         Ok(batch.map_or(LookUpOutcome::Nothing, |batch| LookUpOutcome::InBatch { batch, log_start }))
     }
@@ -120,6 +126,7 @@ impl Shard {
 
     /// The largest timestamp in the log. Waits until the record that has it is committed.
     async fn max_timestamp(&self, replica: &Rc<Replica>) -> Result<Option<i64>, PartitionError> {
+        replica.check_end_known(Offset::MAX)?;
         let largest = replica.log.borrow().segments().map(|segment| segment.largest.timestamp).max();
         let last_offset = replica.state.borrow().progress().log_end() - 1;
         if let Some(committed) = replica.commit_waiter(last_offset) {

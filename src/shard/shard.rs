@@ -154,6 +154,7 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).compact());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_space());
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must

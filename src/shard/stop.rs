@@ -35,7 +35,7 @@ impl Storage {
             log.segments().last().filter(|it| !it.sealed).map(|it| (it.base_offset, it.seal_plan()))
         };
         let Some((base, plan)): Option<(Offset, _)> = plan else { return Ok(()) };
-        let file = self.segment_writer(replica, base).await?;
+        let file = self.segment_with_space(replica, base, plan.end_position).await?;
         if let Some(bytes) = plan.bytes {
             file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
         }

@@ -1,12 +1,14 @@
 //! A shard's partitions on its disk: one journal, and for each partition a state and a log.
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
-//! `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`.
+//! `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`,
+//! `space`, `corruption`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Notify;
@@ -19,6 +21,8 @@ use super::index_cache::IndexCache;
 use super::line::Line;
 use super::meters::StorageMeters;
 use super::replica::Replica;
+use super::space::Space;
+use super::steady_clock::SteadyClock;
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::limits::CACHED_INDEXES_PERCENT;
 use crate::log::checkpoint::PartitionRecord;
@@ -55,6 +59,8 @@ pub struct StorageConfig {
     pub reclaim_step_bytes: u64,
     /// Compaction.
     pub compaction: CompactionConfig,
+    /// Produce is refused while less than this is free on the data directory's disk (`disk.free.min`).
+    pub disk_free_bytes_min: u64,
 }
 
 /// A partition that could not be recovered; kept as it is.
@@ -62,6 +68,14 @@ pub(super) struct Damaged {
     pub(super) reason: std::sync::Arc<str>,
     pub(super) record: Option<PartitionRecord>,
     pub(super) directory: PathBuf,
+}
+
+impl Damaged {
+    /// Which partition it is and what is wrong.
+    pub(super) fn in_words(&self) -> String {
+        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
+        format!("{name} is offline: {}", self.reason)
+    }
 }
 
 /// What appends of one journal group have to be told when it is durable.
@@ -112,6 +126,15 @@ pub struct Storage {
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
     /// Segments that compaction has put others in the place of, until a checkpoint knows.
     pub(super) retired: RefCell<Vec<Retired>>,
+    /// The room on the disk.
+    pub(super) space: Space,
+    /// Retention is to be applied at once: the disk is nearly full.
+    pub(super) retention_wanted: Notify,
+    /// Acknowledged groups of the journal were damaged when it was opened: why, and that nobody knows where the
+    /// partitions end. Their records before that are read; nothing is written.
+    pub(super) lost_ends: Option<Arc<str>>,
+    /// The time by which records and producers grow old.
+    pub(super) steady_clock: SteadyClock,
     /// The storage stops, or has failed.
     pub(super) ended: Notify,
     pub(super) meters: StorageMeters,
@@ -127,6 +150,7 @@ pub(super) struct StorageParts {
     pub(super) identity: JournalIdentity,
     pub(super) journal: Rc<Journal>,
     pub(super) generation: u64,
+    pub(super) lost_ends: Option<Arc<str>>,
     pub(super) disk: Rc<DiskMeters>,
 }
 
@@ -134,6 +158,7 @@ impl Storage {
     pub(super) fn new(parts: StorageParts) -> Rc<Self> {
         let open_segments_max = parts.config.open_segments_max;
         let index_bytes_max = parts.config.cold_bytes_max * CACHED_INDEXES_PERCENT / 100;
+        let space = Space::new(parts.config.disk_free_bytes_min);
         let storage = Rc::new(Storage {
             cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
@@ -161,6 +186,10 @@ impl Storage {
             reclaim_work: Notify::new(),
             reclaim_turn: tokio::sync::Mutex::new(()),
             retired: RefCell::default(),
+            space,
+            retention_wanted: Notify::new(),
+            lost_ends: parts.lost_ends,
+            steady_clock: SteadyClock::default(),
             ended: Notify::new(),
             meters: StorageMeters::default(),
             disk: parts.disk,

@@ -52,7 +52,7 @@ impl TestNode {
         let endpoints = Arc::new(Endpoints { listeners });
         let mut shards = Vec::new();
         for (id, mailbox) in config.shard_ids().zip(receivers) {
-            let storage = open_storage(runtime, &directory, id).await;
+            let storage = open_storage(runtime, &directory, id, config.disk_free_bytes_min).await;
             let shard = Shard::new(ShardParts {
                 id,
                 runtime: Rc::clone(runtime),
@@ -92,7 +92,12 @@ fn advertised(config: &Config, name: &str, port: u16) -> AdvertisedListener {
     AdvertisedListener { name: name.to_owned(), bootstrap: address(port), shards: shards.collect() }
 }
 
-async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: ShardId) -> Rc<Storage> {
+async fn open_storage(
+    runtime: &Rc<dyn Runtime>,
+    data: &std::path::Path,
+    id: ShardId,
+    disk_free_bytes_min: u64,
+) -> Rc<Storage> {
     let directory = data.join(format!("shard-{id}"));
     let paths = ShardPaths { journal_directory: directory.join("journal"), directory: directory.clone() };
     let shape = RingShape { file_count: 4, file_bytes: 1 << 20, group_bytes_max: 256 << 10 };
@@ -109,6 +114,7 @@ async fn open_storage(runtime: &Rc<dyn Runtime>, data: &std::path::Path, id: Sha
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 1 << 20,
         compaction: CompactionConfig::default(),
+        disk_free_bytes_min,
     };
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }

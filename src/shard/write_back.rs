@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::error::StorageError;
@@ -19,7 +20,7 @@ use crate::runtime::{File, OpenMode};
 impl Storage {
     /// Writes all whole blocks of some partitions that are durable in the journal, completes segments that were
     /// left, and makes it all durable in the files; whether there was anything. Any failure takes the writer out
-    /// of service.
+    /// of service, but for a disk without room for what the journal goes on holding.
     ///
     /// The files are synced side by side: the file system makes many durable at the price of one. The caller keeps
     /// to [`WRITE_BACKS_AT_ONCE`](crate::base::limits::WRITE_BACKS_AT_ONCE).
@@ -53,23 +54,54 @@ impl Storage {
             return Ok(false);
         };
         let end = position + bytes.len() as u64;
-        let file = self.segment_writer(replica, segment_base).await.inspect_err(|error| self.fail(error))?;
-        let written = file.write_at(position, bytes).await;
-        written.map_err(|error| StorageError::disk(&error)).inspect_err(|error| self.fail(error))?;
+        let file = self.segment_with_space(replica, segment_base, end).await?;
+        self.write_copy(&*file, position, bytes).await?;
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
         self.room.notify_waiters();
         Ok(true)
+    }
+
+    /// A segment's file, with space up to `end`. A crash may have taken the space that was there before the bytes were
+    /// journaled; where there is none now, nothing was changed, and it is tried again when there is.
+    pub(super) async fn segment_with_space(
+        &self,
+        replica: &Replica,
+        base: Offset,
+        end: u64,
+    ) -> Result<Rc<dyn File>, StorageError> {
+        let given = async {
+            let file = self.segment_writer(replica, base).await?;
+            if replica.log.borrow_mut().segment_mut(base).is_some_and(|segment| segment.allocated < end) {
+                file.allocate(end).await.map_err(|error| self.space_error(&error))?;
+                self.change_segment(replica, base, |segment| segment.allocated = segment.allocated.max(end));
+            }
+            Ok(file)
+        };
+        given.await.inspect_err(|error| self.fail_unless_full(error))
+    }
+
+    /// Writes bytes to a segment that the journal holds, too. Even where a file has space, a file system may want a block
+    /// to note that it is used; on a disk without any, the same bytes are written again when there is room.
+    async fn write_copy(&self, file: &dyn File, position: u64, bytes: Bytes) -> Result<(), StorageError> {
+        let written = file.write_at(position, bytes).await.map_err(|error| self.space_error(&error));
+        written.inspect_err(|error| self.fail_unless_full(error))
+    }
+
+    fn fail_unless_full(&self, error: &StorageError) {
+        if !matches!(error, StorageError::DiskFull(_)) {
+            self.fail(error);
+        }
     }
 
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
     async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
         let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
+        let file = self.segment_with_space(replica, base, plan.end_position).await?;
+        if let Some(bytes) = plan.bytes {
+            self.write_copy(&*file, plan.position, bytes).await?;
+        }
         let sealed = async {
-            let file = self.segment_writer(replica, base).await?;
-            if let Some(bytes) = plan.bytes {
-                file.write_at(plan.position, bytes).await.map_err(|error| StorageError::disk(&error))?;
-            }
             file.set_length(plan.end_position).await.map_err(|error| StorageError::disk(&error))?;
             file.sync().await.map_err(|error| StorageError::disk(&error))?;
             if let Err(error) = self.write_indexes(replica, base, &*file).await {

@@ -116,6 +116,11 @@ fn try_direct_io(key: &'static str, path: &Path, probe: &Path) -> Result<(), Pro
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     };
+    // A full disk took the file, opened as it is to be, and has no room to try more. A start needs none.
+    let written = match written {
+        Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(()),
+        written => written,
+    };
     written.and(removed).map_err(|source| {
         let file_system = statfs(path).map_or("unknown", |stat| kind(stat.f_type as u64).0).to_string();
         Problem::NoDirectIo { key, path: path.to_path_buf(), file_system, source }

@@ -1,7 +1,7 @@
 //! Where a running broker is to be found: the line on stdout, and `endpoints.json` in the data directory for
 //! programs. The file exists only while the broker serves, except after a crash: compare `pid`.
 
-use std::fs::{self, File};
+use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -84,14 +84,22 @@ impl Endpoints {
         self.listeners.iter().map(|listener| listener.bootstrap.as_str()).collect()
     }
 
-    /// Writes the file whole or not at all: readers see the old state or the new one.
+    /// Writes the file whole or not at all: readers see the old state or the new one. On a full disk it is written in
+    /// the place of one that a killed process has left.
     pub fn publish(&self, data_dir: &Path) -> io::Result<()> {
-        let path = data_dir.join(FILE_BEING_WRITTEN);
-        let mut file = File::create(&path)?;
-        serde_json::to_writer_pretty(&mut file, self)?;
-        file.write_all(b"\n")?;
-        drop(file);
-        fs::rename(path, data_dir.join(FILE))
+        let mut content = serde_json::to_vec_pretty(self)?;
+        content.push(b'\n');
+        let (path, new) = (data_dir.join(FILE), data_dir.join(FILE_BEING_WRITTEN));
+        match fs::write(&new, &content) {
+            Ok(()) => fs::rename(new, path),
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {
+                fs::remove_file(new)?;
+                let mut file = OpenOptions::new().write(true).open(path).map_err(|_| error)?;
+                file.write_all(&content)?;
+                file.set_len(content.len() as u64)
+            }
+            Err(error) => Err(error),
+        }
     }
 }
 

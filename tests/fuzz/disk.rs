@@ -93,6 +93,7 @@ impl Scene {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            disk_free_bytes_min: 0,
             cold_bytes_max: 64 * BLOCK_BYTES,
         };
         let (lives, history, acknowledged) = Default::default();

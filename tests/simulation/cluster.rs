@@ -51,6 +51,7 @@ fn config() -> StorageConfig {
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
         compaction: CompactionConfig::default(),
+        disk_free_bytes_min: 0,
     }
 }
 

@@ -71,7 +71,12 @@ fn a_rotten_batch_costs_those_who_read_it_and_no_others() {
             assert!(found.is_empty() || error.is_none(), "{found:?} {error:?}");
             let other = storage.replica(id(1)).expect("open");
             assert_eq!(fills(&storage, &other).await, (1..=BATCHES).collect::<Vec<u8>>());
-            produce(&storage, &replica, &batch_of(251, 100)).await.expect("the partition takes more");
+            let refused = produce(&storage, &replica, &batch_of(251, 100)).await;
+            assert!(
+                matches!(refused, Err(StorageError::Damaged(_))),
+                "until somebody has decided: {refused:?}"
+            );
+            produce(&storage, &other, &batch_of(251, 100)).await.expect("other partitions take more");
         });
     }
 }

@@ -342,6 +342,26 @@ fn it_takes_its_share_of_the_disk_and_no_more() {
 }
 
 #[test]
+fn damage_is_not_written_anew() {
+    let node = Node::new(7, SMALL, 1);
+    node.run(async {
+        let (storage, replica) = boot(&node, compacted(&node)).await;
+        fill(&node, &storage, &replica, 100).await;
+        seal(&storage, &replica).await;
+        let directory = replica.log.borrow().directory().to_owned();
+        let files = node.runtime.list_dir(&directory).await.expect("listed");
+        let log_file = files.iter().find(|path| path.extension().is_some_and(|it| it == "log"));
+        node.world.rot(log_file.expect("there are some"), 700);
+        let before = segments(&replica);
+        assert_eq!(storage.compact_replica(&replica).await, Err(PassError::Corrupt));
+        assert!(matches!(replica.check_intact(), Err(StorageError::Damaged(_))));
+        assert_eq!(segments(&replica), before);
+        assert_eq!(storage.compact_replica(&replica).await, Err(PassError::Interrupted), "it stays away");
+        assert!(orphans(&node.runtime, &replica).await.is_empty());
+    });
+}
+
+#[test]
 fn tombstones_go_when_their_time_is_up() {
     let node = Node::new(6, SMALL, 1);
     node.run(async {

@@ -72,7 +72,7 @@ fn a_full_disk_refuses_the_batch_and_no_more() {
         let [first, second] = [0, 1].map(|index| storage.replica(id(index)).expect("open"));
         node.world.fail(DiskOp::Allocate, 1, DiskFault::NoSpace);
         let refused = append(&storage, &first, &batch_of(1, 100)).await;
-        assert!(matches!(refused, Err(StorageError::Disk(_))));
+        assert!(matches!(refused, Err(StorageError::DiskFull(_))));
         produce(&storage, &second, &batch_of(2, 100)).await.expect("the shard is in service");
         produce(&storage, &first, &batch_of(3, 100)).await.expect("there is space again");
         assert_eq!(fills(&storage, &first).await, [3]);

@@ -3,10 +3,12 @@
 //! `CORELANE_SIM_SEEDS=FIRST..LAST cargo test --test simulation` runs other seeds; one seed prints its trace
 //! with `CORELANE_SIM_TRACE=1`.
 
+mod clock;
 mod cluster;
 mod cold;
 mod compaction;
 mod compaction_lives;
+mod damage;
 mod faults;
 mod files;
 mod model;
@@ -14,6 +16,7 @@ mod node;
 mod removal;
 mod rot;
 mod scale;
+mod space;
 mod workload;
 
 use std::ops::Range;

@@ -72,6 +72,7 @@ impl Node {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            disk_free_bytes_min: 0,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }
     }
@@ -113,6 +114,10 @@ impl Node {
         for path in self.runtime.list_dir(&paths().directory).await.expect("listed") {
             if path.file_stem().is_some_and(|name| name == "checkpoint") {
                 let bytes = self.bytes_of(&path).await;
+                // One that was made and not written yet.
+                if bytes.len() < BLOCK_BYTES {
+                    continue;
+                }
                 let generation = u64::from_le_bytes(bytes[8..16].try_into().expect("8 bytes"));
                 newest = newest.max((generation, path));
             }
@@ -123,6 +128,9 @@ impl Node {
     pub async fn bytes_of(&self, path: &Path) -> Vec<u8> {
         let file = self.runtime.open(path, OpenMode::Read).await.expect("exists");
         let length = file.length().await.expect("known") as usize;
+        if length == 0 {
+            return Vec::new();
+        }
         file.read_at(0, length.next_multiple_of(BLOCK_BYTES)).await.expect("read").as_slice().to_vec()
     }
 }

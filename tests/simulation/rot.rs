@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 use std::rc::Rc;
+use std::time::Duration;
 
 use corelane::log::LogError;
 use corelane::shard::{Storage, StorageError};
@@ -106,21 +107,56 @@ fn a_damaged_partition_survives_restarts_as_it_is() {
     }
 }
 
+/// Why the shard's writer is out of service, if the journal is damaged.
+fn journal_damage(storage: &Storage) -> Option<String> {
+    storage.check_in_service().err().map(|error| error.to_string())
+}
+
 #[test]
-fn a_rotten_header_among_acknowledged_groups_is_refused() {
+fn a_rotten_header_among_acknowledged_groups_keeps_the_writer_out_of_service() {
     for at in [0, 30, 130 + 300, 4090] {
         let node = written(3);
         let group = group_of(&node, 4);
         // Header, table and padding; only the padding means nothing.
         node.world.rot(&journal_file(), group.position + at);
-        let opened = node.run(node.open());
+        let storage = node.run(node.open()).expect("other shards go on");
         match at {
-            0 | 30 => assert!(
-                matches!(opened, Err(LogError::CorruptJournal { sequence, .. }) if sequence == group.sequence)
-            ),
-            4090 => assert!(opened.is_ok_and(|storage| storage.damage(id(0)).is_none())),
-            _ => assert!(opened.is_err() || opened.is_ok_and(|storage| storage.damage(id(0)).is_some())),
+            0 | 30 => {
+                let damage = journal_damage(&storage).expect("damaged");
+                assert!(damage.contains(&format!("group {} ", group.sequence)), "{damage}");
+            }
+            4090 => assert!(journal_damage(&storage).is_none() && storage.damage(id(0)).is_none()),
+            _ => assert!(journal_damage(&storage).is_some() || storage.damage(id(0)).is_some()),
         }
+    }
+}
+
+#[test]
+fn before_a_damaged_group_is_read_and_behind_it_nothing_is_said() {
+    let node = written(3);
+    node.world.rot(&journal_file(), group_of(&node, 4).position);
+    let before = node.run(node.bytes_of(&journal_file()));
+    for _ in 0..3 {
+        node.run(async {
+            let storage = node.boot().await;
+            for (index, known) in [(0, 3), (1, 3)] {
+                let replica = storage.replica(id(index)).expect("open");
+                assert_eq!(fills(&storage, &replica).await, (1..=known).collect::<Vec<u8>>());
+                // Neither "out of range" nor "there is no more": clients would go elsewhere, or wait.
+                for offset in [i64::from(known), i64::from(known) + 1, 10] {
+                    let read = storage.read(&replica, offset, 1).await;
+                    assert!(matches!(read, Err(StorageError::OutOfService(_))), "{offset}: {read:?}");
+                }
+                let refused = append(&storage, &replica, &batch_of(11, 300)).await;
+                assert!(matches!(refused, Err(StorageError::OutOfService(_))));
+                let moved = storage.advance_log_start(&replica, 1).await;
+                assert!(matches!(moved, Err(StorageError::OutOfService(_))));
+            }
+            node.runtime.sleep(Duration::from_secs(1)).await;
+            assert!(storage.stop().await.is_err(), "no clean stop");
+        });
+        node.world.crash();
+        assert!(node.run(node.bytes_of(&journal_file())) == before, "the journal is as it was found");
     }
 }
 
@@ -146,10 +182,10 @@ fn a_checkpoint_says_that_the_last_group_was_durable() {
         node.world.crash();
         let last = *groups(&node).iter().rfind(|group| !group.is_start).expect("there are some");
         node.world.rot(&journal_file(), last.position + at);
-        let opened = node.run(node.open());
+        let storage = node.run(node.open()).expect("opened");
         match at {
-            0 => assert!(matches!(opened, Err(LogError::CorruptJournal { .. })), "not taken for torn"),
-            _ => assert!(opened.is_ok_and(|storage| storage.damage(id(1)).is_some()), "its last bytes"),
+            0 => assert!(journal_damage(&storage).is_some(), "not taken for torn"),
+            _ => assert!(storage.damage(id(1)).is_some(), "its last bytes"),
         }
     }
 }
@@ -167,8 +203,8 @@ fn a_rotten_start_group_does_not_hide_a_whole_life() {
     node.world.crash();
     let start = *groups(&node).iter().rfind(|group| group.is_start).expect("of the second life");
     node.world.rot(&journal_file(), start.position + 50);
-    let opened = node.run(node.open());
-    assert!(matches!(opened, Err(LogError::CorruptJournal { .. })));
+    let storage = node.run(node.open()).expect("opened");
+    assert!(journal_damage(&storage).is_some());
 }
 
 /// Groups N+1 and N+2 were in flight when the power went; N+1 was lost, N+2 says that N was durable. Then N rots.
@@ -220,11 +256,12 @@ fn the_other_checkpoint_is_used_or_the_start_refused() {
         let newest = node.run(node.newest_checkpoint());
         node.world.rot(&newest.1, 20);
         match node.run(node.open()) {
+            Ok(storage) if journal_damage(&storage).is_some() => refused += 1,
             Ok(storage) => {
                 recovered += 1;
                 assert_eq!(node.run(log(&storage, 0)), sent, "everything is still in the journal");
             }
-            Err(LogError::CorruptJournal { .. } | LogError::NoCheckpoint { .. }) => refused += 1,
+            Err(LogError::NoCheckpoint { .. }) => refused += 1,
             Err(error) => panic!("{error}"),
         }
     }

@@ -4,6 +4,7 @@ mod admin;
 mod configs;
 mod delete_records;
 mod describe;
+mod faults;
 mod fetch;
 mod fetch_sessions;
 mod inspect;

@@ -1,12 +1,15 @@
 //! The two checkpoint files of a shard.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::format::{self, BodyBuilder, CheckpointHeader};
 use super::record::PartitionRecord;
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{BLOCK_BYTES, CHECKPOINT_IO_BYTES};
+use crate::base::limits::{
+    BLOCK_BYTES, CHECKPOINT_IO_BYTES, CHECKPOINT_SPACE_PART, CHECKPOINT_SPACE_STEP_BYTES,
+};
 use crate::log::LogError;
 use crate::runtime::{File, OpenMode, Runtime};
 
@@ -32,21 +35,63 @@ pub async fn write(
 ) -> Result<(), LogError> {
     let path = path(directory, header.generation);
     let (head, body) = body.finish(header);
-    let file = runtime.open(&path, OpenMode::Write).await.map_err(LogError::io(&path))?;
-    write_parts(&*file, head, body).await.map_err(LogError::io(&path))?;
+    let file = reserve(runtime, &path, body_bytes(&body)).await?;
+    let needed_bytes = BLOCK_BYTES as u64 + body_bytes(&body);
+    write_body(&*file, body).await.map_err(no_space(&path, needed_bytes))?;
+    file.sync().await.map_err(LogError::io(&path))?;
+    file.write_at(0, head).await.map_err(no_space(&path, needed_bytes))?;
+    file.sync().await.map_err(LogError::io(&path))?;
     // The files are made once; their entries must outlive the journal files that they free.
     runtime.sync_dir(directory).await.map_err(LogError::io(directory))
 }
 
-async fn write_parts(file: &dyn File, head: bytes::Bytes, body: Vec<AlignedBuf>) -> std::io::Result<()> {
+/// Makes the file of the first checkpoint's successor with space for it: a disk may be full by then.
+pub async fn make_other(
+    runtime: &Rc<dyn Runtime>,
+    directory: &Path,
+    generation: u64,
+) -> Result<(), LogError> {
+    let path = path(directory, generation + 1);
+    reserve(runtime, &path, 0).await?.sync().await.map_err(LogError::io(&path))
+}
+
+fn body_bytes(body: &[AlignedBuf]) -> u64 {
+    body.iter().map(|piece| piece.len() as u64).sum()
+}
+
+/// Opens a checkpoint's file with space for a body of `body_bytes`, and for a longer one if there is so much. All that
+/// is written goes where the file has space.
+async fn reserve(runtime: &Rc<dyn Runtime>, path: &Path, body_bytes: u64) -> Result<Rc<dyn File>, LogError> {
+    let needed_bytes = BLOCK_BYTES as u64 + body_bytes;
+    let no_space = no_space(path, needed_bytes);
+    let file = runtime.open(path, OpenMode::Write).await.map_err(&no_space)?;
+    let spare_bytes = needed_bytes / CHECKPOINT_SPACE_PART;
+    let wanted_bytes = (needed_bytes + spare_bytes).next_multiple_of(CHECKPOINT_SPACE_STEP_BYTES);
+    match file.allocate(wanted_bytes).await.map_err(&no_space) {
+        Ok(()) => Ok(file),
+        Err(LogError::NoSpace { .. }) => file.allocate(needed_bytes).await.map_err(&no_space).map(|()| file),
+        Err(error) => Err(error),
+    }
+}
+
+async fn write_body(file: &dyn File, body: Vec<AlignedBuf>) -> std::io::Result<()> {
     let mut position = BLOCK_BYTES as u64;
     for piece in body {
         file.write_at(position, piece.view(0..piece.len())).await?;
         position += piece.len() as u64;
     }
-    file.sync().await?;
-    file.write_at(0, head).await?;
-    file.sync().await
+    Ok(())
+}
+
+/// For `map_err`: tells want of space from other answers. Without space the other checkpoint is still the newest, and
+/// this one may be written again.
+fn no_space(path: &Path, needed_bytes: u64) -> impl Fn(std::io::Error) -> LogError + '_ {
+    move |source| match source.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            LogError::NoSpace { path: path.to_owned(), needed_bytes, source }
+        }
+        _ => LogError::io(path)(source),
+    }
 }
 
 /// Reads the newer of the two checkpoints that is whole.
@@ -67,7 +112,7 @@ pub async fn read(runtime: &Rc<dyn Runtime>, directory: &Path) -> Result<Checkpo
 async fn read_one(runtime: &Rc<dyn Runtime>, path: &Path) -> Result<Option<Checkpoint>, LogError> {
     let file = match runtime.open(path, OpenMode::Read).await {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LogError::io(path)(error)),
     };
     let length = file.length().await.map_err(LogError::io(path))? as usize;

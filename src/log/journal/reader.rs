@@ -50,12 +50,25 @@ struct Chained {
     end_position: u64,
 }
 
-/// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable.
+/// Reads all live groups from `start` on. All groups up to `durable_through` are known to be durable. Damage among
+/// them is an error.
 pub async fn scan(
     journal: &JournalFiles<'_>,
     start: FileStart,
     durable_through: u64,
 ) -> Result<Scan, LogError> {
+    match scan_whole(journal, start, durable_through).await? {
+        (scan, None) => Ok(scan),
+        (_, Some(damage)) => Err(damage),
+    }
+}
+
+/// The same up to the first group that is damaged among those that are known to be durable, and that damage.
+pub async fn scan_whole(
+    journal: &JournalFiles<'_>,
+    start: FileStart,
+    durable_through: u64,
+) -> Result<(Scan, Option<LogError>), LogError> {
     let mut walk = Walk { journal_id: journal.identity.journal_id, link: start.link };
     let mut chain: Vec<Chained> = Vec::new();
     let mut file_number = start.file_number;
@@ -73,11 +86,11 @@ pub async fn scan(
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
     let durable_through = behind.unwrap_or(0).max(durable_through);
-    if durable_through >= walk.link.sequence {
+    let damage = (durable_through >= walk.link.sequence).then(|| {
         let path = journal.directory.to_owned();
-        return Err(LogError::CorruptJournal { path, sequence: walk.link.sequence });
-    }
-    Ok(conclude(chain, start, position, durable_through))
+        LogError::CorruptJournal { path, sequence: walk.link.sequence }
+    });
+    Ok((conclude(chain, start, position, durable_through), damage))
 }
 
 /// What the next live group must look like.
@@ -188,6 +201,13 @@ async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes
 }
 
 impl Scan {
+    /// For a writer that will write nothing: what was read, and a journal that is left as it was found.
+    pub fn stand_still(self, journal: &JournalFiles<'_>) -> (JournalStart, Vec<Group>) {
+        let ring = Ring::new(journal.shape, self.live, self.position);
+        let journal_id = journal.identity.journal_id;
+        (JournalStart { journal_id, link: self.link, ring }, self.groups)
+    }
+
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
     /// in the files is dead from then on, whatever it looks like. Nothing may be accepted before.
     pub async fn begin(self, journal: &JournalFiles<'_>) -> Result<(JournalStart, Vec<Group>), LogError> {

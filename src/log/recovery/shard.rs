@@ -36,7 +36,7 @@ pub struct RecoveredPartition {
     pub segments: VecDeque<Segment>,
 }
 
-/// A shard as the crash left it; its journal accepts work.
+/// A shard as the crash left it; its journal accepts work, unless it is damaged.
 pub struct RecoveredShard {
     /// The journal's files by slot.
     pub files: Vec<Rc<dyn File>>,
@@ -46,6 +46,9 @@ pub struct RecoveredShard {
     pub identity: JournalIdentity,
     /// Generation of the checkpoint that was read.
     pub generation: u64,
+    /// Damage among acknowledged groups of the journal: everything here is of before it, and the journal must be left
+    /// as it is.
+    pub damage: Option<LogError>,
     /// Every partition that the checkpoint or the journal knows.
     pub partitions: HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>,
 }
@@ -75,6 +78,7 @@ pub async fn create(
     let identity = JournalIdentity { journal_id, disk_id };
     files::create(runtime, &paths.journal_directory, identity, shape).await?;
     let header = CheckpointHeader { generation: 1, identity, start: FileStart::FIRST };
+    checkpoint::make_other(runtime, &paths.directory, header.generation).await?;
     checkpoint::write(runtime, &paths.directory, &header, BodyBuilder::default()).await?;
     for directory in [&paths.directory, &paths.journal_directory] {
         let parent = directory.parent().expect("below the data directory");
@@ -83,7 +87,8 @@ pub async fn create(
     Ok(())
 }
 
-/// Reads a shard's checkpoint and journal and begins a new recovery count. `disk_id` is the data directory's.
+/// Reads a shard's checkpoint and journal and begins a new recovery count; a journal of which acknowledged groups are
+/// damaged is left as it is. `disk_id` is the data directory's.
 pub async fn recover(
     runtime: &Rc<dyn Runtime>,
     paths: &ShardPaths,
@@ -98,12 +103,17 @@ pub async fn recover(
     let (files, shape) = files::open(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
-    let scan = reader::scan(&journal, header.start, durable_through(&checkpoint.partitions)).await?;
-    let (start, groups) = scan.begin(&journal).await?;
+    let known_durable = durable_through(&checkpoint.partitions);
+    let (scan, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
+    let (start, groups) = match damage {
+        None => scan.begin(&journal).await?,
+        // What lies behind the damage may be wanted by whoever repairs it.
+        Some(_) => scan.stand_still(&journal),
+    };
     let file_of_sequence = |sequence| start.ring.file_of(sequence);
     let partitions = fold(&checkpoint.partitions, &groups, &file_of_sequence, runtime.wall_clock_ms());
     let (identity, generation) = (header.identity, header.generation);
-    Ok(RecoveredShard { files, journal: start, identity, generation, partitions })
+    Ok(RecoveredShard { files, journal: start, identity, generation, damage, partitions })
 }
 
 /// A checkpoint counts only once everything that it reflects is durable: a journal that ends before that was

@@ -95,7 +95,15 @@ impl File for SimFile {
 
     fn allocate(&self, length: u64) -> Answer<()> {
         match self.check_writable() {
-            Ok(()) => self.submit(DiskOp::Allocate, move |inode| inode.allocate(length)),
+            Ok(()) => {
+                let machine = Rc::clone(&self.machine);
+                let allocated = self.submit(DiskOp::Allocate, move |inode| {
+                    machine.check_space(length.saturating_sub(inode.length()))?;
+                    inode.allocate(length);
+                    Ok(())
+                });
+                allocated.map(|done| done?).boxed_local()
+            }
             Err(error) => self.named(DiskOp::Allocate, ready(Err(error)).boxed_local()),
         }
     }
@@ -215,7 +223,7 @@ impl Runtime for SimRuntime {
     }
 
     fn disk_space(&self, _: &Path) -> Answer<DiskSpace> {
-        ready(Ok(DiskSpace { total_bytes: 1 << 40, usable_bytes: 1 << 39 })).boxed_local()
+        ready(Ok(self.0.disk_space())).boxed_local()
     }
 
     fn now(&self) -> Duration {
@@ -223,7 +231,7 @@ impl Runtime for SimRuntime {
     }
 
     fn wall_clock_ms(&self) -> i64 {
-        self.0.wall_start_ms + self.0.now.get().as_millis() as i64
+        self.0.wall_start_ms + self.0.wall_stepped_ms.get() + self.0.now.get().as_millis() as i64
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
@@ -248,6 +256,25 @@ impl Runtime for SimRuntime {
 
     fn random_u64(&self) -> u64 {
         self.0.random_u64()
+    }
+}
+
+impl Machine {
+    fn disk_space(&self) -> DiskSpace {
+        let used_bytes = self.disk.root.used_bytes();
+        match self.space_bytes.get() {
+            Some(total_bytes) => {
+                DiskSpace { total_bytes, usable_bytes: total_bytes.saturating_sub(used_bytes) }
+            }
+            None => DiskSpace { total_bytes: 1 << 40, usable_bytes: 1 << 39 },
+        }
+    }
+
+    fn check_space(&self, more_bytes: u64) -> io::Result<()> {
+        match more_bytes > self.disk_space().usable_bytes {
+            true => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
+            false => Ok(()),
+        }
     }
 }
 

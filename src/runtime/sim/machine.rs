@@ -42,6 +42,10 @@ pub(super) struct Machine {
     rng: RefCell<Rng>,
     pub(super) now: Cell<Duration>,
     pub(super) wall_start_ms: i64,
+    /// By how much the wall clock was made to step, in ms.
+    pub(super) wall_stepped_ms: Cell<i64>,
+    /// How large the disk is, if a test limits it.
+    pub(super) space_bytes: Cell<Option<u64>>,
     events: RefCell<BTreeMap<(Duration, u64), Event>>,
     last_number: Cell<u64>,
     tasks: Tasks,
@@ -65,6 +69,8 @@ impl Machine {
             rng: RefCell::new(rng),
             now: Cell::new(Duration::ZERO),
             wall_start_ms,
+            wall_stepped_ms: Cell::new(0),
+            space_bytes: Cell::new(None),
             events: RefCell::default(),
             last_number: Cell::new(0),
             tasks: Tasks::default(),

@@ -71,6 +71,21 @@ impl SimWorld {
         inode.rot(position);
     }
 
+    /// Gives the disk so many bytes, below whatever path. Files grow by allocation only as long as there is space.
+    pub fn limit_space(&self, _mount: &Path, bytes: Option<u64>) {
+        self.machine.space_bytes.set(bytes);
+    }
+
+    /// Bytes that files take.
+    pub fn used_bytes(&self, _mount: &Path) -> u64 {
+        self.machine.disk.root.used_bytes()
+    }
+
+    /// Sets the wall clock forward or back.
+    pub fn step_wall_clock(&self, by_ms: i64) {
+        self.machine.wall_stepped_ms.set(self.machine.wall_stepped_ms.get() + by_ms);
+    }
+
     /// Plants a bug: the disk treats files opened with `WriteDurable` as `Write`.
     pub fn ignore_dsync(&self) {
         self.machine.disk.ignores_dsync.set(true);

@@ -12,7 +12,7 @@ use crate::base::limits::{
 };
 use crate::base::meter::Distribution;
 use crate::protocol::ApiKey;
-use crate::runtime::DiskOperation;
+use crate::runtime::{DiskOperation, DiskSpace};
 use crate::shard::budget::Budget;
 use crate::shard::shard::Shard;
 
@@ -23,6 +23,12 @@ pub struct ShardReport {
     pub shard: ShardId,
     /// Why its writer is out of service, if it is.
     pub writer_failure: Option<Arc<str>>,
+    /// Why produce is refused for want of space, if it is.
+    pub disk_full: Option<Arc<str>>,
+    /// What is damaged, in words.
+    pub damage: Vec<String>,
+    /// The room on the data directory's disk as it was last seen.
+    pub disk_space: Option<DiskSpace>,
     /// Requests by API, those that there were.
     pub requests: Vec<RequestReport>,
     /// The stages of requests and of journal groups.
@@ -59,9 +65,11 @@ pub struct ShardReport {
     pub corrupt_reads: u64,
     /// Compaction.
     pub compaction: CompactionReport,
-    /// Partitions that it has now.
+    /// Partitions that it serves now.
     pub partitions: u64,
-    /// Those of them that are damaged.
+    /// Those of them that take no records, because a segment is damaged.
+    pub partitions_damaged: u64,
+    /// Partitions besides that could not be recovered.
     pub partitions_offline: u64,
 }
 
@@ -173,6 +181,9 @@ impl Shard {
         ShardReport {
             shard: self.id,
             writer_failure: storage.journal.failure(),
+            disk_full: storage.space.refusal().or(storage.space.stuck()),
+            damage: storage.damage_in_words(),
+            disk_space: storage.space.seen(),
             requests: self.request_reports(),
             stages: self.stage_reports(),
             received_bytes: requests.received_bytes.get(),
@@ -199,6 +210,7 @@ impl Shard {
             corrupt_reads: meters.corrupt_reads.get(),
             compaction: self.compaction_report(),
             partitions: storage.replicas.borrow().len() as u64,
+            partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.damaged.borrow().len() as u64,
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Component, Path};
 use std::rc::Rc;
 
 use super::SimInode;
+use crate::base::limits::BLOCK_BYTES;
 use crate::runtime::sim::rng::Rng;
 
 #[derive(Default)]
@@ -114,6 +115,16 @@ impl Directory {
                 Node::Directory(directory) => directory.crash(keep, rng),
             }
         }
+    }
+
+    /// Bytes that its files take, with those of all directories below.
+    pub(in crate::runtime::sim) fn used_bytes(&self) -> u64 {
+        let entries = self.0.borrow();
+        let used = entries.visible.values().map(|node| match node {
+            Node::File(inode) => inode.length().next_multiple_of(BLOCK_BYTES as u64),
+            Node::Directory(directory) => directory.used_bytes(),
+        });
+        used.sum()
     }
 
     fn change(&self, change: Change) {
