@@ -205,7 +205,7 @@ fn of_each_key_the_last_record_stays_whatever_codec_it_came_in() {
             seal(&storage, &replica).await;
             assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
             assert_eq!(storage.dirt(&replica).dirty_bytes, 0);
-            assert!(segments(&replica) < before / 2, "small neighbours become one");
+            assert!(segments(&replica) < before, "small neighbours become one");
             check_all(&node, &storage, &replica, &sent).await;
             // Nothing is left to do.
             let is_same = records_from(&storage, &replica, 0).await;
