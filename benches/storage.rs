@@ -87,6 +87,7 @@ fn shard() -> Shard {
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 64 << 20,
         compaction: CompactionConfig::default(),
+        extent_bytes_min: usize::MAX,
         disk_free_bytes_min: 0,
     };
     let spec = PartitionSpec {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A folder of `src/` (or a file beside them) and its layer. A file imports from its own folder and from folders of
 /// lower layers; folders of one layer do not know each other.
-const LAYERS: [(&str, u32); 17] = [
+const LAYERS: [(&str, u32); 19] = [
     ("base", 0),
     ("runtime", 1),
     ("protocol", 1),
@@ -14,6 +14,7 @@ const LAYERS: [(&str, u32); 17] = [
     ("log", 2),
     ("cluster", 2),
     ("partition", 3),
+    ("coordinator", 3),
     ("shard", 4),
     ("admin", 5),
     ("control", 5),
@@ -21,6 +22,7 @@ const LAYERS: [(&str, u32); 17] = [
     ("api", 6),
     ("connection", 7),
     ("check", 7),
+    ("offline", 7),
     ("server", 8),
     ("cli", 9),
     ("main", 10),

@@ -6,9 +6,10 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    alter_configs, api_versions, create_partitions, create_topics, delete_topics, describe_cluster,
-    describe_configs, describe_topic_partitions, fetch, find_coordinator, incremental_alter_configs,
-    init_producer_id, list_offsets, metadata, produce,
+    alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_topic_partitions, fetch, find_coordinator,
+    heartbeat, incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups,
+    list_offsets, metadata, offset_commit, offset_fetch, produce, sync_group,
 };
 use corelane::protocol::{Message, Reader, Request, Writer, decode_allowance};
 
@@ -110,6 +111,15 @@ fn hostile_bytes_cannot_make_decoding_allocate_more_than_a_small_multiple_of_the
     check_both::<list_offsets::ListOffsetsRequest>(&mut largest);
     check_both::<metadata::MetadataRequest>(&mut largest);
     check_both::<produce::ProduceRequest>(&mut largest);
+    check_both::<delete_groups::DeleteGroupsRequest>(&mut largest);
+    check_both::<describe_groups::DescribeGroupsRequest>(&mut largest);
+    check_both::<heartbeat::HeartbeatRequest>(&mut largest);
+    check_both::<join_group::JoinGroupRequest>(&mut largest);
+    check_both::<leave_group::LeaveGroupRequest>(&mut largest);
+    check_both::<list_groups::ListGroupsRequest>(&mut largest);
+    check_both::<offset_commit::OffsetCommitRequest>(&mut largest);
+    check_both::<offset_fetch::OffsetFetchRequest>(&mut largest);
+    check_both::<sync_group::SyncGroupRequest>(&mut largest);
     // The attempts were good enough to come close to the bound.
     assert!(largest > decode_allowance(20 << 10) / 2, "{largest} bytes at most");
 }

@@ -108,7 +108,7 @@ fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sam
 }
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 47] = [
+pub(super) static FAMILIES: [Family; 53] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -214,6 +214,18 @@ pub(super) static FAMILIES: [Family; 47] = [
         Source::Shard(|shard| one(shard.appended.records)),
     ),
     family("corelane_appended", BYTES_COUNTER, "Their bytes.", Source::Shard(|shard| one(shard.appended.bytes))),
+    family(
+        "corelane_extents",
+        COUNTER,
+        "Of the appended batches, those that were written to their segments past the journal (`journal.bypass.bytes`).",
+        Source::Shard(|shard| one(shard.appended.extents)),
+    ),
+    family(
+        "corelane_extent",
+        BYTES_COUNTER,
+        "Their bytes.",
+        Source::Shard(|shard| one(shard.appended.extent_bytes)),
+    ),
     family(
         "corelane_duplicate_batches",
         COUNTER,
@@ -404,6 +416,26 @@ pub(super) static FAMILIES: [Family; 47] = [
         Source::Shard(|shard| each(&shard.compaction.partitions, |it| it.0, |it| Value::Whole(it.1))),
     )
     .by("state"),
+    family(
+        "corelane_scrub",
+        BYTES_COUNTER,
+        "Bytes of sealed segments that were read in the background and checked.",
+        Source::Shard(|shard| one(shard.scrub.bytes)),
+    ),
+    family("corelane_scrub_segments", COUNTER, "Their segments.", Source::Shard(|shard| one(shard.scrub.segments))),
+    family(
+        "corelane_scrub_passes",
+        COUNTER,
+        "How often all of them were gone through.",
+        Source::Shard(|shard| one(shard.scrub.passes)),
+    ),
+    family(
+        "corelane_scrub_damaged_ranges",
+        COUNTER,
+        "Stretches of them that were not as they had been written, each time that they were met. The log has file and \
+         offsets.",
+        Source::Shard(|shard| one(shard.scrub.damaged_ranges)),
+    ),
     family(
         "corelane_partitions",
         GAUGE,

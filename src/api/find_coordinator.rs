@@ -1,13 +1,18 @@
-//! FindCoordinator: there is none, as there are neither groups nor transactions yet. Served all the same, because
-//! librdkafka takes a broker without it for one that is too old for LZ4, and then compresses nothing.
+//! FindCoordinator: the broker of the shard that leads a group's partition of `__consumer_offsets`. The first who asks
+//! has that topic created.
 
+use crate::base::ids::BrokerId;
 use crate::base::limits::COORDINATOR_KEYS_MAX;
+use crate::cluster::{ClusterError, NewTopic};
 use crate::protocol::messages::find_coordinator::{
     Coordinator, FindCoordinatorRequest, FindCoordinatorResponse,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
+use crate::shard::{OFFSETS_TOPIC, Shard};
 
+use super::brokers::brokers;
 use super::reply::{Reply, respond};
+use super::router::Caller;
 
 const GROUP: i8 = 0;
 const TRANSACTION: i8 = 1;
@@ -16,27 +21,85 @@ const SHARE_GROUP: i8 = 2;
 /// Kafka's id and port for a broker that there is not.
 const NOBODY: i32 = -1;
 
-pub(super) fn handle(header: &RequestHeader, request: FindCoordinatorRequest) -> Reply {
-    let error_code = refusal(request.key_type);
+/// The configs of `__consumer_offsets`. What a group has committed must not go because of its age: the coordinator
+/// forgets it, by a tombstone.
+const OFFSETS_TOPIC_CONFIGS: [(&str, &str); 3] =
+    [("retention.bytes", "-1"), ("retention.ms", "-1"), ("segment.bytes", "104857600")];
+
+pub(super) async fn handle(
+    caller: &Caller,
+    header: &RequestHeader,
+    request: FindCoordinatorRequest,
+) -> Reply {
+    let refusal = match request.key_type {
+        GROUP => ensure_topic(&caller.shard).await.err(),
+        // Producers with a transactional id are refused for good, as InitProducerId refuses them.
+        TRANSACTION => Some(ErrorCode::TransactionalIdAuthorizationFailed),
+        SHARE_GROUP => Some(ErrorCode::CoordinatorNotAvailable),
+        _ => Some(ErrorCode::InvalidRequest),
+    };
+    let find = |key: String| match refusal {
+        Some(error_code) => nobody(key, error_code),
+        None => coordinator(caller, key),
+    };
+    let one = if header.version < 4 { find(request.key) } else { nobody(String::new(), ErrorCode::None) };
     let keys = request.coordinator_keys.into_iter().take(COORDINATOR_KEYS_MAX);
-    let coordinators =
-        keys.map(|key| Coordinator { key, node_id: NOBODY, port: NOBODY, error_code, ..Default::default() });
     let response = FindCoordinatorResponse {
-        error_code,
-        node_id: NOBODY,
-        port: NOBODY,
-        coordinators: coordinators.collect(),
+        error_code: one.error_code,
+        node_id: one.node_id,
+        host: one.host,
+        port: one.port,
+        coordinators: keys.map(find).collect(),
         ..Default::default()
     };
     respond(header, &response)
 }
 
-/// Consumers with a group id but partitions of their own ask for a coordinator too, and read while they wait: they
-/// are told to ask again. Producers with a transactional id are refused for good, as InitProducerId refuses them.
-fn refusal(key_type: i8) -> ErrorCode {
-    match key_type {
-        GROUP | SHARE_GROUP => ErrorCode::CoordinatorNotAvailable,
-        TRANSACTION => ErrorCode::TransactionalIdAuthorizationFailed,
-        _ => ErrorCode::InvalidRequest,
+fn nobody(key: String, error_code: ErrorCode) -> Coordinator {
+    Coordinator { key, node_id: NOBODY, port: NOBODY, error_code, ..Default::default() }
+}
+
+fn coordinator(caller: &Caller, key: String) -> Coordinator {
+    let shard = &caller.shard;
+    let Some(partition) = Shard::group_partition(&shard.image(), &key) else {
+        return nobody(key, ErrorCode::CoordinatorNotAvailable);
+    };
+    let node_id: BrokerId = shard.broker_id_of(partition.owner());
+    match brokers(shard, caller.listener).find(|broker| broker.id == node_id) {
+        None => nobody(key, ErrorCode::CoordinatorNotAvailable),
+        Some(broker) => Coordinator {
+            key,
+            node_id,
+            host: broker.address.host.clone(),
+            port: broker.address.port.into(),
+            ..Default::default()
+        },
+    }
+}
+
+/// Creates the topic of the groups if there is none yet.
+async fn ensure_topic(shard: &Shard) -> Result<(), ErrorCode> {
+    if shard.image().topic_named(OFFSETS_TOPIC).is_some() {
+        return Ok(());
+    }
+    let configs = OFFSETS_TOPIC_CONFIGS.map(|(name, value)| (name.to_owned(), Some(value.to_owned())));
+    let topic = NewTopic {
+        num_partitions: shard.config.offsets_topic_num_partitions,
+        configs: configs.into(),
+        ..NewTopic::with_defaults(OFFSETS_TOPIC)
+    };
+    match shard.metadata.create_topics(vec![topic], false).await {
+        // Somebody else was faster.
+        Ok(outcomes) => match outcomes.into_iter().next() {
+            Some(Ok(_) | Err(ClusterError::TopicExists(_))) => Ok(()),
+            refused => {
+                tracing::error!(?refused, "{OFFSETS_TOPIC} cannot be created: there are no groups");
+                Err(ErrorCode::CoordinatorNotAvailable)
+            }
+        },
+        Err(error) => {
+            tracing::error!(%error, "{OFFSETS_TOPIC} cannot be created: there are no groups");
+            Err(ErrorCode::CoordinatorNotAvailable)
+        }
     }
 }

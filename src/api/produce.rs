@@ -89,6 +89,10 @@ async fn append_topic(
     for PartitionProduceData { index, records } in data.partition_data {
         let appended = match whole_refusal {
             Some((code, reason)) => Err(refusal(index, *code, Some((*reason).to_owned()))),
+            None if topic.is_ok_and(|topic| topic.record.internal) => {
+                let reason = "The broker keeps its own state in this topic.".to_owned();
+                Err(refusal(index, ErrorCode::InvalidTopicException, Some(reason)))
+            }
             None => append_partition(caller, version, undurable, &topic, index, records).await,
         };
         let id = topics::find_partition(&topic, index).ok();

@@ -1,5 +1,6 @@
 //! From a frame to the file that knows the request.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -7,23 +8,29 @@ use bytes::Bytes;
 use crate::protocol::messages::{
     alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
     create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
-    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
+    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
+    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
     describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
     describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, incremental_alter_configs::IncrementalAlterConfigsRequest,
-    init_producer_id::InitProducerIdRequest, list_offsets::ListOffsetsRequest, metadata::MetadataRequest,
+    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
+    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
+    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
+    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
+    sync_group::SyncGroupRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
 
 use super::reply::{Refused, Reply};
 use super::{
-    Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_log_dirs, describe_producers,
-    describe_topic_partitions, fetch, find_coordinator, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_groups,
+    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat, init_producer_id,
+    join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
+    offset_for_leader_epoch, produce, sync_group,
 };
 use crate::base::guard::guarded;
 
@@ -36,6 +43,8 @@ pub struct Caller {
     pub listener: ListenerIndex,
     /// How fast its client takes responses.
     pub pace: Rc<Pace>,
+    /// Where its client connects from, if that is known.
+    pub client_address: Option<IpAddr>,
 }
 
 /// A request that was read.
@@ -56,6 +65,14 @@ impl Call {
     }
 }
 
+impl OtherCall {
+    /// Whether the request waits for others of its kind, and what it takes is counted where it waits: the memory for
+    /// requests must not be held by members of a group that wait for one that cannot be read.
+    pub fn waits_for_others(&self) -> bool {
+        matches!(self.body, Body::JoinGroup(_) | Body::SyncGroup(_))
+    }
+}
+
 /// A produce request.
 pub struct ProduceCall {
     pub(super) header: RequestHeader,
@@ -73,6 +90,16 @@ enum Body {
     ListOffsets(ListOffsetsRequest),
     Metadata(MetadataRequest),
     FindCoordinator(FindCoordinatorRequest),
+    DeleteGroups(DeleteGroupsRequest),
+    DescribeGroups(DescribeGroupsRequest),
+    Heartbeat(HeartbeatRequest),
+    JoinGroup(JoinGroupRequest),
+    LeaveGroup(LeaveGroupRequest),
+    ListGroups(ListGroupsRequest),
+    OffsetCommit(OffsetCommitRequest),
+    OffsetDelete(OffsetDeleteRequest),
+    OffsetFetch(OffsetFetchRequest),
+    SyncGroup(SyncGroupRequest),
     ApiVersions,
     /// ApiVersions of a version that we do not know.
     NewerApiVersions,
@@ -108,6 +135,16 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::ListOffsets => Body::ListOffsets(Message::decode(reader, version)?),
         ApiKey::Metadata => Body::Metadata(Message::decode(reader, version)?),
         ApiKey::FindCoordinator => Body::FindCoordinator(Message::decode(reader, version)?),
+        ApiKey::DeleteGroups => Body::DeleteGroups(Message::decode(reader, version)?),
+        ApiKey::DescribeGroups => Body::DescribeGroups(Message::decode(reader, version)?),
+        ApiKey::Heartbeat => Body::Heartbeat(Message::decode(reader, version)?),
+        ApiKey::JoinGroup => Body::JoinGroup(Message::decode(reader, version)?),
+        ApiKey::LeaveGroup => Body::LeaveGroup(Message::decode(reader, version)?),
+        ApiKey::ListGroups => Body::ListGroups(Message::decode(reader, version)?),
+        ApiKey::OffsetCommit => Body::OffsetCommit(Message::decode(reader, version)?),
+        ApiKey::OffsetDelete => Body::OffsetDelete(Message::decode(reader, version)?),
+        ApiKey::OffsetFetch => Body::OffsetFetch(Message::decode(reader, version)?),
+        ApiKey::SyncGroup => Body::SyncGroup(Message::decode(reader, version)?),
         ApiKey::ApiVersions if !header.is_version_supported() => Body::NewerApiVersions,
         ApiKey::ApiVersions => {
             ApiVersionsRequest::decode(reader, version)?;
@@ -134,7 +171,17 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
 impl Caller {
     /// A connection whose client has taken nothing yet.
     pub fn new(shard: Rc<Shard>, listener: ListenerIndex) -> Self {
-        Caller { shard, listener, pace: Rc::default() }
+        Caller { shard, listener, pace: Rc::default(), client_address: None }
+    }
+
+    /// The same from a known address.
+    pub fn from(self, client_address: Option<IpAddr>) -> Self {
+        Caller { client_address, ..self }
+    }
+
+    /// The client's address as Kafka writes it.
+    pub(super) fn client_host(&self) -> String {
+        self.client_address.map(|address| format!("/{}", address.to_canonical())).unwrap_or_default()
     }
 
     /// Appends the records of a produce request. Completes when they have their places in their partitions;
@@ -152,7 +199,19 @@ impl Caller {
             Body::Fetch(request) => Box::pin(fetch::handle(caller, header, request)).await,
             Body::ListOffsets(request) => Box::pin(list_offsets::handle(caller, header, request)).await,
             Body::Metadata(request) => Box::pin(metadata::handle(caller, header, request)).await,
-            Body::FindCoordinator(request) => find_coordinator::handle(header, request),
+            Body::FindCoordinator(request) => {
+                Box::pin(find_coordinator::handle(caller, header, request)).await
+            }
+            Body::DeleteGroups(request) => Box::pin(delete_groups::handle(caller, header, request)).await,
+            Body::DescribeGroups(request) => Box::pin(describe_groups::handle(caller, header, request)).await,
+            Body::Heartbeat(request) => Box::pin(heartbeat::handle(caller, header, request)).await,
+            Body::JoinGroup(request) => Box::pin(join_group::handle(caller, header, request)).await,
+            Body::LeaveGroup(request) => Box::pin(leave_group::handle(caller, header, request)).await,
+            Body::ListGroups(request) => Box::pin(list_groups::handle(caller, header, request)).await,
+            Body::OffsetCommit(request) => Box::pin(offset_commit::handle(caller, header, request)).await,
+            Body::OffsetDelete(request) => Box::pin(offset_delete::handle(caller, header, request)).await,
+            Body::OffsetFetch(request) => Box::pin(offset_fetch::handle(caller, header, request)).await,
+            Body::SyncGroup(request) => Box::pin(sync_group::handle(caller, header, request)).await,
             Body::ApiVersions => api_versions::handle(header),
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,

@@ -33,6 +33,25 @@ pub const INDEX_INTERVAL_BYTES: u64 = 32 << 10;
 pub const CHUNK_BYTES_MAX: usize = 128 << 10;
 const _: () = assert!(CHUNK_BYTES_MAX.is_multiple_of(BLOCK_BYTES) && CHUNK_BYTES_MAX.is_power_of_two());
 
+/// `journal.bypass.bytes` by default: a batch of this length or more is written to its segment at once, and the journal
+/// gets no more than its header and its last bytes. Two waits for the disk instead of one, and half of the bytes: a busy
+/// broker gains from 128 KiB on, but a lone producer of such batches loses half of its throughput (benches/RESULTS.md).
+pub const EXTENT_BYTES_DEFAULT: u64 = 256 << 10;
+/// The same at least.
+pub const EXTENT_BYTES_MIN: u64 = 16 << 10;
+const _: () = assert!(EXTENT_BYTES_MIN >= 2 * BLOCK_BYTES as u64, "the last bytes are the batch's own");
+
+/// Bytes of earlier batches that are written to the segment along with a long one, so that the segment has no holes.
+/// Reached: the batch goes through the journal.
+pub const EXTENT_BACKLOG_BYTES_MAX: u64 = 1 << 20;
+
+/// Batches of a shard that are written to their segments at once. Further ones wait: what is in the device's queue,
+/// the journal's writes wait for.
+pub const EXTENTS_IN_FLIGHT_MAX: usize = 4;
+
+/// Writes of one such batch that are on their way at once, each of at most [`CHUNK_BYTES_MAX`].
+pub const EXTENT_WRITES_AT_ONCE: usize = 8;
+
 /// The smallest step in which a segment file is given space; a partition with little data takes this much.
 pub const SEGMENT_ALLOCATION_BYTES_MIN: u64 = 64 << 10;
 
@@ -529,6 +548,33 @@ pub const ADMIN_SHARD_ANSWER_MS: u64 = 1_000;
 
 /// Keys of one FindCoordinator request that are answered; clients ask again for those that got no answer.
 pub const COORDINATOR_KEYS_MAX: usize = 10_000;
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that groups, their members and offsets may take.
+/// Reached: new members are refused with GROUP_MAX_SIZE_REACHED, commits with INVALID_COMMIT_OFFSET_SIZE, assignments
+/// with UNKNOWN_SERVER_ERROR.
+pub const GROUP_STATE_PERCENT: u64 = 40;
+const _: () = assert!(GROUP_STATE_PERCENT + FETCH_SESSION_STATE_PERCENT < 100);
+/// Memory that a group takes besides its members and offsets, about.
+pub const GROUP_COST_BYTES: usize = 700;
+/// Memory that a member takes besides what it sends, about.
+pub const GROUP_MEMBER_COST_BYTES: usize = 400;
+/// Memory that a committed offset takes besides its metadata, about.
+pub const GROUP_OFFSET_COST_BYTES: usize = 200;
+/// Bytes of a record besides what clients sent for it, at most.
+pub const GROUP_RECORD_OVERHEAD_BYTES: usize = 128;
+/// `group.max.size` by default and at most: members of a group. A further one is told GROUP_MAX_SIZE_REACHED.
+pub const GROUP_MEMBERS_MAX: i64 = 100_000;
+/// Ids of a group that were given out and not joined with yet. Reached: the oldest is forgotten; who comes with it is
+/// told UNKNOWN_MEMBER_ID and asks for another.
+pub const GROUP_PENDING_MEMBERS_MAX: usize = 20_000;
+/// How long the first join of a member may wait (Kafka's NewMemberJoinTimeoutMs): its client may have left. Reached:
+/// the member is forgotten.
+pub const GROUP_NEW_MEMBER_JOIN_MS: u64 = 5 * 60 * 1000;
+/// Groups that are looked at in one turn of a shard; then its other tasks get a turn.
+pub const GROUPS_PER_TURN: usize = 64;
+/// Offsets of a group that are forgotten at once because of their age. Further ones go the next time.
+pub const GROUP_OFFSETS_FORGOTTEN_AT_ONCE: usize = 1000;
+/// Bytes of `__consumer_offsets` that are read at once when a shard takes a partition of it up.
+pub const GROUP_LOAD_BYTES: usize = 512 << 10;
 
 // Fetch and ListOffsets.
 
@@ -569,3 +615,23 @@ pub const RECOMPRESSED_BYTES_MAX: usize = 16 << 20;
 const _: () = assert!(MESSAGE_BYTES_MAX <= RECOMPRESSED_BYTES_MAX as u64, "what may be sent may be unpacked");
 /// Records that are named because of which a batch is refused; further ones are refused without being named.
 pub const RECORD_ERRORS_MAX: usize = 100;
+
+// Tools that look at files while no broker runs, and scrubbing.
+
+/// Findings that `corelane log verify` lists. Reached: the others are only counted.
+pub const OFFLINE_FINDINGS_MAX: usize = 1000;
+/// What the tools read of a segment at a time, in bytes. A longer batch is read whole.
+pub const OFFLINE_READ_BYTES: usize = 1 << 20;
+/// What a scrub reads of a segment at a time, in bytes: as much as a read that is not sequential. A longer batch is
+/// read whole.
+pub const SCRUB_READ_BYTES: usize = COLD_READ_BYTES_MIN;
+/// Damaged stretches of one segment that a scrub logs one by one. Reached: the others are only counted.
+pub const SCRUB_DAMAGE_LOGGED_MAX: usize = 10;
+/// Time from the start of one scrub of all sealed segments to the start of the next one, at least.
+pub const SCRUB_PASS_MS_MIN: u64 = 24 * 60 * 60 * 1000;
+/// `scrub.bytes.per.second` at most.
+pub const SCRUB_BYTES_PER_SECOND_MAX: u64 = 4 << 30;
+/// What the records of one batch may unpack to where `corelane log dump` prints them. Beyond it: told instead.
+pub const OFFLINE_UNPACKED_BYTES_MAX: usize = 256 << 20;
+/// Length of the log of repairs. Reached: its oldest lines go.
+pub const REPAIR_LOG_BYTES_MAX: usize = 1 << 20;

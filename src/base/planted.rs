@@ -6,14 +6,64 @@
 pub enum Bug {
     /// A journal group counts as durable when it is submitted.
     AcknowledgeEarly,
-    /// A journal file is freed although records in it are in no segment yet.
-    RecycleEarly,
+    /// A journal group counts as durable when it is written, though one before it is not.
+    AcknowledgeOutOfOrder,
+    /// A failed write of the journal counts as done.
+    AcknowledgeFailed,
+    /// Offsets are given, and then the append fails.
+    AssignThenFail,
     /// Recovery accepts a group by its sequence alone, not by its chain and recovery count.
     IgnoreChain,
+    /// Recovery takes every end of the chain for a torn tail, whatever is known to have been durable.
+    TakeRotForTear,
+    /// Recovery does not ask the checkpoint how far the journal was durable.
+    IgnoreCheckpoint,
+    /// Recovery believes payloads whose checksum is wrong.
+    TrustPayloads,
+    /// A journal file is freed although records in it are in no segment yet.
+    RecycleEarly,
+    /// What is less than a block is not repeated in the journal before its file is freed.
+    ForgetRemainder,
+    /// A segment counts as durable when it is written, not when it is synced.
+    SkipSegmentSync,
+    /// A new segment file's entry in its directory is not synced.
+    SkipDirectorySync,
+    /// A checkpoint is written while what it reflects is not durable yet.
+    CheckpointEarly,
+    /// Checkpoints overwrite each other in one file.
+    OneCheckpoint,
+    /// Files behind a cut are removed before the cut is durable.
+    TruncateEarly,
+    /// A cut leaves the state of producers as it was.
+    TruncateKeepsProducers,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
     /// The files that compaction has written anew are removed before a checkpoint knows of the new ones.
     DiscardEarly,
+    /// An extent's entry is journaled before its bytes are synced.
+    JournalExtentEarly,
+    /// An extent's entry is journaled before the entry of its file in the directory is synced.
+    ForgetExtentFile,
+    /// Appends do not wait for the extent of their partition that is being written.
+    OvertakeExtent,
+    /// A log is cut while an extent is being written behind the cut.
+    CutAmidExtent,
+    /// Who moves a log start is answered before that is durable.
+    AnswerLogStartEarly,
+    /// What the journal holds of a deleted partition goes to the new one of its name.
+    IdentifyByName,
+    /// A shard's old files go before the new ones hold everything.
+    DissolveEarly,
+    /// A batch is journaled before its segment has space.
+    SkipAllocation,
+    /// After a restart a shard goes on in the term of its former incarnation.
+    KeepTerm,
+    /// Members get their shares before the assignment is durable.
+    ShareEarly,
+    /// A commit of offsets is answered before it is durable.
+    CommitEarly,
+    /// Members that fall silent are waited for, for ever.
+    AwaitSilent,
 }
 
 #[cfg(feature = "planted-bugs")]

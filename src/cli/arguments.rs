@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::log_arguments::LogCommand;
 use crate::config::{Assignment, ConfigError, Inputs, Origin};
 
 const EXAMPLES: &str = "\
@@ -52,6 +53,10 @@ pub enum Command {
     /// broker runs, it is left alone, and its own limits are looked at. tuning.md says more about each point.
     #[command(after_help = CHECK_STATUS)]
     Check(CheckCommand),
+    /// Look into a data directory while no broker runs on it, and repair it
+    ///
+    /// docs/log-tools.md says more, with examples.
+    Log(LogCommand),
 }
 
 /// Arguments of `corelane check`.

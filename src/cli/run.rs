@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, CheckCommand, Command, ConfigCommand, Settings};
-use super::{check_command, config_command, serve};
+use super::{check_command, config_command, log_command, serve};
 use crate::check;
 use crate::config::{ConfigErrors, Loaded, Machine, load, reference};
 
@@ -32,6 +32,14 @@ pub fn run() -> ExitCode {
                 if check_command::can_serve(&findings) { printed } else { ExitCode::from(FAILED) }
             })
         }
+        Command::Log(command) => match log_command::run(command.action) {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::from(FAILED),
+            Err(error) => {
+                eprintln!("corelane: {error}");
+                ExitCode::from(FAILED)
+            }
+        },
         Command::Config(ConfigCommand { markdown: true, .. }) => {
             printed(io::stdout().write_all(reference::markdown().as_bytes()))
         }

@@ -66,6 +66,11 @@ impl Budgets {
         (self.compaction_bytes - self.compaction_key_bytes()) / COMPACTION_BATCH_COPIES
     }
 
+    /// What groups, their members and offsets may take: a part of what state may take, in bytes.
+    pub fn group_state_bytes(&self) -> u64 {
+        percent(percent(self.shard_bytes, STATE_MEMORY_PERCENT), GROUP_STATE_PERCENT)
+    }
+
     /// Partitions in fetch sessions whose memory fits: a part of what state may take.
     pub fn fetch_session_partitions(&self) -> usize {
         let state_bytes = percent(self.shard_bytes, STATE_MEMORY_PERCENT);

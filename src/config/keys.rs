@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 43] = [
+pub static KEYS: [Key; 53] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -170,6 +170,14 @@ pub static KEYS: [Key; 43] = [
         "a quarter of a shard's memory, 192MiB to 512MiB",
         "Length of each shard's journal, in whole files of 64MiB (below 192MiB in three shorter ones). Bounds the \
          time of a restart; at most three quarters of a shard's memory. A journal that exists keeps its length.",
+    ),
+    Key::fixed(
+        "journal.bypass.bytes",
+        Kind::Size { min: limits::EXTENT_BYTES_MIN, max: 1 << 40 },
+        "256KiB",
+        "Record batches of this length or more are written to their segment at once, and the journal gets little more \
+         than their header. That halves the bytes that are written; a lone batch waits for two writes instead of one. \
+         Above `message.max.bytes`: never, as may suit a journal on a faster device.",
     ),
     Key::fixed(
         "disk.free.min",
@@ -263,6 +271,13 @@ pub static KEYS: [Key; 43] = [
         "How often retention and segments' ages are looked at, in ms.",
     ),
     Key::fixed(
+        "scrub.bytes.per.second",
+        Kind::Size { min: 0, max: limits::SCRUB_BYTES_PER_SECOND_MAX },
+        "4MiB",
+        "How fast each shard reads its sealed segments in the background to find damage, all of them once a day at \
+         most. 0: never.",
+    ),
+    Key::fixed(
         "log.message.timestamp.type",
         Kind::Choice(&["CreateTime", "LogAppendTime"]),
         "CreateTime",
@@ -305,6 +320,55 @@ pub static KEYS: [Key; 43] = [
         Kind::Choice(&["producer", "uncompressed", "gzip", "snappy", "lz4", "zstd"]),
         "producer",
         "The codec of stored batches; `producer`: the one that they came with.",
+    ),
+    Key::fixed(
+        "offsets.topic.num.partitions",
+        Kind::Integer { min: 1, max: limits::TOPIC_PARTITIONS_MAX },
+        "50",
+        "Partitions of `__consumer_offsets`, in which groups are kept, when it is created with the first group.",
+    ),
+    Key::fixed(
+        "offsets.retention.minutes",
+        Kind::Integer { min: 1, max: i32::MAX as i64 },
+        "10080",
+        "How long a group's offsets are kept after its last member left, or after they were committed where there \
+         are no members.",
+    ),
+    Key::fixed(
+        "offsets.retention.check.interval.ms",
+        Kind::Integer { min: 1, max: 1_000_000_000_000 },
+        "600000",
+        "How often the age of offsets is looked at, in ms.",
+    ),
+    Key::fixed(
+        "offset.metadata.max.bytes",
+        Kind::Bytes { min: 0, max: 32_767 },
+        "4096",
+        "Longest metadata that a client may commit with an offset.",
+    ),
+    Key::fixed(
+        "group.initial.rebalance.delay.ms",
+        Kind::Integer { min: 0, max: 3_600_000 },
+        "3000",
+        "How long the first rebalance of an empty group waits for more members, in ms.",
+    ),
+    Key::fixed(
+        "group.min.session.timeout.ms",
+        Kind::Integer { min: 1, max: i32::MAX as i64 },
+        "6000",
+        "Shortest session timeout that a member may ask for, in ms.",
+    ),
+    Key::fixed(
+        "group.max.session.timeout.ms",
+        Kind::Integer { min: 1, max: i32::MAX as i64 },
+        "1800000",
+        "Longest session timeout that a member may ask for, in ms.",
+    ),
+    Key::fixed(
+        "group.max.size",
+        Kind::Integer { min: 1, max: limits::GROUP_MEMBERS_MAX },
+        "100000",
+        "Members that a group may have.",
     ),
     Key::derived(
         "max.connections",

@@ -6,6 +6,7 @@ use super::settings::{Assignment, Origin};
 use super::typed::{Advertise, Config, LogFormat};
 use super::{ConfigErrors, Inputs, Loaded, Machine, load};
 use crate::base::ids::ShardId;
+use crate::base::limits::EXTENT_BYTES_DEFAULT;
 
 const GIB: u64 = 1 << 30;
 
@@ -60,6 +61,7 @@ fn defaults() {
     assert_eq!(config.memory_bytes, 8 * GIB);
     assert_eq!(config.num_partitions, 4);
     assert_eq!(config.journal_bytes, 448 << 20);
+    assert_eq!(config.journal_bypass_bytes, EXTENT_BYTES_DEFAULT);
     assert_eq!(config.message_max_bytes, 1_048_588);
     assert_eq!(config.socket_request_max_bytes, 104_857_600);
     assert_eq!(config.broker_rack, "node-1");

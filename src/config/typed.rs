@@ -65,6 +65,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// `journal.bytes`, of one shard, whole files.
     pub journal_bytes: u64,
+    /// `journal.bypass.bytes`
+    pub journal_bypass_bytes: u64,
     /// `disk.free.min`
     pub disk_free_bytes_min: u64,
     /// `auto.create.topics.enable`
@@ -95,6 +97,8 @@ pub struct Config {
     pub log_cleaner_io_max_bytes_per_second: u64,
     /// `log.retention.check.interval.ms`
     pub log_retention_check_interval: Duration,
+    /// `scrub.bytes.per.second`
+    pub scrub_bytes_per_second: u64,
     /// `log.message.timestamp.type`: Kafka's word
     pub log_message_timestamp_type: String,
     /// `log.message.timestamp.before.max.ms`
@@ -109,6 +113,22 @@ pub struct Config {
     pub memory_acknowledgement_enable: bool,
     /// `compression.type`: Kafka's word
     pub compression_type: String,
+    /// `offsets.topic.num.partitions`
+    pub offsets_topic_num_partitions: i32,
+    /// `offsets.retention.minutes`
+    pub offsets_retention: Duration,
+    /// `offsets.retention.check.interval.ms`
+    pub offsets_retention_check_interval: Duration,
+    /// `offset.metadata.max.bytes`
+    pub offset_metadata_max_bytes: usize,
+    /// `group.initial.rebalance.delay.ms`
+    pub group_initial_rebalance_delay: Duration,
+    /// `group.min.session.timeout.ms`
+    pub group_min_session_timeout_ms: i32,
+    /// `group.max.session.timeout.ms`
+    pub group_max_session_timeout_ms: i32,
+    /// `group.max.size`
+    pub group_max_size: usize,
     /// `max.connections`, of one shard.
     pub max_connections: usize,
     /// `max.in.flight.requests.per.connection`

@@ -89,7 +89,7 @@ pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIn
     // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
     let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
-        caller: Caller::new(Rc::clone(&shard), listener),
+        caller: Caller::new(Rc::clone(&shard), listener).from(stream.peer_addr().ok().map(|peer| peer.ip())),
         stream,
         requests: RefCell::default(),
         arrived: Notify::new(),
@@ -204,6 +204,7 @@ impl Session {
         let mut turn = Turn::new(&*self.shard.runtime);
         let meters = &self.shard.counters.requests;
         while let Some(Frame { bytes, charge, read_at }) = self.next_request().await {
+            let mut charge = Some(charge);
             let length = bytes.len();
             let mut watch = Stopwatch::new(&self.shard, read_at);
             watch.ends(Stage::Wait);
@@ -219,6 +220,9 @@ impl Session {
                 }
                 Call::Other(other) => {
                     self.responses.emptied().await;
+                    if other.waits_for_others() {
+                        drop(charge.take());
+                    }
                     // Boxed, so that a connection that does nothing has no room for it.
                     let executed = Box::pin(async {
                         // Responses are counted when they are sent: no more of them while those before take

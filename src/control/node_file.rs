@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::files;
-use crate::base::ids::NodeId;
+use crate::base::ids::{NodeId, ShardId};
 use crate::base::limits::NODE_FILE_BYTES_MAX;
 use crate::cluster::{DiskId, KafkaUuid};
+use crate::log::recovery::ShardPaths;
 
 const NODE_FILE: &str = "node.json";
 /// The version of the data directory as a whole.
@@ -33,6 +34,20 @@ pub struct Layout {
 }
 
 impl Layout {
+    /// The name of the directory of a generation's files, below the data directory and below the journals'.
+    pub fn directory_name(generation: u32) -> String {
+        format!("layout-{generation}")
+    }
+
+    /// The places of one shard's files.
+    pub fn paths(self, data_directory: &Path, journal_directory: &Path, shard: ShardId) -> ShardPaths {
+        let below = PathBuf::from(Self::directory_name(self.generation)).join(format!("shard-{shard}"));
+        ShardPaths {
+            directory: data_directory.join(&below),
+            journal_directory: journal_directory.join(below).join("journal"),
+        }
+    }
+
     /// The layout that comes after this one.
     pub fn next(self, shards: u16) -> Self {
         Layout { generation: self.generation + 1, shards }
@@ -119,6 +134,17 @@ impl NodeFileError {
 impl NodeFile {
     /// Reads the file of `dir`, which must be `node`'s; `None` if there is none.
     pub fn read(dir: &Path, node: NodeId) -> Result<Option<Self>, NodeFileError> {
+        match Self::read_any(dir)? {
+            Some(file) if file.node_id != node => {
+                let path = dir.join(NODE_FILE);
+                Err(NodeFileError::OtherNode { path, found: file.node_id, configured: node })
+            }
+            file => Ok(file),
+        }
+    }
+
+    /// Reads the file of `dir`, whichever node's it is; `None` if there is none.
+    pub fn read_any(dir: &Path) -> Result<Option<Self>, NodeFileError> {
         let path = dir.join(NODE_FILE);
         let content = files::read(&path, NODE_FILE_BYTES_MAX);
         let content = match content.map_err(|source| NodeFileError::Io { path: path.clone(), source })? {
@@ -137,9 +163,6 @@ impl NodeFile {
         let file: NodeFile = serde_json::from_slice(&content).map_err(parse_error)?;
         if file.layout.shards == 0 {
             return Err(damaged("a layout without shards".to_owned()));
-        }
-        if file.node_id != node {
-            return Err(NodeFileError::OtherNode { path, found: file.node_id, configured: node });
         }
         Ok(Some(file))
     }

@@ -3,6 +3,7 @@
 pub mod checkpoint;
 pub mod compaction;
 pub mod error;
+pub mod extent;
 pub mod journal;
 pub mod partition_log;
 pub mod read;
@@ -11,6 +12,7 @@ mod retention;
 pub mod run;
 pub mod segment;
 pub mod snapshot;
+pub mod walk;
 
 pub use error::LogError;
 pub use retention::Retention;

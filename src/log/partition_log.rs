@@ -256,11 +256,11 @@ impl PartitionLog {
     }
 
     /// The oldest segment that nobody appends to any more and of which only the last bytes are missing on
-    /// disk.
-    pub fn next_seal(&self, durable_end: Offset) -> Option<(Offset, SealPlan)> {
+    /// disk; the log's last one only `with_last`.
+    pub fn next_seal(&self, durable_end: Offset, with_last: bool) -> Option<(Offset, SealPlan)> {
         let segment = self.unsealed().next()?;
         let rolled = segment.base_offset != self.segments.back().expect("not empty").base_offset;
-        let ready = (rolled || segment.closed)
+        let ready = (rolled || (segment.closed && with_last))
             && segment.next_offset <= durable_end
             && segment.end_position - segment.written < BLOCK_BYTES as u64;
         ready.then(|| (segment.base_offset, segment.seal_plan()))

@@ -35,11 +35,6 @@ impl Run {
         self.position + self.length() as u64
     }
 
-    /// All of them.
-    pub fn batches(&self) -> &Bytes {
-        &self.batches
-    }
-
     /// Where the run that follows begins.
     pub fn behind(&self) -> ReadStart {
         ReadStart { position: self.end_position(), offset: StartOffset::First(self.next_offset) }
@@ -48,6 +43,17 @@ impl Run {
     /// Length in bytes.
     pub fn length(&self) -> usize {
         self.batches.len()
+    }
+
+    /// The batches.
+    pub fn batches(&self) -> &Bytes {
+        &self.batches
+    }
+
+    /// The whole batches at the start of `bytes`, which are a segment's from `from` on; `None` if not even the first
+    /// one is whole. Checked as [`read_run`] does.
+    pub fn of(bytes: &Bytes, segment: &SegmentShape, from: ReadStart) -> Result<Option<Run>, ReadError> {
+        whole_batches(bytes, segment, from)
     }
 
     /// Batches from the one that holds `offset` on, below `bound`, up to `max_bytes`; a first one that is longer only

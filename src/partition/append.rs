@@ -78,6 +78,13 @@ impl Partition {
         Ok(AppendDecision::Append { base_offset, last_offset, leader_epoch })
     }
 
+    /// Whether [`Partition::append`] would take the batch into the log now, neither refuse it nor recognise it.
+    pub fn would_append(&self, header: &BatchHeader) -> bool {
+        self.leader_epoch().is_some()
+            && !header.attributes.is_transactional()
+            && matches!(self.producers.check(header), Ok(Verdict::New))
+    }
+
     /// Records below `end_offset` are durable on this node. As leader, says how far the high watermark moved by it,
     /// if it did. Reports of less than is known change nothing.
     pub fn on_durable(&mut self, end_offset: Offset) -> Option<Offset> {

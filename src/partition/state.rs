@@ -5,6 +5,7 @@ use super::producers::{InvalidProducerState, ProducerTable};
 use super::progress::Progress;
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::base::limits::PRODUCERS_PER_PARTITION_MAX;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::snapshot::StateSnapshot;
 use crate::protocol::batch::BatchHeader;
 
@@ -229,7 +230,9 @@ impl Partition {
             return Err(TruncateError { offset, log_start });
         }
         if offset < self.progress.log_end() {
-            self.producers.truncate_to(offset);
+            if !is_planted(Bug::TruncateKeepsProducers) {
+                self.producers.truncate_to(offset);
+            }
             self.epochs.truncate_from_end(offset);
             self.progress.truncate_to(offset);
         }

@@ -53,4 +53,7 @@ pub enum DecodeError {
     /// An API that this broker does not serve.
     #[error("API key {0} is not served")]
     ApiKey(i16),
+    /// A version of a stored record's value that the codec does not know.
+    #[error("a record's value has version {0}, which is not known")]
+    RecordVersion(i16),
 }

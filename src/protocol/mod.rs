@@ -14,6 +14,7 @@ pub mod codec;
 mod error;
 mod error_code;
 mod frame;
+pub mod group_records;
 mod header;
 mod message;
 pub mod messages;

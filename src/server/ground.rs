@@ -46,6 +46,7 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
                 bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
                 backoff: config.log_cleaner_backoff,
             },
+            extent_bytes_min: bytes(config.journal_bypass_bytes),
             disk_free_bytes_min: config.disk_free_bytes_min,
         },
     }

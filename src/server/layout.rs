@@ -15,16 +15,13 @@ use futures_util::future::try_join_all;
 
 use crate::base::ids::{PartitionId, ShardId};
 use crate::base::limits::SHARDS_BUILT_AT_ONCE;
+use crate::base::planted::{Bug, is_planted};
 use crate::control::Layout;
 use crate::log::LogError;
 use crate::log::journal::ring::RingShape;
 use crate::log::recovery::{self, Parcel, ShardPaths};
 use crate::runtime::Runtime;
 use crate::shard::{HandOffError, PartitionSpec, Storage, StorageConfig};
-
-fn directory_name(generation: u32) -> String {
-    format!("layout-{generation}")
-}
 
 /// The generation that a directory's name says it is of.
 fn generation_of(path: &Path) -> Option<u32> {
@@ -78,11 +75,7 @@ pub enum LayoutError {
 impl Ground {
     /// The places of one shard's files.
     pub fn paths(&self, layout: Layout, shard: ShardId) -> ShardPaths {
-        let below = PathBuf::from(directory_name(layout.generation)).join(format!("shard-{shard}"));
-        ShardPaths {
-            directory: self.data_directory.join(&below),
-            journal_directory: self.journal_directory.join(below).join("journal"),
-        }
+        layout.paths(&self.data_directory, &self.journal_directory, shard)
     }
 
     /// The configuration of one shard's storage.
@@ -102,7 +95,7 @@ impl Ground {
             try_join_all(created).await?;
         }
         for root in self.roots() {
-            for directory in [root.join(directory_name(layout.generation)), root.to_owned()] {
+            for directory in [root.join(Layout::directory_name(layout.generation)), root.to_owned()] {
                 runtime.sync_dir(&directory).await.map_err(LogError::io(&directory))?;
             }
         }
@@ -119,6 +112,9 @@ impl Ground {
         partitions: &[Assigned],
     ) -> Result<(), LayoutError> {
         let parcels = self.dissolve(runtime, old, partitions).await?;
+        if is_planted(Bug::DissolveEarly) {
+            self.remove(runtime, old.generation).await?;
+        }
         self.create(runtime, new).await?;
         let mut dealt: Vec<Vec<(PartitionSpec, Parcel)>> = (0..new.shards).map(|_| Vec::new()).collect();
         for (assigned, parcel) in parcels {
@@ -169,7 +165,7 @@ impl Ground {
     }
 
     async fn remove(&self, runtime: &Rc<dyn Runtime>, generation: u32) -> Result<(), LogError> {
-        let name = directory_name(generation);
+        let name = Layout::directory_name(generation);
         for root in self.roots() {
             let directory = root.join(&name);
             runtime.remove_dir_all(&directory).await.map_err(LogError::io(&directory))?;

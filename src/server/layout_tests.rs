@@ -52,6 +52,7 @@ impl Scene {
             retention_check_interval: std::time::Duration::from_secs(300),
             reclaim_step_bytes: 16 << 10,
             compaction: CompactionConfig::default(),
+            extent_bytes_min: 12 << 10,
             disk_free_bytes_min: 0,
         };
         let ground = Ground {

@@ -20,4 +20,8 @@ mod shards;
 mod signals;
 
 pub use error::ServeError;
+pub use layout::{Assigned, Ground, LayoutError};
 pub use run::run;
+
+/// Runs a command that does one thing, and is no broker, on the runtime that a broker has.
+pub use crate::runtime::glommio::run_here as run_command;

@@ -57,10 +57,13 @@ impl Storage {
                     }
                     wrote.map(|_| ())
                 }
-                None => {
-                    work.await;
-                    Ok(())
-                }
+                None => match self.next_rolled() {
+                    Some(replica) => self.write_back(std::slice::from_ref(&replica)).await.map(|_| ()),
+                    None => {
+                        work.await;
+                        Ok(())
+                    }
+                },
             };
             match done {
                 Ok(()) => self.space.set_stuck(None),
@@ -71,6 +74,11 @@ impl Storage {
                 }
             }
         }
+    }
+
+    /// A partition of which a segment may be complete although little of it was to be written back.
+    fn next_rolled(&self) -> Option<Rc<Replica>> {
+        self.rolled.borrow_mut().pop_front()
     }
 
     /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used; whether
@@ -149,6 +157,13 @@ impl Storage {
         if length > length_max || !self.journal.has_reserve(length) {
             return false;
         }
+        if is_planted(Bug::ForgetRemainder) {
+            let mut log = replica.log.borrow_mut();
+            log.segment_mut(plan.segment_base)
+                .expect("planned in this step")
+                .repin(self.journal.current_file());
+            return true;
+        }
         let entry = carry_entry(replica, &plan);
         let parts: Vec<&[u8]> = plan.bytes.iter().map(|piece| &piece[..]).collect();
         let journal_file = self.journal.current_file();
@@ -184,7 +199,9 @@ impl Storage {
             needed = self.journal.current_file();
         }
         // The records reflect everything up to now, durable or not: they count only once it is.
-        self.wait_all_durable().await?;
+        if !is_planted(Bug::CheckpointEarly) {
+            self.wait_all_durable().await?;
+        }
         let generation = self.generation.get() + 1;
         let start = self.journal.start_of(needed);
         let header = CheckpointHeader { generation, identity: self.identity, start };

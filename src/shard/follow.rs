@@ -66,7 +66,9 @@ impl Shard {
         loop {
             let next = Arc::clone(&images.borrow_and_update());
             if next.version() > self.image.borrow().version() {
+                let before = self.image();
                 self.apply(&next).await;
+                self.follow_groups(&before);
             }
             self.metadata.applied(self.id, next.version());
             let changed = std::pin::pin!(images.changed());

@@ -120,6 +120,9 @@ impl Storage {
             }
             storage.wait_all_durable().await?;
         }
+        // Both of the two: the one that `create` has left knows of no partition, and must not be what is read when
+        // the other is damaged.
+        storage.checkpoint().await?;
         Ok(storage.checkpoint().await?)
     }
 }

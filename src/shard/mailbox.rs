@@ -16,6 +16,7 @@ use super::partition_error::PartitionError;
 use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
+use crate::coordinator::{ListFilter, Listing, Request, Response};
 use crate::protocol::batch::BatchHeader;
 
 /// How an append was accepted.
@@ -63,6 +64,10 @@ pub(super) enum Query {
     Report { reply: oneshot::Sender<Box<ShardReport>> },
     /// Measures the logs of all partitions.
     LogSizes { reply: oneshot::Sender<LogSizes> },
+    /// A request to a group that the shard coordinates.
+    Group { partition: i32, request: Box<Request>, reply: oneshot::Sender<Response> },
+    /// Lists the groups that the shard coordinates.
+    ListGroups { filter: ListFilter, reply: oneshot::Sender<Listing> },
     /// Marks partitions for a watch when they change. Nobody waits for a reply.
     Watch { watch: Weak<Watch>, partitions: Vec<Watched> },
 }

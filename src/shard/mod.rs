@@ -12,9 +12,11 @@ mod compactor_pass;
 mod corruption;
 mod endpoints;
 mod error;
+mod extent;
 mod fetch;
 mod file_cache;
 mod follow;
+mod groups;
 mod hand_off;
 mod index_cache;
 mod inspect;
@@ -33,6 +35,7 @@ mod read;
 mod reclaim;
 mod replica;
 mod retention;
+mod scrub;
 mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
@@ -58,6 +61,7 @@ pub use fetch::{
     Slot, TopicKey, Wanted, Watch, Watched,
 };
 pub use follow::{configured_defaults, partition_specs};
+pub use groups::OFFSETS_TOPIC;
 pub use hand_off::HandOffError;
 pub use inspect::LogSizes;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
@@ -65,12 +69,13 @@ pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use meters::{
     ConnectionEnd, ConnectionMeters, PauseReason, Pauses, Probe, RequestMeters, ShardGone, ShardReport, Stage,
 };
-pub use open::PartitionSpec;
+pub use open::{PartitionSpec, restored_state};
 pub use partition_error::PartitionError;
 pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 pub use pending_append::PendingAppend;
 pub use phase::{Phase, Phases};
 pub use replica::Replica;
+pub use scrub::ScrubMeters;
 pub use shard::{Counters, Shard, ShardBudgets, ShardParts};
 pub use storage::{Storage, StorageConfig};
 pub use tasks::Tasks;

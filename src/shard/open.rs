@@ -7,8 +7,10 @@ use super::error::StorageError;
 use super::replica::{Replica, roll};
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
+use crate::base::planted::{Bug, is_planted};
 use crate::cluster::TopicSettings;
 use crate::log::LogError;
+use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::writer::Journal;
 use crate::log::partition_log::{PartitionLog, Roll};
 use crate::log::recovery::{self, DamagedPartition, RecoveredPartition, ShardPaths, StateChange};
@@ -84,7 +86,7 @@ impl Storage {
         partitions: &[PartitionSpec],
     ) -> Result<(), LogError> {
         for spec in partitions {
-            let known = recovered.remove(&spec.id);
+            let known = recovered.remove(&spec.id).or_else(|| planted_namesake(&mut recovered, spec.id));
             let restored = match known {
                 None => Ok(self.new_replica(spec)),
                 Some(Ok(partition)) => self.restore(spec, partition, Some(spec.leader_epoch)),
@@ -249,6 +251,26 @@ fn compacted_to(recovered: &RecoveredPartition) -> Offset {
     cuts.fold(known, Offset::min)
 }
 
+/// What a partition's state comes to: as its checkpoint has it, with what its journal did to it since.
+pub fn restored_state(
+    record: Option<&PartitionRecord>,
+    changes: &[StateChange],
+    now_ms: i64,
+) -> Result<StateSnapshot, String> {
+    let snapshot = record.map_or_else(StateSnapshot::default, |record| record.state.clone());
+    restore_state(&snapshot, changes, now_ms, None).map(|state| state.snapshot())
+}
+
+/// What the files know of another partition that had the same place in a topic, if that bug is planted.
+fn planted_namesake(
+    recovered: &mut RecoveredPartitions,
+    id: PartitionId,
+) -> Option<Result<RecoveredPartition, Box<DamagedPartition>>> {
+    let namesake = |other: &PartitionId| is_planted(Bug::IdentifyByName) && other.index == id.index;
+    let other = recovered.keys().copied().find(namesake)?;
+    recovered.remove(&other)
+}
+
 fn restore_state(
     snapshot: &StateSnapshot,
     changes: &[StateChange],
@@ -265,7 +287,10 @@ fn restore_state(
             }
         }?;
     }
-    if let Some(leader_epoch) = leader_epoch {
+    if let Some(mut leader_epoch) = leader_epoch {
+        if is_planted(Bug::KeepTerm) {
+            leader_epoch = snapshot.epochs.last().map_or(leader_epoch, |last| last.leader_epoch + 1);
+        }
         state.become_leader(leader_epoch).map_err(|error| error.to_string())?;
     }
     Ok(state)

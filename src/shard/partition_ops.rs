@@ -11,6 +11,7 @@ use super::meters::PauseReason;
 use super::partition_error::PartitionError;
 use super::pending_append::PendingAppend;
 use super::replica::Replica;
+use super::serve::Accepting;
 use super::shard::Shard;
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::partition::EpochEnd;
@@ -120,7 +121,10 @@ impl Shard {
             Ok(Place::Here(replica)) => {
                 let mut front = None;
                 let appended = self.append_here(&mut front, &replica, header, &batch);
-                PendingAppend::from(self.paused_for(PauseReason::Room, appended).await)
+                match self.paused_for(PauseReason::Room, appended).await {
+                    Accepting::Now(reply) => PendingAppend::from(reply),
+                    Accepting::Later(reply) => PendingAppend::forwarded(reply),
+                }
             }
             Ok(Place::There(mailbox)) => {
                 let (reply, receiver) = oneshot::channel();

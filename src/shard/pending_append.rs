@@ -15,7 +15,7 @@ use super::partition_ops::Accepted;
 pub struct PendingAppend(Stage);
 
 enum Stage {
-    /// The owner has not looked at it yet.
+    /// The owner has not looked at it yet, or it is not in the log yet.
     Accepting(oneshot::Receiver<AcceptedReply>),
     /// It is in the log, and will be committed.
     Committing(Accepted, oneshot::Receiver<()>),
@@ -31,6 +31,7 @@ impl PendingAppend {
         PendingAppend(Stage::Done(Err(error)))
     }
 
+    /// One that is looked at elsewhere, or whose bytes are on their way to the segment.
     pub(super) fn forwarded(reply: oneshot::Receiver<AcceptedReply>) -> Self {
         PendingAppend(Stage::Accepting(reply))
     }

@@ -107,7 +107,7 @@ impl Storage {
         if mode == OpenMode::Write {
             // It may just have been made, also for a segment that is not new: a crash takes a file whose entry
             // was not synced. Only now that it exists: a sync that began before would not have covered it.
-            replica.directory_synced.set(false);
+            replica.files_made.set(replica.files_made.get() + 1);
         }
         file.map_err(|error| match mode {
             OpenMode::Read if error.kind() == std::io::ErrorKind::NotFound => {
@@ -148,7 +148,7 @@ impl Storage {
         }
     }
 
-    async fn load_index(&self, replica: &Replica, segment: &SegmentShape) -> Option<SparseIndex> {
+    pub(super) async fn load_index(&self, replica: &Replica, segment: &SegmentShape) -> Option<SparseIndex> {
         let SegmentShape { name, end_position, .. } = *segment;
         let length_max = SparseIndex::encoded_bytes_max(end_position);
         let mut contents = Vec::new();

@@ -128,13 +128,7 @@ impl Storage {
         let _reclaiming = self.reclaim_turn.lock().await;
         let orphans = {
             let _turn = self.segment_turn.lock().await;
-            let _allocation = loop {
-                let room = self.room.notified();
-                if !replica.is_allocating.get() {
-                    break self.begin_allocation(replica);
-                }
-                room.await;
-            };
+            let _allocation = self.wait_allocation(replica).await;
             if replica.check_online().is_err() {
                 return Ok(());
             }

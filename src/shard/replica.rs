@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 
 use super::error::StorageError;
 use super::fetch::Watchers;
@@ -54,6 +54,10 @@ pub struct Replica {
     pub(super) is_trimmable: Cell<bool>,
     /// Whether a task is giving the partition space on disk.
     pub(super) is_allocating: Cell<bool>,
+    /// Whether a batch is being written to the segment behind the log's end: nothing may be appended meanwhile.
+    pub(super) is_extending: Cell<bool>,
+    /// That has ended.
+    pub(super) extended: Notify,
     /// The log's start as far as it is durable: segments below it may be removed.
     pub(super) durable_log_start: Cell<Offset>,
     /// The journal group of the log start's newest move.
@@ -64,8 +68,10 @@ pub struct Replica {
     pub(super) discardable: RefCell<Vec<Segment>>,
     /// Whether files that a crash has left were looked for, so that new ones can be told from them.
     pub(super) is_swept: Cell<bool>,
-    /// Whether the partition's directory exists and holds all segment files' entries durably.
-    pub(super) directory_synced: Cell<bool>,
+    /// How often segment files may have been made, and up to which of these times the directory holds their entries
+    /// durably.
+    pub(super) files_made: Cell<u64>,
+    pub(super) files_made_durably: Cell<u64>,
 }
 
 impl Replica {
@@ -90,12 +96,15 @@ impl Replica {
             is_evictable: Cell::new(false),
             is_trimmable: Cell::new(false),
             is_allocating: Cell::new(false),
+            is_extending: Cell::new(false),
+            extended: Notify::new(),
             durable_log_start: Cell::new(log_start),
             log_start_sequence: Cell::new(0),
             is_reclaimable: Cell::new(false),
             discardable: RefCell::default(),
             is_swept: Cell::new(false),
-            directory_synced: Cell::new(false),
+            files_made: Cell::new(1),
+            files_made_durably: Cell::new(0),
         })
     }
 

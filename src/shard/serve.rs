@@ -3,8 +3,9 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
+use super::append::{Appended, Appending};
 use super::error::StorageError;
 use super::line::Front;
 use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
@@ -18,30 +19,31 @@ use crate::partition::{EpochEnd, FetchError};
 use crate::protocol::batch::{BatchHeader, NO_LEADER_EPOCH};
 
 impl Shard {
+    /// Gives the reply as soon as there is one. Completes when the batch has its place in the partition's order.
     pub(super) async fn append_here<'a>(
         &'a self,
         front: &mut Option<Front<'a>>,
         replica: &Rc<Replica>,
         header: &BatchHeader,
         batch: &[u8],
-    ) -> AcceptedReply {
-        let appended = self.storage.append_in_line(front, replica, header, batch).await?;
-        let (log_start, unsynced_records) = {
-            let state = replica.state.borrow();
-            let progress = state.progress();
-            (progress.log_start(), progress.log_end() - progress.durable_end())
-        };
-        let accepted = Accepted {
-            base_offset: appended.base_offset,
-            log_start,
-            log_append_time_ms: appended.log_append_time_ms,
-        };
-        let unsynced_records_max = replica.settings().unsynced_records_max;
-        Ok(AcceptedAppend {
-            accepted,
-            committed: replica.commit_waiter(appended.last_offset),
-            is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
-        })
+    ) -> Accepting {
+        match self.storage.append_in_line(front, replica, header, batch).await {
+            Ok(Appending::Done(appended)) => Accepting::Now(Ok(accepted(replica, appended))),
+            Ok(Appending::Extent(extent)) => {
+                let (reply, receiver) = oneshot::channel();
+                let replica = Rc::clone(replica);
+                self.spawn(async move {
+                    let appended = extent.finish().await;
+                    // Who asked may have left with its connection; the append stands.
+                    let _ = reply.send(match appended {
+                        Ok(appended) => Ok(accepted(&replica, appended)),
+                        Err(error) => Err(error.into()),
+                    });
+                });
+                Accepting::Later(receiver)
+            }
+            Err(error) => Accepting::Now(Err(error.into())),
+        }
     }
 
     pub(super) async fn read_here(
@@ -141,16 +143,29 @@ impl Shard {
     pub(super) async fn serve_appends(self: Rc<Self>, mut appends: mpsc::Receiver<AppendOperation>) {
         let (mut front, mut passed) = (None, 0);
         while let Some(AppendOperation { id, header, batch, reply }) = self.next(&mut appends).await {
-            let outcome = match self.local(id) {
+            let accepting = match self.local(id) {
                 Ok(replica) => self.append_here(&mut front, &replica, &header, &batch).await,
-                Err(error) => Err(error),
+                Err(error) => Accepting::Now(Err(error)),
             };
-            // Who asked may have left with its connection; the append stands.
-            let _ = reply.send(outcome);
+            self.reply_when_accepted(accepting, reply);
             passed += 1;
             if front.is_none() || appends.is_empty() || passed >= self.storage.room_line.len() {
                 (front, passed) = (None, 0);
             }
+        }
+    }
+
+    /// Who asked may have left with its connection; the append stands.
+    fn reply_when_accepted(&self, accepting: Accepting, reply: oneshot::Sender<AcceptedReply>) {
+        match accepting {
+            Accepting::Now(outcome) => {
+                let _ = reply.send(outcome);
+            }
+            Accepting::Later(outcome) => self.spawn(async move {
+                if let Ok(outcome) = outcome.await {
+                    let _ = reply.send(outcome);
+                }
+            }),
         }
     }
 
@@ -201,8 +216,40 @@ impl Shard {
             Query::LogSizes { reply } => {
                 let _ = reply.send(self.log_sizes_here().await);
             }
+            Query::Group { partition, request, reply } => self.groups.ask(partition, *request, reply),
+            Query::ListGroups { filter, reply } => {
+                let _ = reply.send(self.groups.list(&filter));
+            }
             Query::Watch { watch, partitions } => self.watch_here(&watch, &partitions).await,
         }
+    }
+}
+
+/// An append whose batch has its place.
+pub(super) enum Accepting {
+    /// The reply.
+    Now(AcceptedReply),
+    /// The reply is still to come.
+    Later(oneshot::Receiver<AcceptedReply>),
+}
+
+/// What is told of a batch that is in the log.
+fn accepted(replica: &Replica, appended: Appended) -> AcceptedAppend {
+    let (log_start, unsynced_records) = {
+        let state = replica.state.borrow();
+        let progress = state.progress();
+        (progress.log_start(), progress.log_end() - progress.durable_end())
+    };
+    let accepted = Accepted {
+        base_offset: appended.base_offset,
+        log_start,
+        log_append_time_ms: appended.log_append_time_ms,
+    };
+    let unsynced_records_max = replica.settings().unsynced_records_max;
+    AcceptedAppend {
+        accepted,
+        committed: replica.commit_waiter(appended.last_offset),
+        is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
     }
 }
 

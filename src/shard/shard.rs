@@ -13,6 +13,7 @@ use super::endpoints::Endpoints;
 use super::error::StorageError;
 use super::fetch::FetchSessions;
 use super::follow::configured_defaults;
+use super::groups::{Groups, group_settings};
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
 use super::meters::{ConnectionMeters, Pauses, RequestMeters};
@@ -99,6 +100,7 @@ pub struct Shard {
     pub phases: Phases,
     /// Held by whoever unpacks or packs the records of a produced batch: one at a time, which bounds the memory.
     pub recompression_turn: tokio::sync::Mutex<()>,
+    pub(super) groups: Rc<Groups>,
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
     settings: RefCell<HashMap<TopicId, TopicSettings>>,
@@ -122,6 +124,7 @@ impl Shard {
             replies: Budget::new(budgets.reply_bytes),
         };
         let configured_defaults = configured_defaults(&parts.config);
+        let groups = Groups::new(Rc::clone(&parts.runtime), group_settings(&parts.config));
         Rc::new(Shard {
             id: parts.id,
             runtime: parts.runtime,
@@ -134,6 +137,7 @@ impl Shard {
             counters: Counters::default(),
             phases: Phases::default(),
             recompression_turn: tokio::sync::Mutex::new(()),
+            groups: Rc::new(groups),
             mailboxes: parts.mailboxes,
             image: RefCell::new(parts.image),
             settings: RefCell::default(),
@@ -147,6 +151,7 @@ impl Shard {
     /// Starts the shard's own tasks: it follows the metadata, serves its mailbox and maintains its disk.
     pub fn start(self: &Rc<Self>, images: watch::Receiver<Arc<Image>>, mailbox: Mailbox) {
         let Mailbox { appends, queries } = mailbox;
+        self.start_groups();
         self.spawn(Rc::clone(self).follow_metadata(images));
         self.spawn(Rc::clone(self).serve_appends(appends));
         self.spawn(Rc::clone(self).serve_queries(queries));
@@ -155,6 +160,8 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).compact());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_space());
+        let scrub = Rc::clone(&self.storage).scrub(self.config.scrub_bytes_per_second);
+        self.maintenance.spawn(&*self.runtime, scrub);
     }
 
     /// Ends the shard after its connections have ended: its tasks, then its storage, cleanly. Other shards must

@@ -18,6 +18,9 @@ impl Storage {
         self.is_stopping.set(true);
         self.wake_tasks();
         self.cold.ahead.finished().await;
+        for replica in self.all_replicas() {
+            self.wait_extended(&replica).await;
+        }
         self.wait_all_durable().await?;
         for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
             self.write_back(some).await?;

@@ -1,17 +1,17 @@
 //! A shard's partitions on its disk: one journal, and for each partition a state and a log.
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
-//! `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`,
-//! `space`, `corruption`.
+//! `extent`, `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`, `space`,
+//! `corruption`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use super::cold_cache::ColdCache;
 use super::compactor::{CompactionConfig, Retired};
@@ -24,13 +24,13 @@ use super::replica::Replica;
 use super::space::Space;
 use super::steady_clock::SteadyClock;
 use crate::base::ids::{Offset, PartitionId};
-use crate::base::limits::CACHED_INDEXES_PERCENT;
+use crate::base::limits::{CACHED_INDEXES_PERCENT, EXTENTS_IN_FLIGHT_MAX};
 use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
 use crate::log::partition_log::PartitionLog;
-use crate::log::segment::{NewBatch, Segment};
+use crate::log::segment::Segment;
 use crate::runtime::{DiskMeters, Runtime};
 
 /// Bounds and places of a shard's storage.
@@ -59,6 +59,8 @@ pub struct StorageConfig {
     pub reclaim_step_bytes: u64,
     /// Compaction.
     pub compaction: CompactionConfig,
+    /// Length from which on a batch is written to its segment at once (`journal.bypass.bytes`).
+    pub extent_bytes_min: usize,
     /// Produce is refused while less than this is free on the data directory's disk (`disk.free.min`).
     pub disk_free_bytes_min: u64,
 }
@@ -86,6 +88,8 @@ struct Pending {
 
 /// See the module.
 pub struct Storage {
+    /// Itself, for its tasks.
+    this: Weak<Storage>,
     pub(super) runtime: Rc<dyn Runtime>,
     pub(super) config: StorageConfig,
     pub(super) identity: JournalIdentity,
@@ -111,6 +115,10 @@ pub struct Storage {
     pub(super) room: Notify,
     /// Appends that found no room.
     pub(super) room_line: Line,
+    /// Places for extents that are being written.
+    pub(super) extents: Semaphore,
+    /// Replicas that began a segment with an extent: nothing dirty tells that the one before can be completed.
+    pub(super) rolled: RefCell<VecDeque<Rc<Replica>>>,
     /// There is something for the maintenance task.
     pub(super) work: Notify,
     pub(super) is_stopping: Cell<bool>,
@@ -159,7 +167,8 @@ impl Storage {
         let open_segments_max = parts.config.open_segments_max;
         let index_bytes_max = parts.config.cold_bytes_max * CACHED_INDEXES_PERCENT / 100;
         let space = Space::new(parts.config.disk_free_bytes_min);
-        let storage = Rc::new(Storage {
+        let storage = Rc::new_cyclic(|this| Storage {
+            this: Weak::clone(this),
             cold: ColdCache::new(parts.config.cold_bytes_max),
             runtime: parts.runtime,
             config: parts.config,
@@ -178,6 +187,8 @@ impl Storage {
             trimmable: RefCell::default(),
             room: Notify::new(),
             room_line: Line::default(),
+            extents: Semaphore::new(EXTENTS_IN_FLIGHT_MAX),
+            rolled: RefCell::default(),
             work: Notify::new(),
             is_stopping: Cell::new(false),
             segment_turn: tokio::sync::Mutex::new(()),
@@ -198,6 +209,11 @@ impl Storage {
         let sink: Rc<dyn DurabilitySink> = storage.clone();
         storage.journal.set_sink(Rc::downgrade(&sink));
         storage
+    }
+
+    /// Itself, for a task that outlives the call.
+    pub(super) fn this(&self) -> Rc<Self> {
+        self.this.upgrade().expect("it is alive while it is called")
     }
 
     /// The partition, if it is here and not damaged.
@@ -278,20 +294,14 @@ impl Storage {
     }
 
     /// The same for an append to the last segment.
-    pub(super) fn append_to_log(
-        &self,
-        replica: &Replica,
-        batch: &NewBatch,
-        parts: &[&[u8]],
-        journal_file: u64,
-    ) {
+    pub(super) fn append_to_log(&self, replica: &Replica, append: impl FnOnce(&mut PartitionLog)) {
         let mut log = replica.log.borrow_mut();
         let sizes = |log: &PartitionLog| {
             let last = log.last_segment().expect("space was made");
             (last.dirty_bytes(), last.memory.resident_bytes())
         };
         let before = sizes(&log);
-        log.append(batch, parts, journal_file);
+        append(&mut log);
         self.count_change(before, sizes(&log));
     }
 

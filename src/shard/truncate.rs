@@ -11,6 +11,7 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
+use crate::base::planted::{Bug, is_planted};
 use crate::log::journal::entry::EntryKind;
 use crate::log::partition_log::{AppendPlace, ReadPlan};
 use crate::log::read::read_cold;
@@ -25,6 +26,9 @@ impl Storage {
         replica.check_online()?;
         self.wait_reserve(BLOCK_BYTES).await?;
         let _turn = self.segment_turn.lock().await;
+        // A batch on its way to the segment would be written behind the cut, where other bytes may be by then.
+        let _end =
+            if is_planted(Bug::CutAmidExtent) { None } else { Some(self.wait_allocation(replica).await) };
         // What was appended before must not be reported durable after it was cut.
         self.wait_all_durable().await?;
         replica.check_online()?;
@@ -53,7 +57,9 @@ impl Storage {
         self.files.forget((replica.id, cut_segment));
         self.indexes.forget_partition(replica.id);
         self.cold.forget_partition(replica.id);
-        self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        if !is_planted(Bug::TruncateEarly) {
+            self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
+        }
         // If it was complete, they are of what it was then.
         self.remove_files(&self.index_files(replica, cut_segment)).await?;
         for name in removed {

@@ -13,6 +13,7 @@ use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::partition_log::WriteBack;
 use crate::log::segment::{SegmentName, path};
 use crate::runtime::{File, OpenMode};
@@ -87,7 +88,7 @@ impl Storage {
         written.inspect_err(|error| self.fail_unless_full(error))
     }
 
-    fn fail_unless_full(&self, error: &StorageError) {
+    pub(super) fn fail_unless_full(&self, error: &StorageError) {
         if !matches!(error, StorageError::DiskFull(_)) {
             self.fail(error);
         }
@@ -96,7 +97,9 @@ impl Storage {
     /// Completes a segment that nobody appends to any more: its last bytes, its exact length, its indexes;
     /// whether there was one.
     async fn seal_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
-        let Some((base, plan)) = replica.log.borrow().next_seal(bound) else { return Ok(false) };
+        // What is being written behind a segment's end would stay there.
+        let with_last = !replica.is_extending.get();
+        let Some((base, plan)) = replica.log.borrow().next_seal(bound, with_last) else { return Ok(false) };
         let file = self.segment_with_space(replica, base, plan.end_position).await?;
         if let Some(bytes) = plan.bytes {
             self.write_copy(&*file, plan.position, bytes).await?;
@@ -195,25 +198,32 @@ impl Storage {
         let synced = async {
             for &(base, _) in &unsynced {
                 let file = self.segment_writer(replica, base).await?;
+                if is_planted(Bug::SkipSegmentSync) {
+                    continue;
+                }
                 file.sync().await.map_err(|error| StorageError::disk(&error))?;
             }
             self.sync_directory(replica).await
         };
         synced.await.inspect_err(|error| self.fail(error))?;
         for (base, written) in unsynced {
-            self.change_segment(replica, base, |segment| segment.note_synced(written));
+            // An extent may have gone further meanwhile.
+            self.change_segment(replica, base, |segment| segment.note_synced(written.max(segment.synced)));
         }
         self.make_evictable(replica);
         Ok(())
     }
 
     /// The entries of new files, without which their bytes are lost.
-    async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
-        if replica.directory_synced.get() {
+    pub(super) async fn sync_directory(&self, replica: &Replica) -> Result<(), StorageError> {
+        let made = replica.files_made.get();
+        if replica.files_made_durably.get() >= made || is_planted(Bug::SkipDirectorySync) {
             return Ok(());
         }
-        replica.directory_synced.set(true);
         let directory = replica.log.borrow().directory().to_owned();
-        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))
+        self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
+        // Said only now: somebody else may be about to rely on it.
+        replica.files_made_durably.set(replica.files_made_durably.get().max(made));
+        Ok(())
     }
 }

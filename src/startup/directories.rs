@@ -74,6 +74,24 @@ pub fn occupancy(key: &'static str, path: &Path) -> Result<Occupancy, Problem> {
     }
 }
 
+/// Keeps brokers off a directory for this process, without making or changing anything; others may look at it too. A
+/// directory that no broker has ever claimed, such as a copy, has nothing to be locked by.
+pub fn hold(key: &'static str, path: &Path) -> Result<Option<DirectoryLock>, Problem> {
+    let unusable = |source| Problem::Directory { key, path: path.to_path_buf(), source };
+    let mut file = match File::open(path.join(LOCK_FILE)) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable(error)),
+    };
+    match flock(&file, FlockOperation::NonBlockingLockShared) {
+        Ok(()) => Ok(Some(DirectoryLock { _file: file })),
+        Err(rustix::io::Errno::WOULDBLOCK) => {
+            Err(Problem::DirectoryInUse { key, path: path.to_path_buf(), holder: holder(&mut file) })
+        }
+        Err(error) => Err(unusable(error.into())),
+    }
+}
+
 /// Whether a broker could claim the directory and use it. Nothing is left behind: where the directory is absent, the
 /// nearest one around it is tried out, in which it would be made.
 pub fn try_out(key: &'static str, path: &Path) -> Result<(), Problem> {
@@ -209,7 +227,12 @@ mod tests {
         let us = Some(std::process::id().to_string());
         assert_eq!(occupancy("data.dir", &path).unwrap(), Occupancy::InUse { holder: us });
         assert!(matches!(try_out("data.dir", &path), Err(Problem::DirectoryInUse { .. })));
+        assert!(matches!(hold("data.dir", &path), Err(Problem::DirectoryInUse { .. })));
         drop(lock);
+        let (held, too) = (hold("data.dir", &path).unwrap(), hold("data.dir", &path).unwrap());
+        assert!(held.is_some() && too.is_some(), "two may look at a time");
+        assert!(matches!(claim("data.dir", &path), Err(Problem::DirectoryInUse { .. })));
+        drop((held, too));
         try_out("data.dir", &path).unwrap();
         assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the lock's file");
 

@@ -16,5 +16,5 @@ pub mod resources;
 mod uring;
 
 pub use checks::{Checked, Passed, RunningBroker, check, directories_of, examine};
-pub use directories::{DirectoryLock, existing};
+pub use directories::{DirectoryLock, claim, existing, hold};
 pub use problem::{Problem, Problems, Warning};

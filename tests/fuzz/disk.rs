@@ -22,7 +22,7 @@ use super::random::Random;
 use super::{batches, plain};
 
 pub const PARTITIONS: i32 = 3;
-const DISK_ID: [u8; 16] = [0xf0; 16];
+pub const DISK_ID: [u8; 16] = [0xf0; 16];
 const SHAPE: RingShape = RingShape {
     file_count: 3,
     file_bytes: 64 * BLOCK_BYTES as u64,
@@ -60,7 +60,7 @@ pub fn id(index: i32) -> PartitionId {
     PartitionId { topic: TopicId::from_bytes([7; 16]), index }
 }
 
-fn paths() -> ShardPaths {
+pub fn paths() -> ShardPaths {
     ShardPaths {
         directory: PathBuf::from("/data/shard-0"),
         journal_directory: PathBuf::from("/data/shard-0/journal"),
@@ -93,6 +93,7 @@ impl Scene {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
             cold_bytes_max: 64 * BLOCK_BYTES,
         };

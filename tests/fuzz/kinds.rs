@@ -4,10 +4,11 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    SERVED, alter_configs, api_versions, create_partitions, create_topics, delete_records, delete_topics,
-    describe_cluster, describe_configs, describe_log_dirs, describe_producers, describe_topic_partitions,
-    fetch, find_coordinator, incremental_alter_configs, init_producer_id, list_offsets, metadata,
-    offset_for_leader_epoch, produce,
+    SERVED, alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
+    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
+    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups, list_offsets,
+    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 use corelane::protocol::sample::{Dice, Sample, Vocabulary};
 use corelane::protocol::{Api, ApiKey, DecodeError, LENGTH_BYTES, Request, decode_response, encode_request};
@@ -54,21 +55,31 @@ const KINDS: &[Kind] = &[
     Kind::of::<api_versions::ApiVersionsRequest>(),
     Kind::of::<create_partitions::CreatePartitionsRequest>(),
     Kind::of::<create_topics::CreateTopicsRequest>(),
+    Kind::of::<delete_groups::DeleteGroupsRequest>(),
     Kind::of::<delete_records::DeleteRecordsRequest>(),
     Kind::of::<delete_topics::DeleteTopicsRequest>(),
     Kind::of::<describe_cluster::DescribeClusterRequest>(),
     Kind::of::<describe_configs::DescribeConfigsRequest>(),
+    Kind::of::<describe_groups::DescribeGroupsRequest>(),
     Kind::of::<describe_log_dirs::DescribeLogDirsRequest>(),
     Kind::of::<describe_producers::DescribeProducersRequest>(),
     Kind::of::<describe_topic_partitions::DescribeTopicPartitionsRequest>(),
     Kind::of::<fetch::FetchRequest>(),
     Kind::of::<find_coordinator::FindCoordinatorRequest>(),
+    Kind::of::<heartbeat::HeartbeatRequest>(),
     Kind::of::<incremental_alter_configs::IncrementalAlterConfigsRequest>(),
     Kind::of::<init_producer_id::InitProducerIdRequest>(),
+    Kind::of::<join_group::JoinGroupRequest>(),
+    Kind::of::<leave_group::LeaveGroupRequest>(),
+    Kind::of::<list_groups::ListGroupsRequest>(),
     Kind::of::<list_offsets::ListOffsetsRequest>(),
     Kind::of::<metadata::MetadataRequest>(),
+    Kind::of::<offset_commit::OffsetCommitRequest>(),
+    Kind::of::<offset_delete::OffsetDeleteRequest>(),
+    Kind::of::<offset_fetch::OffsetFetchRequest>(),
     Kind::of::<offset_for_leader_epoch::OffsetForLeaderEpochRequest>(),
     Kind::of::<produce::ProduceRequest>(),
+    Kind::of::<sync_group::SyncGroupRequest>(),
 ];
 
 /// The kind with this key.

@@ -8,6 +8,7 @@ mod allocation;
 mod batches;
 mod disk;
 mod kinds;
+mod offline;
 mod plain;
 mod random;
 mod recovery;

@@ -16,10 +16,10 @@ const SEEDS: u64 = 60;
 const MEMORY_MAX: usize = 8 << 20;
 
 /// Files of a moment, in the order of their paths.
-type Contents = Vec<Vec<u8>>;
+pub type Contents = Vec<Vec<u8>>;
 
 /// A shard that was written to until the power went, and its journal as it was at some time before.
-fn written(seed: u64, random: &mut Random) -> (Scene, Contents) {
+pub fn written(seed: u64, random: &mut Random) -> (Scene, Contents) {
     let scene = Scene::new(seed, 40);
     let mut stale = Contents::new();
     for _ in 0..=random.below(2) {
@@ -53,7 +53,7 @@ fn written(seed: u64, random: &mut Random) -> (Scene, Contents) {
 }
 
 /// Without the space that checkpoints keep behind their ends: there is nothing to damage.
-async fn read_all(scene: &Scene, paths: &[std::path::PathBuf]) -> Contents {
+pub async fn read_all(scene: &Scene, paths: &[std::path::PathBuf]) -> Contents {
     let mut contents = Contents::new();
     for path in paths {
         let mut bytes = scene.contents(path).await;
@@ -144,7 +144,7 @@ fn checkpoint() {
 }
 
 /// Damages the files in one to three places.
-async fn damage(scene: &Scene, random: &mut Random, paths: &[std::path::PathBuf], stale: &Contents) {
+pub async fn damage(scene: &Scene, random: &mut Random, paths: &[std::path::PathBuf], stale: &Contents) {
     let mut contents = read_all(scene, paths).await;
     for _ in 0..=random.below(3) {
         damage_once(random, &mut contents, stale);

@@ -18,7 +18,7 @@ const LEADER_EPOCH_AT: usize = 12;
 const READ_BYTES: usize = 20_000;
 
 /// A shard that was stopped, so that all but the last bytes of each log are in segments only, and partly sealed.
-fn written(seed: u64, random: &mut Random) -> Scene {
+pub fn written(seed: u64, random: &mut Random) -> Scene {
     let scene = Scene::new(seed, 1000);
     for _ in 0..2 {
         scene.run(async {
@@ -33,7 +33,7 @@ fn written(seed: u64, random: &mut Random) -> Scene {
 }
 
 /// The files of all partitions whose names end so.
-async fn files(scene: &Scene, endings: &[&str]) -> Vec<PathBuf> {
+pub async fn files(scene: &Scene, endings: &[&str]) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for directory in scene.runtime.list_dir("/data/topics".as_ref()).await.expect("listed") {
         let files = scene.runtime.list_dir(&directory).await.expect("listed");
@@ -44,7 +44,7 @@ async fn files(scene: &Scene, endings: &[&str]) -> Vec<PathBuf> {
     found
 }
 
-async fn damage(scene: &Scene, random: &mut Random, paths: &[PathBuf]) {
+pub async fn damage(scene: &Scene, random: &mut Random, paths: &[PathBuf]) {
     for _ in 0..=random.below(4) {
         let path: &PathBuf = random.pick(paths);
         let other: &PathBuf = random.pick(paths);
@@ -86,7 +86,7 @@ fn batch_starts(contents: &[u8]) -> Vec<usize> {
 }
 
 /// Reads from every batch on, and by time; says how many reads failed.
-async fn read_everything(scene: &Scene, storage: &Rc<Storage>) -> usize {
+pub async fn read_everything(scene: &Scene, storage: &Rc<Storage>) -> usize {
     let mut failed = 0;
     for index in 0..PARTITIONS {
         let replica = storage.replica(id(index)).expect("segments are not read at a start");

@@ -1,308 +1,457 @@
-//! One simulated shard through its lives: boot, check, work, crash.
+//! One simulated node with its shards through its lives: boot, check, work, crash.
 
 use std::cell::{Cell, RefCell};
-use std::ops::Range;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
-use corelane::base::ids::{PartitionId, TopicId};
+use corelane::base::ids::{PartitionId, ShardId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
+use corelane::cluster::TopicSettings;
+use corelane::control::Layout;
 use corelane::log::journal::ring::RingShape;
-use corelane::log::recovery::{self, ShardPaths};
-use corelane::runtime::Runtime;
-use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp, SimWorld};
+use corelane::runtime::sim::SimWorld;
+use corelane::runtime::{OpenMode, Runtime};
+use corelane::server::{Assigned, Ground};
 use corelane::shard::{CompactionConfig, PartitionSpec, Storage, StorageConfig};
+use futures_util::future::LocalBoxFuture;
 
+use super::check::{Recovered, check_all, recovered};
 use super::files::{check_files, wait_no_orphans};
+use super::life::{Ending, Life, SHARDS_MAX, Weather};
 use super::model::PartitionModel;
 use super::node::topic_settings;
-use super::workload::{Actor, Producer, SharedModel, check_read};
+use super::producer::Producer;
+use super::workload::{Actor, SharedModel};
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
 const PARTITIONS: i32 = 4;
+const BLOCK: u64 = BLOCK_BYTES as u64;
 
 /// Small, so that files are recycled, segments rolled and memory evicted all the time.
-fn shape(world: &SimWorld) -> RingShape {
-    RingShape {
+fn ground(world: &SimWorld) -> Ground {
+    let shape = RingShape {
         file_count: 3 + world.random_below(2),
-        file_bytes: 64 * BLOCK_BYTES as u64,
-        group_bytes_max: 16 * BLOCK_BYTES as u64,
-    }
-}
-
-fn paths() -> ShardPaths {
-    ShardPaths {
-        directory: PathBuf::from("/data/shard-0"),
-        journal_directory: PathBuf::from("/data/shard-0/journal"),
-    }
-}
-
-fn config() -> StorageConfig {
-    StorageConfig {
+        file_bytes: 64 * BLOCK,
+        group_bytes_max: 16 * BLOCK,
+    };
+    let storage = StorageConfig {
         data_directory: PathBuf::from("/data"),
-        shard_directory: paths().directory,
+        shard_directory: PathBuf::from("/data"),
         group_bytes: 4 * BLOCK_BYTES,
-        segment_bytes: 24 * BLOCK_BYTES as u64,
-        dirty_bytes_max: 48 * BLOCK_BYTES as u64,
+        segment_bytes: 24 * BLOCK,
+        dirty_bytes_max: 48 * BLOCK,
         tail_bytes_max: 24 * BLOCK_BYTES,
         cold_bytes_max: 64 * BLOCK_BYTES,
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
-        reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+        reclaim_step_bytes: 10 * BLOCK,
         compaction: CompactionConfig::default(),
+        extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES,
         disk_free_bytes_min: 0,
+    };
+    let journal_directory = ["/data", "/journal"][world.random_below(2) as usize];
+    Ground {
+        data_directory: PathBuf::from("/data"),
+        journal_directory: PathBuf::from(journal_directory),
+        disk_id: DISK_ID,
+        shape,
+        storage,
     }
+}
+
+/// A partition as the metadata and its users know it: they survive every crash.
+struct Member {
+    model: SharedModel,
+    producer: Rc<RefCell<Producer>>,
+    owner: ShardId,
 }
 
 /// See the module.
 pub struct Cluster {
-    world: Rc<SimWorld>,
-    models: Vec<SharedModel>,
-    producers: Vec<Rc<RefCell<Producer>>>,
-    leader_epoch: i32,
+    pub world: Rc<SimWorld>,
+    pub runtime: Rc<dyn Runtime>,
+    pub ground: Ground,
+    /// What node.json says: it is written in one step.
+    layout: Cell<Layout>,
+    /// The number of shards that the node is configured to have.
+    shards: u16,
+    members: Vec<Member>,
+    leader_epoch: Cell<i32>,
     topics_made: u8,
     is_stopping: Rc<Cell<bool>>,
-    /// Whether this life ends when a log start has just been moved.
-    crashes_at_log_start: bool,
+    pub life: Life,
+    /// A task that is to run beside the work of the next life.
+    pub beside: Option<Beside>,
 }
+
+/// Makes a task.
+pub type Beside = Box<dyn Fn(&Rc<dyn Runtime>) -> LocalBoxFuture<'static, ()>>;
 
 impl Cluster {
     pub fn new(world: SimWorld) -> Self {
+        world.tear_sectors();
+        world.limit_polls(1_000_000);
+        let world = Rc::new(world);
+        let shards = 1 + world.random_below(2) as u16;
         let mut cluster = Cluster {
-            world: Rc::new(world),
-            models: Vec::new(),
-            producers: Vec::new(),
-            leader_epoch: 0,
+            runtime: world.runtime(),
+            ground: ground(&world),
+            layout: Cell::new(Layout { generation: 1, shards }),
+            shards,
+            members: Vec::new(),
+            leader_epoch: Cell::new(0),
             topics_made: 0,
             is_stopping: Rc::default(),
-            crashes_at_log_start: false,
+            life: Life::choose(&world),
+            beside: None,
+            world,
         };
         for index in 0..PARTITIONS {
-            let model = cluster.new_partition(index);
-            cluster.models.push(model);
-            cluster.producers.push(Rc::new(RefCell::new(Producer::new(i64::from(index) + 1))));
+            let member = cluster.new_member(index);
+            cluster.members.push(member);
         }
-        let (runtime, shape) = (cluster.world.runtime(), shape(&cluster.world));
         let made = cluster.world.block_on(async {
-            runtime.create_dir("/data".as_ref()).await.expect("created");
-            runtime.sync_dir("/".as_ref()).await.expect("synced");
-            recovery::create(&runtime, &paths(), DISK_ID, shape).await
+            for root in ["/data", "/journal"] {
+                cluster.runtime.create_dir(root.as_ref()).await.expect("created");
+            }
+            cluster.runtime.sync_dir("/".as_ref()).await.expect("synced");
+            cluster.ground.create(&cluster.runtime, cluster.layout.get()).await
         });
         made.expect("no crash yet").expect("created");
         cluster
     }
 
     /// A partition of a new topic that always has the same name.
-    fn new_partition(&mut self, index: i32) -> SharedModel {
+    fn new_member(&mut self, index: i32) -> Member {
         self.topics_made += 1;
         let id = PartitionId { topic: TopicId::from_bytes([self.topics_made; 16]), index };
         let is_cut = index == PARTITIONS - 1;
-        let settings = topic_settings(config().segment_bytes);
-        Rc::new(RefCell::new(PartitionModel::new(id, format!("t-{index}"), is_cut, settings)))
+        let settings = topic_settings(self.ground.storage.segment_bytes);
+        let model = PartitionModel::new(id, format!("t-{index}"), is_cut, settings);
+        let producer_id = i64::from(self.topics_made);
+        Member {
+            model: Rc::new(RefCell::new(model)),
+            producer: Rc::new(RefCell::new(Producer::new(producer_id))),
+            owner: ShardId(self.world.random_below(u64::from(self.shards)) as u16),
+        }
     }
 
-    fn specs(&self) -> Vec<PartitionSpec> {
-        let spec = |model: &SharedModel| PartitionSpec {
-            id: model.borrow().id,
-            topic_name: "t".to_owned(),
-            leader_epoch: self.leader_epoch,
-            settings: model.borrow().settings,
+    fn assigned(&self) -> Vec<Assigned> {
+        let assigned = |member: &Member| {
+            let model = member.model.borrow();
+            let spec = PartitionSpec {
+                id: model.id,
+                topic_name: "t".to_owned(),
+                leader_epoch: self.leader_epoch.get(),
+                settings: model.settings,
+            };
+            Assigned { shard: member.owner, spec }
         };
-        self.models.iter().map(spec).collect()
+        self.members.iter().map(assigned).collect()
     }
 
-    /// A digest of everything that happened.
-    pub fn trace_hash(&self) -> u64 {
-        self.world.trace_hash()
+    /// The partitions, each with the shard that owns it.
+    pub fn members<'a>(
+        &'a self,
+        storages: &'a [Rc<Storage>],
+    ) -> impl Iterator<Item = (&'a SharedModel, &'a Rc<Storage>)> {
+        self.members.iter().map(|member| (&member.model, &storages[usize::from(member.owner.0)]))
+    }
+
+    /// The journals' directories, one for each shard.
+    pub fn journal_directories(&self) -> Vec<PathBuf> {
+        let layout = self.layout.get();
+        (0..layout.shards).map(|it| self.ground.paths(layout, ShardId(it)).journal_directory).collect()
+    }
+
+    /// A digest of everything that happened, and of everything that is on the disk.
+    pub fn digest(&self) -> (u64, u64) {
+        (self.world.trace_hash(), self.world.disk_hash())
     }
 
     /// A whole life: recovers, checks everything, works until the crash that the seed has chosen, or stops
     /// cleanly.
-    pub fn live(&mut self) {
-        self.leader_epoch += 1_000;
+    pub fn live(&mut self, life: Life) {
+        self.life = life;
         self.is_stopping.set(false);
-        self.choose_crash();
-        let clean = self.world.random_below(5) == 0;
-        let recreate = self.world.random_below(4) == 0;
-        self.crashes_at_log_start = !clean && !recreate && self.world.random_below(4) == 0;
-        let (runtime, this) = (self.world.runtime(), &*self);
+        self.world.limit_space("/data".as_ref(), None);
+        self.change_metadata();
+        let first = life.recovers_twice.then(|| self.recover_once()).flatten();
+        life.arm(&self.world);
+        let this = &*self;
         let alive = self.world.block_on(async {
-            let storage = this.boot(&runtime).await;
-            runtime.spawn(Box::pin(Rc::clone(&storage).maintain()));
-            runtime.spawn(Box::pin(Rc::clone(&storage).reclaim()));
-            this.check_all(&runtime, &storage).await;
-            this.retry_all(&storage).await;
-            this.spawn_workload(&runtime, &storage);
-            if !clean && !recreate {
-                this.plant_fault();
+            let storages = match this.open().await {
+                Ok(storages) => storages,
+                Err(error) if life.is_boot_troubled => return Err(error),
+                Err(error) => panic!("recovery failed: {error}"),
+            };
+            this.world.forget_plans();
+            if let Some(first) = first {
+                assert_eq!(first, recovered(this, &storages), "the second recovery in a row differs");
             }
-            runtime.sleep(Duration::from_millis(20 + runtime.random_u64() % 250)).await;
-            storage
+            for storage in &storages {
+                this.runtime.spawn(Box::pin(Rc::clone(storage).maintain()));
+                this.runtime.spawn(Box::pin(Rc::clone(storage).reclaim()));
+            }
+            check_all(this, &storages).await;
+            this.retry_all(&storages).await;
+            this.start(&storages).await;
+            this.runtime.sleep(Duration::from_millis(20 + this.runtime.random_u64() % 250)).await;
+            Ok(storages)
         });
-        let Some(storage) = alive else { return };
-        if recreate {
-            self.recreate(&storage);
-        } else if clean {
-            self.stop(&storage);
+        let Some(Ok(storages)) = alive else {
+            self.world.crash();
+            return;
+        };
+        if !self.check_space(&storages) {
+            return;
+        }
+        match life.ending {
+            Ending::Crash => {}
+            Ending::Recreate => self.recreate(&storages),
+            Ending::Stop => self.stop(&storages),
         }
         self.world.crash();
     }
 
-    fn choose_crash(&self) {
-        match self.world.random_below(4) {
-            0 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(60))),
-            1 => self.world.crash_at(CrashPoint::DiskEvents(self.world.random_below(3_000))),
-            2 => self
-                .world
-                .crash_at(CrashPoint::After(Duration::from_micros(self.world.random_below(250_000)))),
-            _ => {}
+    /// What happened while the node was down, or is different from now on.
+    fn change_metadata(&mut self) {
+        if self.world.random_below(3) == 0 {
+            let hour_ms = 3_600_000;
+            self.world.step_wall_clock(self.world.random_below(2 * hour_ms) as i64 - hour_ms as i64);
         }
-    }
-
-    /// Now and then the disk refuses something: the writer is out of service, and the next start must find all
-    /// that was acknowledged.
-    fn plant_fault(&self) {
-        let ops = [DiskOp::Write, DiskOp::Sync, DiskOp::Allocate, DiskOp::SetLength, DiskOp::SyncDir];
-        if let Some(&op) = ops.get(self.world.random_below(15) as usize) {
-            let fault = if self.world.random_below(2) == 0 { DiskFault::Io } else { DiskFault::NoSpace };
-            self.world.fail(op, 1 + self.world.random_below(200), fault);
-        }
-    }
-
-    async fn boot(&self, runtime: &Rc<dyn Runtime>) -> Rc<Storage> {
-        let opened = Storage::open(Rc::clone(runtime), config(), &paths(), DISK_ID, &self.specs()).await;
-        opened.unwrap_or_else(|error| panic!("recovery failed: {error}"))
-    }
-
-    fn actor(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>, model: &SharedModel) -> Actor {
-        let id = model.borrow().id;
-        let damage = storage.damage(id).map(|error| error.to_string());
-        assert_eq!(damage, None, "no partition is damaged by a crash");
-        Actor {
-            runtime: Rc::clone(runtime),
-            storage: Rc::clone(storage),
-            replica: storage.replica(id).expect("open"),
-            model: Rc::clone(model),
-            leader_epoch: self.leader_epoch,
-            is_stopping: Rc::clone(&self.is_stopping),
-            crash_at_log_start: self.crashes_at_log_start.then(|| Rc::clone(&self.world)),
-        }
-    }
-
-    /// Everything acknowledged is there, in order, with the same bytes; nothing else is but what was sent.
-    async fn check_all(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>) {
-        for model in &self.models {
-            let actor = self.actor(runtime, storage, model);
-            let progress = *actor.replica.state.borrow().progress();
-            assert_eq!(progress.high_watermark(), progress.log_end(), "all that was recovered is committed");
-            model.borrow_mut().recovered(progress.log_start(), progress.log_end());
-            let mut offset = progress.log_start();
-            while offset < progress.log_end() {
-                offset = check_read(&actor, offset, 30_000).await;
-            }
-            self.check_look_ups(&actor, progress.log_start()..progress.log_end()).await;
-        }
-    }
-
-    /// Reads that begin anywhere and take little, and look-ups by time.
-    async fn check_look_ups(&self, actor: &Actor, offsets: Range<i64>) {
-        for _ in 0..8 {
-            if !offsets.is_empty() {
-                let count = (offsets.end - offsets.start) as u64;
-                let offset = offsets.start + self.world.random_below(count) as i64;
-                check_read(actor, offset, self.world.random_below(6_000) as usize).await;
-            }
-            let timestamp = self.world.random_below(1_001_000) as i64;
-            let found = actor.storage.batch_for_time(&actor.replica, timestamp).await.expect("looked up");
-            let model = actor.model.borrow();
-            let expected = model.batch_for_time(timestamp).map(|batch| &batch.bytes[..]);
-            assert!(
-                found.as_deref() == expected,
-                "partition {}: another batch at {timestamp} ms",
-                model.name
-            );
-        }
-    }
-
-    async fn retry_all(&self, storage: &Rc<Storage>) {
-        for (model, producer) in
-            self.models.iter().zip(&self.producers).filter(|(model, _)| !model.borrow().is_cut)
-        {
-            let replica = storage.replica(model.borrow().id).expect("open");
-            // Owned by nobody else at this moment: the tasks of the last life are gone.
-            let mut retrying = producer.replace(Producer::new(0));
-            retrying.retry(storage, &replica, model, self.leader_epoch).await;
-            producer.replace(retrying);
-        }
-    }
-
-    fn spawn_workload(&self, runtime: &Rc<dyn Runtime>, storage: &Rc<Storage>) {
-        for (model, producer) in self.models.iter().zip(&self.producers) {
-            let actor = self.actor(runtime, storage, model);
-            if actor.model.borrow().is_cut {
-                runtime.spawn(Box::pin(actor.clone().truncate()));
-                runtime.spawn(Box::pin(actor.clone().advance_log_start()));
-                runtime.spawn(Box::pin(actor.produce_plain()));
-                continue;
-            }
-            runtime.spawn(Box::pin(actor.clone().produce_idempotent(Rc::clone(producer))));
-            runtime.spawn(Box::pin(actor.clone().read()));
-            let index = actor.model.borrow().id.index;
-            match index {
-                // Two that overlap.
-                0 => (0..2).for_each(|_| runtime.spawn(Box::pin(actor.clone().advance_log_start()))),
-                1 => runtime.spawn(Box::pin(actor.clone().retain())),
-                _ => {
-                    runtime.spawn(Box::pin(actor.clone().retain()));
-                    runtime.spawn(Box::pin(actor.clone().advance_log_start()));
-                    runtime.spawn(Box::pin(actor.clone().produce_plain()));
+        if let Some(shards) = self.life.shards {
+            self.shards = shards;
+            for member in &mut self.members {
+                if member.owner.0 >= shards || self.world.random_below(2) == 0 {
+                    member.owner = ShardId(self.world.random_below(u64::from(shards)) as u16);
                 }
             }
         }
     }
 
+    /// Recovers and loses power at once.
+    fn recover_once(&self) -> Option<Recovered> {
+        let state = self.world.block_on(async {
+            let storages = self.open().await.unwrap_or_else(|error| panic!("recovery failed: {error}"));
+            check_all(self, &storages).await;
+            recovered(self, &storages)
+        });
+        self.world.crash();
+        state
+    }
+
+    /// A start after which all shards take what is sent.
+    pub async fn open(&self) -> Result<Vec<Rc<Storage>>, String> {
+        let storages = self.open_damaged().await?;
+        for storage in &storages {
+            storage.check_in_service().map_err(|error| error.to_string())?;
+        }
+        Ok(storages)
+    }
+
+    /// A start: a new term; partitions that are elsewhere are brought where they belong. Shards whose journal is
+    /// damaged only read.
+    pub async fn open_damaged(&self) -> Result<Vec<Rc<Storage>>, String> {
+        self.leader_epoch.set(self.leader_epoch.get() + 1_000);
+        let assigned = self.assigned();
+        loop {
+            let layout = self.layout.get();
+            let storages = self.open_layout(layout, &assigned).await?;
+            let is_elsewhere = |id: &PartitionId| assigned.iter().any(|it| it.spec.id == *id);
+            let mut unclaimed = storages.iter().flat_map(|storage| storage.unclaimed());
+            if layout.shards == self.shards && !unclaimed.any(|id| is_elsewhere(&id)) {
+                let removed = self.ground.remove_others(&self.runtime, layout).await;
+                return removed.map(|()| storages).map_err(|error| error.to_string());
+            }
+            drop(storages);
+            let new = layout.next(self.shards);
+            let rebuilt = self.ground.rebuild(&self.runtime, layout, new, &assigned).await;
+            rebuilt.map_err(|error| error.to_string())?;
+            self.layout.set(new);
+        }
+    }
+
+    async fn open_layout(&self, layout: Layout, assigned: &[Assigned]) -> Result<Vec<Rc<Storage>>, String> {
+        let mut storages = Vec::new();
+        for shard in (0..layout.shards).map(ShardId) {
+            let mine = assigned.iter().filter(|it| it.shard == shard).map(|it| it.spec.clone());
+            let mine: Vec<PartitionSpec> = mine.collect();
+            let (config, paths) = (self.ground.storage_of(layout, shard), self.ground.paths(layout, shard));
+            let opened = Storage::open(Rc::clone(&self.runtime), config, &paths, DISK_ID, &mine).await;
+            storages.push(opened.map_err(|error| error.to_string())?);
+        }
+        Ok(storages)
+    }
+
+    pub fn actor(&self, storage: &Rc<Storage>, model: &SharedModel) -> Actor {
+        let id = model.borrow().id;
+        let damage = storage.damage(id).map(|error| error.to_string());
+        assert_eq!(damage, None, "no partition is damaged by a crash");
+        Actor {
+            runtime: Rc::clone(&self.runtime),
+            storage: Rc::clone(storage),
+            replica: storage.replica(id).expect("open"),
+            model: Rc::clone(model),
+            leader_epoch: self.leader_epoch.get(),
+            is_stopping: Rc::clone(&self.is_stopping),
+            life: self.life,
+            world: Rc::clone(&self.world),
+        }
+    }
+
+    async fn retry_all(&self, storages: &[Rc<Storage>]) {
+        for (member, (model, storage)) in self.members.iter().zip(self.members(storages)) {
+            if model.borrow().is_cut {
+                continue;
+            }
+            let replica = storage.replica(model.borrow().id).expect("open");
+            // Owned by nobody else at this moment: the tasks of the last life are gone.
+            let mut retrying = member.producer.replace(Producer::new(0));
+            retrying.retry(storage, &replica, model, self.leader_epoch.get()).await;
+            member.producer.replace(retrying);
+        }
+    }
+
+    /// Begins the work, and what the disk does to it.
+    async fn start(&self, storages: &[Rc<Storage>]) {
+        if self.life.weather == Weather::Full {
+            self.write_all_back(storages).await;
+        }
+        let spare = self.world.random_below(100) * BLOCK;
+        self.life.begin_weather(&self.world, self.devices(), &self.journal_directories(), spare);
+        self.life.arm_work(&self.world);
+        if let Some(beside) = &self.beside {
+            self.runtime.spawn(beside(&self.runtime));
+        }
+        for (member, (model, storage)) in self.members.iter().zip(self.members(storages)) {
+            self.spawn_workload(&self.actor(storage, model), &member.producer);
+        }
+    }
+
+    /// A crash takes space that was not synced, and what recovery has in memory has no other until it is written back.
+    /// So that happens before the disk is full.
+    async fn write_all_back(&self, storages: &[Rc<Storage>]) {
+        for (model, storage) in self.members(storages) {
+            let (id, settings) = (model.borrow().id, model.borrow().settings);
+            let replica = storage.replica(id).expect("open");
+            let at_once =
+                TopicSettings { segment_ms: i64::MIN, retention_ms: None, retention_bytes: None, ..settings };
+            for settings in [at_once, settings] {
+                let leader_epoch = self.leader_epoch.get();
+                let spec = PartitionSpec { id, topic_name: "t".to_owned(), leader_epoch, settings };
+                storage.change(&spec).expect("the same term");
+                if settings == at_once {
+                    storage.retain(&replica).await.expect("written back");
+                }
+            }
+        }
+    }
+
+    /// The tasks of each kind of partition. A kind that is compacted would have its place here.
+    fn spawn_workload(&self, actor: &Actor, producer: &Rc<RefCell<Producer>>) {
+        let spawn = |task| self.runtime.spawn(task);
+        if actor.model.borrow().is_cut {
+            spawn(Box::pin(actor.clone().truncate()));
+            spawn(Box::pin(actor.clone().advance_log_start()));
+            spawn(Box::pin(actor.clone().produce_plain()));
+            return;
+        }
+        spawn(Box::pin(actor.clone().produce_idempotent(Rc::clone(producer))));
+        spawn(Box::pin(actor.clone().read()));
+        let index = actor.model.borrow().id.index;
+        match index {
+            // Two that overlap.
+            0 => (0..2).for_each(|_| spawn(Box::pin(actor.clone().advance_log_start()))),
+            1 => spawn(Box::pin(actor.clone().retain())),
+            _ => {
+                spawn(Box::pin(actor.clone().retain()));
+                spawn(Box::pin(actor.clone().advance_log_start()));
+                spawn(Box::pin(actor.clone().produce_plain()));
+            }
+        }
+    }
+
+    /// Space first: what was accepted has its place in a segment's file, however full the disk is. Whether power is
+    /// still on.
+    fn check_space(&self, storages: &[Rc<Storage>]) -> bool {
+        if self.life.weather != Weather::Full {
+            return true;
+        }
+        let checked = self.world.block_on(async {
+            for (model, storage) in self.members(storages) {
+                let replica = storage.replica(model.borrow().id).expect("open");
+                let (directory, segments): (_, Vec<_>) = {
+                    let log = replica.log.borrow();
+                    let ends = log.segments().map(|segment| (segment.base_offset, segment.end_position));
+                    (log.directory().to_owned(), ends.collect())
+                };
+                for (base, end) in segments {
+                    let path = directory.join(format!("{base:020}.log"));
+                    // Retention may have removed it by now.
+                    let Ok(file) = self.runtime.open(&path, OpenMode::Read).await else { continue };
+                    let length = file.length().await.expect("known");
+                    let is_there = replica.log.borrow().segments().any(|it| it.base_offset == base);
+                    assert!(length >= end || !is_there, "a batch was accepted that has no space");
+                }
+            }
+        });
+        checked.is_some()
+    }
+
     /// Deletes a topic and makes another of the same name.
-    fn recreate(&mut self, storage: &Rc<Storage>) {
+    fn recreate(&mut self, storages: &[Rc<Storage>]) {
         let index = self.world.random_below(PARTITIONS as u64) as usize;
-        let old = self.models[index].borrow().id;
-        self.models[index] = self.new_partition(index as i32);
-        self.producers[index] = Rc::new(RefCell::new(Producer::new(i64::from(self.topics_made) + 100)));
-        let specs = self.specs();
-        let world = &self.world;
-        world.block_on(async {
-            storage.delete(old).await.expect("deleted");
-            storage.open_new(&specs[index..=index]).await.expect("opened");
+        let (old, owner) = (self.members[index].model.borrow().id, self.members[index].owner);
+        self.members[index] = self.new_member(index as i32);
+        let assigned = &self.assigned()[index];
+        self.world.block_on(async {
+            storages[usize::from(owner.0)].delete(old).await.expect("deleted");
+            let new_owner = &storages[usize::from(assigned.shard.0)];
+            new_owner.open_new(std::slice::from_ref(&assigned.spec)).await.expect("opened");
         });
     }
 
     /// A clean stop leaves segments that hold exactly the log.
-    fn stop(&mut self, storage: &Rc<Storage>) {
-        let runtime = self.world.runtime();
+    fn stop(&mut self, storages: &[Rc<Storage>]) {
         self.is_stopping.set(true);
         let stopped = self.world.block_on(async {
             // Requests in flight end before a broker stops its storage.
-            runtime.sleep(Duration::from_millis(20)).await;
-            for model in &self.models {
+            self.runtime.sleep(Duration::from_millis(40)).await;
+            for (model, storage) in self.members(storages) {
                 // No more appends: the partitions are led by nobody.
-                let replica = storage.replica(model.borrow().id).expect("open");
-                replica.state.borrow_mut().resign();
+                storage.replica(model.borrow().id).expect("open").state.borrow_mut().resign();
             }
-            runtime.sleep(Duration::from_millis(20)).await;
-            for model in &self.models {
-                wait_no_orphans(&self.actor(&runtime, storage, model)).await;
+            self.runtime.sleep(Duration::from_millis(40)).await;
+            if self.life.weather != Weather::Full {
+                for (model, storage) in self.members(storages) {
+                    wait_no_orphans(&self.actor(storage, model)).await;
+                }
             }
-            storage.stop().await.expect("stopped");
-            for model in &self.models {
-                let actor = self.actor(&runtime, storage, model);
-                check_files(&actor).await;
+            for storage in storages {
+                match storage.stop().await {
+                    Err(_) if self.life.weather == Weather::Full => return false,
+                    stopped => stopped.expect("stopped"),
+                }
             }
+            for (model, storage) in self.members(storages) {
+                check_files(&self.actor(storage, model)).await;
+            }
+            true
         });
-        if stopped.is_some() {
-            for model in &self.models {
-                let end = model.borrow().end();
-                model.borrow_mut().acknowledged_end = end;
+        if stopped == Some(true) {
+            for member in &self.members {
+                let mut model = member.model.borrow_mut();
+                model.acknowledged_end = model.end();
             }
         }
     }
+
+    /// Where the parts of the node are that can be swapped whole.
+    pub fn devices(&self) -> [&Path; 2] {
+        [&self.ground.data_directory, &self.ground.journal_directory]
+    }
 }
+
+const _: () = assert!(SHARDS_MAX <= PARTITIONS as u64);

@@ -72,6 +72,7 @@ impl Node {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
         };
         Node { runtime: world.runtime(), world, config, partitions, boots: std::cell::Cell::new(0) }

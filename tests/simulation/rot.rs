@@ -8,18 +8,8 @@ use std::time::Duration;
 use corelane::log::LogError;
 use corelane::shard::{Storage, StorageError};
 
+use super::journal_view::{self, Found};
 use super::node::{Node, SMALL, append, batch_of, fills, id, paths, produce};
-
-const MAGIC: &[u8] = b"CLJ1";
-
-/// A group in a journal file.
-#[derive(Clone, Copy, Debug)]
-struct Found {
-    position: u64,
-    is_start: bool,
-    sequence: u64,
-    durable_through: u64,
-}
 
 fn journal_file() -> PathBuf {
     paths().journal_directory.join("0000.journal")
@@ -27,17 +17,7 @@ fn journal_file() -> PathBuf {
 
 /// The groups of the first journal file; the scenes stay in it.
 fn groups(node: &Node) -> Vec<Found> {
-    let bytes = node.run(node.bytes_of(&journal_file()));
-    let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
-    let starts = (0..bytes.len()).step_by(4096).filter(|&at| bytes[at..].starts_with(MAGIC));
-    starts
-        .map(|at| Found {
-            position: at as u64,
-            is_start: bytes[at + 6] == 1,
-            sequence: u64_at(at + 32),
-            durable_through: u64_at(at + 40),
-        })
-        .collect()
+    journal_view::groups(&node.run(node.bytes_of(&journal_file())))
 }
 
 /// A node whose two partitions got ten batches each, acknowledged one by one, before the power went.

@@ -1,115 +1,21 @@
 //! What clients and operators do to a shard until the power goes.
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::base::ids::Offset;
-use corelane::base::limits::PRODUCER_DUPLICATE_WINDOW;
 use corelane::cluster::TopicSettings;
-use corelane::partition::{AppendError, ProducerError};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
-use corelane::runtime::sim::{CrashPoint, SimWorld};
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageError};
+use corelane::runtime::sim::{CrashPoint, DiskOp, SimWorld};
+use corelane::shard::{Appended, PartitionSpec, Replica, Storage, StorageError};
 
+use super::life::{Life, Weather};
 use super::model::PartitionModel;
+use super::producer::{Producer, random_batch};
 
 pub type SharedModel = Rc<RefCell<PartitionModel>>;
-
-/// A batch that a producer has sent and does not know the fate of.
-struct Unanswered {
-    base_sequence: i32,
-    batch: Vec<u8>,
-    /// Where it was appended, if it was.
-    offset: Option<Offset>,
-}
-
-/// An idempotent producer with up to five batches in flight. It survives the broker's crashes.
-pub struct Producer {
-    producer_id: i64,
-    next_sequence: i32,
-    unanswered: Vec<Unanswered>,
-    /// The newest batches that were acknowledged, to be sent once more.
-    acknowledged: VecDeque<Unanswered>,
-}
-
-/// So many that the oldest is beyond the window in which duplicates are recognised.
-const ACKNOWLEDGED_KEPT: usize = PRODUCER_DUPLICATE_WINDOW + 1;
-
-impl Producer {
-    pub fn new(producer_id: i64) -> Self {
-        Producer { producer_id, next_sequence: 0, unanswered: Vec::new(), acknowledged: VecDeque::new() }
-    }
-
-    /// Sends again what it has no answer for: each batch must be where it is, or be appended now, once.
-    pub async fn retry(&mut self, storage: &Storage, replica: &Rc<Replica>, model: &SharedModel, epoch: i32) {
-        if self.acknowledged.len() == ACKNOWLEDGED_KEPT {
-            let sent = self.acknowledged.pop_front().expect("just counted");
-            let header = BatchHeader::parse(&sent.batch).expect("built here");
-            let refused = storage.append(replica, &header, &sent.batch).await;
-            assert!(
-                matches!(
-                    refused,
-                    Err(StorageError::Append(AppendError::Producer(
-                        ProducerError::OutOfOrderSequence { .. }
-                    )))
-                ),
-                "producer {} sequence {}: too old a duplicate: {refused:?}",
-                self.producer_id,
-                sent.base_sequence
-            );
-        }
-        // With what is unanswered, no more than a client has in flight.
-        let again = PRODUCER_DUPLICATE_WINDOW - self.unanswered.len();
-        let skipped = self.acknowledged.len().saturating_sub(again);
-        for sent in self.acknowledged.iter_mut().skip(skipped).chain(&mut self.unanswered) {
-            let survived = sent.offset.filter(|&offset| offset < model.borrow().end());
-            let header = BatchHeader::parse(&sent.batch).expect("built here");
-            let appended = storage.append(replica, &header, &sent.batch).await.expect("in order");
-            match survived {
-                Some(offset) => assert_eq!(
-                    appended.base_offset, offset,
-                    "producer {} sequence {}: a duplicate has its original's offset",
-                    self.producer_id, sent.base_sequence
-                ),
-                None => {
-                    model.borrow_mut().append(&header, &sent.batch, appended.base_offset, epoch);
-                    sent.offset = Some(appended.base_offset);
-                }
-            }
-        }
-    }
-
-    fn next_batch(&mut self, random: &dyn Runtime) -> Vec<u8> {
-        let builder = BatchBuilder::new().producer(self.producer_id, 0, self.next_sequence);
-        let batch = random_batch(builder, random);
-        let count = BatchHeader::parse(&batch).expect("built here").last_offset_delta + 1;
-        self.unanswered.push(Unanswered {
-            base_sequence: self.next_sequence,
-            batch: batch.clone(),
-            offset: None,
-        });
-        self.next_sequence += count;
-        batch
-    }
-}
-
-fn random_batch(mut builder: BatchBuilder, random: &dyn Runtime) -> Vec<u8> {
-    let records = 1 + random.random_u64() % 5;
-    let length = match random.random_u64() % 20 {
-        0 => 9_000,
-        1 | 2 => 3_000,
-        _ => random.random_u64() % 400,
-    };
-    for _ in 0..records {
-        let value = random.random_u64().to_le_bytes().repeat(length as usize / 8 + 1);
-        let timestamp = (random.random_u64() % 1_000_000) as i64;
-        builder = builder.record(timestamp, Some(b"key"), Some(&value));
-    }
-    builder.build()
-}
 
 /// Everything that a task of the workload needs.
 #[derive(Clone)]
@@ -121,8 +27,13 @@ pub struct Actor {
     pub leader_epoch: i32,
     /// Set before a clean stop: nothing new is begun.
     pub is_stopping: Rc<Cell<bool>>,
-    /// Where to have the power go when a log start has just been moved.
-    pub crash_at_log_start: Option<Rc<SimWorld>>,
+    pub life: Life,
+    pub world: Rc<SimWorld>,
+}
+
+/// Whether the partition takes nothing more in this life.
+fn is_final(error: &StorageError) -> bool {
+    matches!(error, StorageError::OutOfService(_) | StorageError::Deleted | StorageError::Damaged(_))
 }
 
 impl Actor {
@@ -134,32 +45,69 @@ impl Actor {
         }
     }
 
-    /// Sends idempotent batches for ever, up to five ahead of the acknowledgements.
+    /// Sends idempotent batches for ever, up to five ahead of the acknowledgements, and now and then one of those
+    /// again that are in flight.
     pub async fn produce_idempotent(self, producer: Rc<RefCell<Producer>>) {
         loop {
             while producer.borrow().unanswered.len() < 5 && !self.runtime.random_u64().is_multiple_of(5) {
-                let batch = producer.borrow_mut().next_batch(&*self.runtime);
+                let batch = producer.borrow_mut().next_batch(&*self.runtime, self.life.is_small);
                 let header = BatchHeader::parse(&batch).expect("built here");
-                let Ok(appended) = self.storage.append(&self.replica, &header, &batch).await else { return };
+                let Some(appended) = self.append(&header, &batch).await else { return };
                 self.model.borrow_mut().append(&header, &batch, appended.base_offset, self.leader_epoch);
                 let mut producer = producer.borrow_mut();
                 producer.unanswered.last_mut().expect("just sent").offset = Some(appended.base_offset);
             }
-            if producer.borrow().unanswered.is_empty() {
-                self.runtime.sleep(Duration::from_micros(100)).await;
-            } else if !self.acknowledge_first(&producer).await {
+            let is_idle = producer.borrow().unanswered.is_empty();
+            let is_alive = match (is_idle, self.runtime.random_u64() % 8) {
+                (true, _) => {
+                    self.runtime.sleep(Duration::from_micros(100)).await;
+                    true
+                }
+                (false, 0) => self.send_again(&producer).await,
+                (false, _) => self.acknowledge_first(&producer).await,
+            };
+            if !is_alive {
                 return;
             }
             self.pause().await;
         }
     }
 
+    /// Appends, again and again if the disk has no room; nothing if it will never have any.
+    async fn append(&self, header: &BatchHeader, batch: &[u8]) -> Option<Appended> {
+        loop {
+            match self.storage.append(&self.replica, header, batch).await {
+                Ok(appended) => return Some(appended),
+                Err(error) if is_final(&error) => return None,
+                Err(_) => self.runtime.sleep(Duration::from_millis(2)).await,
+            }
+        }
+    }
+
+    /// A batch in flight comes once more: it is where it was, and its answer says as much as the first one's.
+    async fn send_again(&self, producer: &Rc<RefCell<Producer>>) -> bool {
+        let (header, batch, offset) = {
+            let producer = producer.borrow();
+            let sent = producer.unanswered.last().expect("something is in flight");
+            (sent.header(), sent.batch.clone(), sent.offset)
+        };
+        let Some(appended) = self.append(&header, &batch).await else { return false };
+        assert_eq!(Some(appended.base_offset), offset, "a duplicate has its original's offset");
+        let committed = self.replica.commit_waiter(appended.last_offset);
+        if let Some(committed) = committed
+            && committed.await.is_err()
+        {
+            return false;
+        }
+        self.model.borrow_mut().acknowledge(appended.last_offset);
+        true
+    }
+
     async fn acknowledge_first(&self, producer: &Rc<RefCell<Producer>>) -> bool {
         let last_offset = {
             let producer = producer.borrow();
             let first = &producer.unanswered[0];
-            let header = BatchHeader::parse(&first.batch).expect("built here");
-            first.offset.expect("sent") + i64::from(header.last_offset_delta)
+            first.offset.expect("sent") + i64::from(first.header().last_offset_delta)
         };
         if let Some(committed) = self.replica.commit_waiter(last_offset)
             && committed.await.is_err()
@@ -167,19 +115,20 @@ impl Actor {
             return false;
         }
         self.model.borrow_mut().acknowledge(last_offset);
-        let mut producer = producer.borrow_mut();
-        let first = producer.unanswered.remove(0);
-        producer.acknowledged.push_back(first);
-        if producer.acknowledged.len() > ACKNOWLEDGED_KEPT {
-            producer.acknowledged.pop_front();
-        }
+        producer.borrow_mut().answered();
         true
     }
 
-    /// Sends batches without a producer id for ever, each acknowledged before the next.
+    /// Sends batches for ever, each acknowledged before the next; where logs are cut, as a producer that goes on
+    /// behind what is left.
     pub async fn produce_plain(self) {
+        const PRODUCER_ID: i64 = 900;
         loop {
-            let batch = random_batch(BatchBuilder::new(), &*self.runtime);
+            let mut builder = BatchBuilder::new();
+            if self.model.borrow().is_cut {
+                builder = builder.producer(PRODUCER_ID, 0, self.model.borrow().next_sequence(PRODUCER_ID));
+            }
+            let batch = random_batch(builder, &*self.runtime, self.life.is_small);
             let header = BatchHeader::parse(&batch).expect("built here");
             match self.storage.append(&self.replica, &header, &batch).await {
                 Ok(appended) => {
@@ -196,8 +145,8 @@ impl Actor {
                         self.model.borrow_mut().acknowledge(appended.last_offset);
                     }
                 }
-                Err(StorageError::Append(_)) => self.runtime.sleep(Duration::from_micros(200)).await,
-                Err(_) => return,
+                Err(error) if is_final(&error) => return,
+                Err(_) => self.runtime.sleep(Duration::from_micros(200)).await,
             }
             self.pause().await;
         }
@@ -211,6 +160,10 @@ impl Actor {
                 let state = self.replica.state.borrow();
                 (state.progress().log_start(), state.progress().high_watermark())
             };
+            {
+                let model = self.model.borrow();
+                assert!(model.is_cut || (model.acknowledged_end..=model.end()).contains(&end), "committed");
+            }
             if end > start && !self.model.borrow().is_cut {
                 let offset = start + (self.runtime.random_u64() % (end - start) as u64) as i64;
                 let max_bytes = (self.runtime.random_u64() % 20_000) as usize;
@@ -234,6 +187,8 @@ impl Actor {
             let offset = match self.runtime.random_u64() % 8 {
                 0 => end,
                 1 => start,
+                // So that segments go.
+                2..5 if self.life.crashes_at_cuts => end,
                 _ => start + (self.runtime.random_u64() % (count + 1) / 2) as i64,
             };
             {
@@ -277,13 +232,16 @@ impl Actor {
         }
     }
 
-    /// The time between the move of a log start, its durability and the removal of files is short: a crash that
-    /// comes at random seldom hits it.
+    /// The time between the move of one of the log's ends, its durability and the removal of files is short: a crash
+    /// that comes at random seldom hits it.
     fn perhaps_crash(&self) {
-        if let Some(world) = &self.crash_at_log_start
-            && world.random_below(6) == 0
-        {
-            world.crash_at(CrashPoint::DiskEvents(1 + world.random_below(20)));
+        if self.life.crashes_at_cuts && self.world.random_below(6) == 0 {
+            let count = 1 + self.world.random_below(20);
+            self.world.crash_at(match self.world.random_below(3) {
+                0 => CrashPoint::DiskEvents(count),
+                1 => CrashPoint::Successes(DiskOp::SetLength, 1),
+                _ => CrashPoint::Successes(DiskOp::Remove, 1 + count / 8),
+            });
         }
     }
 
@@ -316,17 +274,26 @@ impl Actor {
             self.replica.state.borrow_mut().resign();
             let batch_start = self.batch_start(offset);
             self.model.borrow_mut().begin_cut(batch_start);
+            self.perhaps_crash();
             match self.storage.truncate(&self.replica, offset).await {
                 Ok(()) => {
                     let end = self.replica.state.borrow().progress().log_end();
                     let mut model = self.model.borrow_mut();
                     assert!(end <= offset.max(model.acknowledged_end), "cut at {offset}, ends at {end}");
                     model.cut(end);
+                    model.check_state(&self.replica.state.borrow().snapshot());
                 }
                 Err(StorageError::Deleted | StorageError::OutOfService(_)) => return,
                 // The log start lies behind the cut, or inside of its batch: it is not cut away.
-                Err(StorageError::OutsideLog(_)) if batch_start < self.log_start() => {}
+                Err(StorageError::OutsideLog(_)) if batch_start < self.log_start() => {
+                    self.model.borrow_mut().give_up_cut();
+                }
+                // The batch that is cut cannot be read, or files behind it not be removed.
+                Err(_) if self.life.weather != Weather::Fair => return,
                 Err(error) => panic!("partition {}: cut at {offset}: {error}", self.model.borrow().name),
+            }
+            if self.is_stopping.get() {
+                return;
             }
             leader_epoch += 1;
             let led = self.replica.state.borrow_mut().become_leader(leader_epoch);
@@ -353,6 +320,7 @@ pub async fn check_read(actor: &Actor, offset: Offset, max_bytes: usize) -> Offs
         Err(StorageError::Fetch(_)) if offset < actor.replica.state.borrow().progress().log_start() => {
             return offset;
         }
+        Err(_) if actor.life.reads_may_fail() => return offset,
         Err(error) => panic!("partition {}: read at {offset}: {error}", actor.model.borrow().name),
     };
     let bytes = pieces.concat();

@@ -110,11 +110,10 @@ fn producer_ids_are_never_given_twice_and_transactions_refused() {
 }
 
 #[test]
-fn there_is_a_coordinator_for_nobody() {
+fn there_is_a_coordinator_for_groups_only() {
     on_node(&[], |node| async move {
         let caller = caller(&node.shards[0]);
         let refusals = [
-            (0, ErrorCode::CoordinatorNotAvailable),
             (1, ErrorCode::TransactionalIdAuthorizationFailed),
             (2, ErrorCode::CoordinatorNotAvailable),
             (3, ErrorCode::InvalidRequest),

@@ -7,6 +7,7 @@ mod describe;
 mod faults;
 mod fetch;
 mod fetch_sessions;
+mod groups;
 mod inspect;
 mod list_offsets;
 mod overload;

@@ -10,6 +10,7 @@ use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{
     BLOCK_BYTES, CHECKPOINT_IO_BYTES, CHECKPOINT_SPACE_PART, CHECKPOINT_SPACE_STEP_BYTES,
 };
+use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::runtime::{File, OpenMode, Runtime};
 
@@ -22,8 +23,10 @@ pub struct Checkpoint {
     pub partitions: Vec<PartitionRecord>,
 }
 
-fn path(directory: &Path, generation: u64) -> PathBuf {
-    directory.join(format!("checkpoint.{}", generation % 2))
+/// The file of a checkpoint, by its generation.
+pub fn path(directory: &Path, generation: u64) -> PathBuf {
+    let slot = if is_planted(Bug::OneCheckpoint) { 0 } else { generation % 2 };
+    directory.join(format!("checkpoint.{slot}"))
 }
 
 /// Writes a checkpoint over the older of the two; durable when it returns.
@@ -109,19 +112,42 @@ pub async fn read(runtime: &Rc<dyn Runtime>, directory: &Path) -> Result<Checkpo
     newest.ok_or_else(|| LogError::NoCheckpoint { path: directory.to_owned() })
 }
 
+/// What one of the two files is.
+pub enum CheckpointState {
+    /// There is none: the first of them is enough.
+    Missing,
+    /// A checkpoint.
+    Whole(Checkpoint),
+    /// Its header, one block, was never written: the file was made for the shard's second checkpoint.
+    Unwritten,
+    /// Its header is of another body: the next checkpoint was being written over it, or it has rotted.
+    OtherBody,
+    /// Its header, which cannot tear, is not what was written.
+    Rotten,
+}
+
 async fn read_one(runtime: &Rc<dyn Runtime>, path: &Path) -> Result<Option<Checkpoint>, LogError> {
+    Ok(match read_state(runtime, path).await? {
+        CheckpointState::Whole(checkpoint) => Some(checkpoint),
+        _ => None,
+    })
+}
+
+/// Reads one of the two files.
+pub async fn read_state(runtime: &Rc<dyn Runtime>, path: &Path) -> Result<CheckpointState, LogError> {
     let file = match runtime.open(path, OpenMode::Read).await {
         Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(CheckpointState::Missing),
         Err(error) => return Err(LogError::io(path)(error)),
     };
     let length = file.length().await.map_err(LogError::io(path))? as usize;
     let block = file.read_at(0, BLOCK_BYTES).await.map_err(LogError::io(path))?;
     let Some((header, body_bytes, checksum)) = format::decode_header(block.as_slice()) else {
-        return Ok(None);
+        let is_empty = block.as_slice().iter().all(|byte| *byte == 0);
+        return Ok(if is_empty { CheckpointState::Unwritten } else { CheckpointState::Rotten });
     };
     if body_bytes > length.saturating_sub(BLOCK_BYTES) {
-        return Ok(None);
+        return Ok(CheckpointState::OtherBody);
     }
     let mut body = AlignedBuf::with_capacity(body_bytes);
     while body.len() < body_bytes {
@@ -129,10 +155,12 @@ async fn read_one(runtime: &Rc<dyn Runtime>, path: &Path) -> Result<Option<Check
         let want = CHECKPOINT_IO_BYTES.min(body.remaining());
         let part = file.read_at(position, want).await.map_err(LogError::io(path))?;
         if part.is_empty() {
-            return Ok(None);
+            return Ok(CheckpointState::OtherBody);
         }
         body.append(part.as_slice());
     }
     let partitions = format::decode_body(&body.as_slice()[..body_bytes], checksum);
-    Ok(partitions.map(|partitions| Checkpoint { header, partitions }))
+    Ok(partitions.map_or(CheckpointState::OtherBody, |partitions| {
+        CheckpointState::Whole(Checkpoint { header, partitions })
+    }))
 }

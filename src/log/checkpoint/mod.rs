@@ -5,6 +5,6 @@ mod file;
 mod format;
 mod record;
 
-pub use file::{Checkpoint, make_other, read, write};
+pub use file::{Checkpoint, CheckpointState, make_other, path, read, read_state, write};
 pub use format::{BodyBuilder, CheckpointHeader};
 pub use record::PartitionRecord;

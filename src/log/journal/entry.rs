@@ -19,13 +19,16 @@
 //! Every entry says where in which segment its bytes belong, so that replay never has to work out again when
 //! a segment was rolled.
 
+use serde::Serialize;
+
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId, TopicId};
 
 /// Size of an entry in a group's table.
 pub const ENTRY_BYTES: usize = 80;
 
 /// What an entry does to its partition.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
 pub enum EntryKind {
     /// Record batches were appended: the payload, whole batches from `base_offset` to `last_offset`.
     Append,
@@ -38,6 +41,9 @@ pub enum EntryKind {
     Truncate,
     /// The log's first readable offset moved up to `base_offset`.
     LogStart,
+    /// One batch was appended whose whole blocks, with all before them in its segment, are durable there already. The
+    /// payload is what the segment does not say (`extent.rs`); `position` is where the batch begins.
+    Extent,
 }
 
 impl EntryKind {
@@ -47,13 +53,13 @@ impl EntryKind {
             EntryKind::Carry => 2,
             EntryKind::Truncate => 3,
             EntryKind::LogStart => 4,
+            EntryKind::Extent => 5,
         }
     }
 
     fn from_code(code: u8) -> Option<Self> {
-        [EntryKind::Append, EntryKind::Carry, EntryKind::Truncate, EntryKind::LogStart]
-            .into_iter()
-            .find(|kind| kind.code() == code)
+        use EntryKind::*;
+        [Append, Carry, Truncate, LogStart, Extent].into_iter().find(|kind| kind.code() == code)
     }
 }
 

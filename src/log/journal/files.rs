@@ -57,6 +57,21 @@ pub async fn open(
     directory: &Path,
     identity: JournalIdentity,
 ) -> Result<(Vec<Rc<dyn File>>, RingShape), LogError> {
+    let (readers, shape) = open_to_read(runtime, directory, identity).await?;
+    let mut files = Vec::with_capacity(readers.len());
+    for slot in 0..shape.file_count {
+        let path = path(directory, slot);
+        files.push(runtime.open(&path, OpenMode::WriteDurable).await.map_err(LogError::io(&path))?);
+    }
+    Ok((files, shape))
+}
+
+/// Opens all files of a journal for reading only and checks that they belong together.
+pub async fn open_to_read(
+    runtime: &Rc<dyn Runtime>,
+    directory: &Path,
+    identity: JournalIdentity,
+) -> Result<(Vec<Rc<dyn File>>, RingShape), LogError> {
     let first = open_one(runtime, directory, 0, identity, None).await?;
     let (shape, mut files) = (first.1, vec![first.0]);
     for slot in 1..shape.file_count {
@@ -74,7 +89,7 @@ async fn open_one(
 ) -> Result<(Rc<dyn File>, RingShape), LogError> {
     let path = path(directory, slot);
     let foreign = |what: &str| LogError::ForeignJournal { path: path.clone(), what: what.to_owned() };
-    // Opened for reading first: the other modes would create a file that is missing.
+    // The other modes would create a file that is missing.
     let reader = runtime.open(&path, OpenMode::Read).await.map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => LogError::MissingJournal { path: path.clone() },
         _ => LogError::io(&path)(source),
@@ -91,6 +106,5 @@ async fn open_one(
     if !header.shape.is_workable() || length != header.shape.file_bytes {
         return Err(foreign("its length is not the one in its header"));
     }
-    let file = runtime.open(&path, OpenMode::WriteDurable).await.map_err(LogError::io(&path))?;
-    Ok((file, header.shape))
+    Ok((reader, header.shape))
 }

@@ -12,6 +12,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::entry::Entry;
 use super::file_header::JournalIdentity;
 use super::group::{self, Group, GroupBuilder, GroupHeader};
 use super::ring::{FileStart, Link, Ring, RingShape};
@@ -27,6 +28,8 @@ use crate::runtime::File;
 pub struct Scan {
     /// The live groups in order; payloads that are `None` in them are damage of acknowledged data.
     pub groups: Vec<Group>,
+    /// Groups behind these that are chained to them, and of which not all bytes are there: they are torn.
+    pub torn_groups: usize,
     live: VecDeque<FileStart>,
     position: u64,
     link: Link,
@@ -86,7 +89,8 @@ pub async fn scan_whole(
         (file_number, position, behind) = (file_number + 1, next_position, next_behind);
     }
     let durable_through = behind.unwrap_or(0).max(durable_through);
-    let damage = (durable_through >= walk.link.sequence).then(|| {
+    let is_damaged = durable_through >= walk.link.sequence && !is_planted(Bug::TakeRotForTear);
+    let damage = is_damaged.then(|| {
         let path = journal.directory.to_owned();
         LogError::CorruptJournal { path, sequence: walk.link.sequence }
     });
@@ -156,6 +160,7 @@ fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64, mut durabl
         durable_through = durable_through.max(chained.group.header.durable_through);
     }
     let position = if keep == chain.len() { position } else { position_before(&chain, keep) };
+    let torn_groups = chain.len() - keep;
     chain.truncate(keep);
     let mut live = VecDeque::from([start]);
     let mut link = start.link;
@@ -165,7 +170,8 @@ fn conclude(mut chain: Vec<Chained>, start: FileStart, position: u64, mut durabl
         }
         link = link_behind(&chained.group);
     }
-    Scan { groups: chain.into_iter().map(|chained| chained.group).collect(), live, position, link }
+    let groups = chain.into_iter().map(|chained| chained.group).collect();
+    Scan { groups, torn_groups, live, position, link }
 }
 
 fn link_behind(group: &Group) -> Link {
@@ -180,6 +186,22 @@ fn link_behind(group: &Group) -> Link {
 /// group stood at the start of the next one; writing goes on behind the last kept group all the same.
 fn position_before(chain: &[Chained], keep: usize) -> u64 {
     keep.checked_sub(1).map_or(BLOCK_BYTES as u64, |last| chain[last].end_position)
+}
+
+/// The headers of all whole groups that are in a journal's files, live or not, with the entries that they have.
+pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, Vec<Entry>)>, LogError> {
+    let mut found = Vec::new();
+    for slot in 0..journal.shape.file_count {
+        let file = read_file(journal, slot).await?;
+        let groups = (BLOCK_BYTES..file.len())
+            .step_by(BLOCK_BYTES)
+            .filter_map(|at| group::decode(&file.slice(at..)))
+            .filter(|group| group.header.journal_id == journal.identity.journal_id);
+        found.extend(
+            groups.map(|group| (group.header, group.entries.iter().map(|(entry, _)| *entry).collect())),
+        );
+    }
+    Ok(found)
 }
 
 async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes, LogError> {
@@ -200,7 +222,24 @@ async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes
     Ok(whole.view(0..length))
 }
 
+/// Where the live part of a journal ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ScanEnd {
+    /// The file of the last group, or the first one to be replayed.
+    pub file_number: u64,
+    /// The position behind the last group, in bytes.
+    pub position: u64,
+    /// What the next group has to follow.
+    pub link: Link,
+}
+
 impl Scan {
+    /// Where the live part ends.
+    pub fn end(&self) -> ScanEnd {
+        let file_number = self.live.back().expect("never empty").file_number;
+        ScanEnd { file_number, position: self.position, link: self.link }
+    }
+
     /// For a writer that will write nothing: what was read, and a journal that is left as it was found.
     pub fn stand_still(self, journal: &JournalFiles<'_>) -> (JournalStart, Vec<Group>) {
         let ring = Ring::new(journal.shape, self.live, self.position);
@@ -211,6 +250,18 @@ impl Scan {
     /// Recovery's own group: durably says that a new count begins behind the chain's end. What lies behind it
     /// in the files is dead from then on, whatever it looks like. Nothing may be accepted before.
     pub async fn begin(self, journal: &JournalFiles<'_>) -> Result<(JournalStart, Vec<Group>), LogError> {
+        let recovery_count = self.link.recovery_count + 1;
+        self.begin_count(journal, recovery_count).await
+    }
+
+    /// The same with a recovery count that is higher than any other, where groups of a later count than the chain's
+    /// are to be dead too.
+    pub async fn begin_count(
+        self,
+        journal: &JournalFiles<'_>,
+        recovery_count: u64,
+    ) -> Result<(JournalStart, Vec<Group>), LogError> {
+        assert!(recovery_count > self.link.recovery_count, "a recovery raises the count");
         let mut ring = Ring::new(journal.shape, self.live, self.position);
         let builder = GroupBuilder::new(AlignedBuf::with_capacity(BLOCK_BYTES));
         let place = ring
@@ -218,7 +269,7 @@ impl Scan {
             .ok_or_else(|| LogError::JournalFull { path: journal.directory.to_owned() })?;
         let header = GroupHeader {
             journal_id: journal.identity.journal_id,
-            recovery_count: self.link.recovery_count + 1,
+            recovery_count,
             sequence: self.link.sequence,
             durable_through: self.link.sequence - 1,
             previous_checksum: self.link.previous_checksum,

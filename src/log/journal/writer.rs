@@ -332,7 +332,9 @@ impl Journal {
     }
 
     fn complete(self: &Rc<Self>, sequence: u64, result: io::Result<()>) {
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !is_planted(Bug::AcknowledgeFailed)
+        {
             self.fail(&error.to_string());
             return;
         }
@@ -409,8 +411,15 @@ impl State {
         group.done = true;
         took(group.submitted_at);
         let before = self.durable;
+        if is_planted(Bug::AcknowledgeOutOfOrder) {
+            self.durable = self.durable.max(sequence);
+        }
         while self.in_flight.front().is_some_and(|group| group.done) {
             let group = self.in_flight.pop_front().expect("looked at above");
+            if is_planted(Bug::AcknowledgeOutOfOrder) {
+                self.durable = self.durable.max(group.sequence);
+                continue;
+            }
             assert_eq!(group.sequence, self.durable + 1, "acknowledged in order");
             self.durable = group.sequence;
             if group.buffer.capacity() == group_bytes && self.spare.len() <= GROUPS_IN_FLIGHT_MAX {

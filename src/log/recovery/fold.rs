@@ -14,6 +14,7 @@ use crate::base::limits::BLOCK_BYTES;
 use crate::log::LogError;
 use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::entry::{Entry, EntryKind};
+use crate::log::journal::extent;
 use crate::log::journal::writer::JournalPosition;
 use crate::log::segment::{NewBatch, Segment, SegmentRecord};
 use crate::protocol::batch::{BatchHeader, Batches};
@@ -44,17 +45,20 @@ struct Patch {
 pub struct PartitionFold {
     id: PartitionId,
     as_of: JournalPosition,
+    /// What the checkpoint does not know counts as appended at this time.
+    now_ms: i64,
     segments: VecDeque<SegmentRecord>,
     patches: Vec<Patch>,
     changes: Vec<StateChange>,
 }
 
 impl PartitionFold {
-    /// From what the checkpoint says.
-    pub fn from_record(record: &PartitionRecord) -> Self {
+    /// From what the checkpoint says. What it does not know counts as appended at `now_ms`, in ms since 1970.
+    pub fn from_record(record: &PartitionRecord, now_ms: i64) -> Self {
         PartitionFold {
             id: record.id(),
             as_of: record.as_of(),
+            now_ms,
             segments: record.segments.iter().cloned().collect(),
             patches: Vec::new(),
             changes: Vec::new(),
@@ -62,10 +66,11 @@ impl PartitionFold {
     }
 
     /// A partition that is younger than the checkpoint.
-    pub fn new(id: PartitionId) -> Self {
+    pub fn new(id: PartitionId, now_ms: i64) -> Self {
         PartitionFold {
             id,
             as_of: JournalPosition::default(),
+            now_ms,
             segments: VecDeque::new(),
             patches: Vec::new(),
             changes: Vec::new(),
@@ -93,6 +98,7 @@ impl PartitionFold {
                 }
                 self.patch(at, entry, payload, (entry.position, entry.base_offset));
             }
+            EntryKind::Extent => self.extent(at, entry, payload, is_new)?,
             EntryKind::Carry => {
                 self.patch(at, entry, payload, (entry.first_batch_position, entry.base_offset));
             }
@@ -104,6 +110,49 @@ impl PartitionFold {
     }
 
     fn append(&mut self, entry: &Entry, payload: &Bytes) -> Result<(), LogError> {
+        self.begin_append(entry)?;
+        let mut batches = Batches::new(payload);
+        for batch in &mut batches {
+            let batch = batch.map_err(|error| self.damaged(entry.base_offset, error.to_string()))?;
+            self.note_batch(batch.batch.header())?;
+        }
+        if batches.position() != payload.len() {
+            return Err(self.damaged(entry.base_offset, "the journal ends inside a batch"));
+        }
+        Ok(())
+    }
+
+    /// The segment is durable up to the batch's last whole block: what the journal holds of it before that is not
+    /// needed any more.
+    fn extent(
+        &mut self,
+        at: JournalPosition,
+        entry: &Entry,
+        payload: Option<&Bytes>,
+        is_new: bool,
+    ) -> Result<(), LogError> {
+        let extent = match payload.map(|payload| extent::decode(entry, payload)) {
+            Some(Ok(extent)) => extent,
+            Some(Err(what)) => return Err(self.damaged(entry.base_offset, what)),
+            None if is_new => {
+                return Err(self.damaged(entry.base_offset, "its entry in the journal is rotten"));
+            }
+            None => return Ok(()),
+        };
+        let durable_to = extent.durable_to();
+        if is_new {
+            self.begin_append(entry)?;
+            self.note_batch(&extent.header)?;
+            let last = self.segments.back_mut().expect("the append is in it");
+            last.synced = last.synced.max(durable_to);
+        }
+        let tail = Entry { position: durable_to, ..*entry };
+        self.patch(at, &tail, Some(&extent.tail), (extent.end_position, entry.last_offset + 1));
+        Ok(())
+    }
+
+    /// Where the entry's batches belong is where the log ends.
+    fn begin_append(&mut self, entry: &Entry) -> Result<(), LogError> {
         let offset = entry.base_offset;
         let continues = self.segments.back().is_some_and(|last| last.base_offset == entry.segment_base);
         if !continues {
@@ -115,25 +164,22 @@ impl PartitionFold {
             }
             self.segments.push_back(Segment::new(entry.segment_base).record());
         }
-        let last = self.segments.back_mut().expect("just made");
+        let last = self.segments.back().expect("just made");
         if last.end_position != entry.position || last.next_offset != offset {
             let what = format!("the log ends at {}, the journal goes on elsewhere", last.next_offset);
             return Err(self.damaged(offset, what));
         }
-        last.end_position += payload.len() as u64;
-        last.next_offset = entry.last_offset + 1;
-        self.note_batches(offset, payload)
+        Ok(())
     }
 
-    fn note_batches(&mut self, offset: Offset, payload: &Bytes) -> Result<(), LogError> {
-        let mut batches = Batches::new(payload);
-        for batch in &mut batches {
-            let batch = batch.map_err(|error| self.damaged(offset, error.to_string()))?;
-            self.changes.push(StateChange::Append(*batch.batch.header()));
+    fn note_batch(&mut self, header: &BatchHeader) -> Result<(), LogError> {
+        let last = self.segments.back_mut().expect("an append is in a segment");
+        if header.base_offset != last.next_offset {
+            let offset = last.next_offset;
+            return Err(self.damaged(offset, "batches are not contiguous"));
         }
-        if batches.position() != payload.len() {
-            return Err(self.damaged(offset, "the journal ends inside a batch"));
-        }
+        last.note_batch(&NewBatch::of(header, self.now_ms));
+        self.changes.push(StateChange::Append(*header));
         Ok(())
     }
 
@@ -194,44 +240,46 @@ impl PartitionFold {
         Ok(())
     }
 
+    /// The segments as far as the entries so far say.
+    pub fn segments(&self) -> &VecDeque<SegmentRecord> {
+        &self.segments
+    }
+
+    /// The bytes behind what a segment's file is known to hold, up to the first hole: what the journal has of it.
+    pub fn journaled(&self, segment: &SegmentRecord) -> Vec<u8> {
+        let (from, end) = (segment.synced, segment.end_position);
+        if segment.sealed || from >= end {
+            return Vec::new();
+        }
+        let patches: Vec<&Patch> =
+            self.patches.iter().filter(|patch| patch.segment_base == segment.base_offset).collect();
+        let (mut bytes, reached) = overlay(&patches, from, end);
+        bytes.truncate((reached - from) as usize);
+        bytes
+    }
+
     /// The partition's segments with everything in memory that their files do not hold, pinned to the journal
-    /// files that hold it, and the changes of its state. What the checkpoint does not know counts as appended at
-    /// `now_ms`.
+    /// files that hold it, and the changes of its state.
     pub fn finish(
         mut self,
         file_of_sequence: &dyn Fn(u64) -> u64,
-        now_ms: i64,
     ) -> Result<(VecDeque<Segment>, Vec<StateChange>), LogError> {
         let records = std::mem::take(&mut self.segments);
         let mut segments = VecDeque::with_capacity(records.len());
-        let first_new = self.first_new();
         for record in records {
-            let indexed_to = first_new.clamp(record.base_offset, record.next_offset);
             let mut segment = Segment::restore(record);
             if !segment.sealed {
-                self.restore_bytes(&mut segment, indexed_to, file_of_sequence, now_ms)?;
+                self.restore_bytes(&mut segment, file_of_sequence)?;
             }
             segments.push_back(segment);
         }
         Ok((segments, self.changes))
     }
 
-    /// Offset up to which the checkpoint's indexes and largest timestamps know the batches.
-    fn first_new(&self) -> Offset {
-        let offsets = self.changes.iter().filter_map(|change| match change {
-            StateChange::Append(header) => Some(header.base_offset),
-            StateChange::Truncate(offset) => Some(*offset),
-            StateChange::LogStart(_) => None,
-        });
-        offsets.min().unwrap_or(Offset::MAX)
-    }
-
     fn restore_bytes(
         &self,
         segment: &mut Segment,
-        indexed_to: Offset,
         file_of_sequence: &dyn Fn(u64) -> u64,
-        now_ms: i64,
     ) -> Result<(), LogError> {
         let (from, end) = (segment.synced, segment.end_position);
         let patches: Vec<&Patch> = self
@@ -249,28 +297,19 @@ impl PartitionFold {
             .unwrap_or((end, segment.next_offset));
         let (partial, whole) = bytes.split_at((boundary.0 - from) as usize);
         segment.memory.append_bytes(partial);
-        // Noted again batch by batch: index and timestamps behind the checkpoint come from the headers.
-        let next_offset = segment.next_offset;
-        (segment.next_offset, segment.end_position) = (boundary.1, boundary.0);
-        let mut batches = Batches::new(whole);
-        for batch in &mut batches {
-            let batch = batch.map_err(|error| self.damaged(segment.next_offset, error.to_string()))?;
-            let header = batch.batch.header();
-            if header.base_offset != segment.next_offset {
-                return Err(self.damaged(segment.next_offset, "batches are not contiguous"));
+        let (mut position, mut next_offset) = boundary;
+        for batch in Batches::new(whole) {
+            let batch = batch.map_err(|error| self.damaged(next_offset, error.to_string()))?.batch;
+            if batch.header().base_offset != next_offset {
+                return Err(self.damaged(next_offset, "batches are not contiguous"));
             }
-            segment.memory.begin_batch(header.base_offset);
-            segment.memory.append_bytes(batch.batch.bytes());
-            let length = batch.batch.bytes().len() as u64;
-            if header.base_offset >= indexed_to {
-                segment.note_batch(&NewBatch::of(header, now_ms));
-            } else {
-                (segment.next_offset, segment.end_position) =
-                    (header.last_offset() + 1, segment.end_position + length);
-            }
+            segment.memory.begin_batch(next_offset);
+            segment.memory.append_bytes(batch.bytes());
+            position += batch.bytes().len() as u64;
+            next_offset = batch.header().last_offset() + 1;
         }
-        if segment.end_position != end || segment.next_offset != next_offset {
-            return Err(self.damaged(segment.next_offset, "the log ends inside a batch"));
+        if (position, next_offset) != (end, segment.next_offset) {
+            return Err(self.damaged(next_offset, "the log ends inside a batch"));
         }
         if let Some(oldest) = patches.iter().map(|patch| patch.sequence).min() {
             segment.pin(file_of_sequence(oldest));
@@ -280,30 +319,35 @@ impl PartitionFold {
 
     /// The bytes from `from` to `end`, which the patches must cover without a hole.
     fn overlay(&self, patches: &[&Patch], from: u64, end: u64) -> Result<Vec<u8>, LogError> {
-        let mut bytes = vec![0; (end - from) as usize];
-        let mut covered: Vec<(u64, u64)> = Vec::new();
-        for patch in patches {
-            let start = patch.position.max(from);
-            let stop = (patch.position + patch.bytes.len() as u64).min(end);
-            if start < stop {
-                let source =
-                    &patch.bytes[(start - patch.position) as usize..(stop - patch.position) as usize];
-                bytes[(start - from) as usize..(stop - from) as usize].copy_from_slice(source);
-                covered.push((start, stop));
-            }
-        }
-        covered.sort_unstable();
-        let mut reached = from;
-        for (start, stop) in covered {
-            if start > reached {
-                break;
-            }
-            reached = reached.max(stop);
-        }
+        let (bytes, reached) = overlay(patches, from, end);
         if reached < end {
             let what = format!("neither segment nor journal holds byte {reached} of {end}");
             return Err(self.damaged(self.segments.back().map_or(0, |last| last.base_offset), what));
         }
         Ok(bytes)
     }
+}
+
+/// The patches' bytes from `from` to `end`, and up to where they have no hole.
+fn overlay(patches: &[&Patch], from: u64, end: u64) -> (Vec<u8>, u64) {
+    let mut bytes = vec![0; (end - from) as usize];
+    let mut covered: Vec<(u64, u64)> = Vec::new();
+    for patch in patches {
+        let start = patch.position.max(from);
+        let stop = (patch.position + patch.bytes.len() as u64).min(end);
+        if start < stop {
+            let source = &patch.bytes[(start - patch.position) as usize..(stop - patch.position) as usize];
+            bytes[(start - from) as usize..(stop - from) as usize].copy_from_slice(source);
+            covered.push((start, stop));
+        }
+    }
+    covered.sort_unstable();
+    let mut reached = from;
+    for (start, stop) in covered {
+        if start > reached {
+            break;
+        }
+        reached = reached.max(stop);
+    }
+    (bytes, reached)
 }

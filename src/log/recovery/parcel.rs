@@ -21,12 +21,12 @@ impl Parcel {
     /// The partition as if it had just been recovered. Its pins name file 0, which holds for a journal that has
     /// just been made.
     pub fn unpack(self, now_ms: i64) -> Result<RecoveredPartition, Box<DamagedPartition>> {
-        let mut fold = PartitionFold::from_record(&self.record);
+        let mut fold = PartitionFold::from_record(&self.record, now_ms);
         let applied = self.remainder.iter().try_for_each(|(entry, payload)| {
             // Before everything: what is carried is reflected in the record.
             fold.apply(JournalPosition::default(), entry, Some(payload))
         });
-        match applied.and_then(|()| fold.finish(&|_| 0, now_ms)) {
+        match applied.and_then(|()| fold.finish(&|_| 0)) {
             Ok((segments, changes)) => {
                 Ok(RecoveredPartition { record: Some(self.record), changes, segments })
             }

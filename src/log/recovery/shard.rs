@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use super::fold::{PartitionFold, StateChange};
 use crate::base::ids::PartitionId;
+use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
 use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecord};
 use crate::log::journal::file_header::JournalIdentity;
@@ -118,7 +119,10 @@ pub async fn recover(
 
 /// A checkpoint counts only once everything that it reflects is durable: a journal that ends before that was
 /// damaged since. (Were it taken for torn, new groups would get the sequences of those that are reflected.)
-fn durable_through(records: &[PartitionRecord]) -> u64 {
+pub(super) fn durable_through(records: &[PartitionRecord]) -> u64 {
+    if is_planted(Bug::IgnoreCheckpoint) {
+        return 0;
+    }
     records.iter().map(|record| record.as_of().reflected_through()).max().unwrap_or(0)
 }
 
@@ -129,12 +133,12 @@ fn fold(
     now_ms: i64,
 ) -> HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>> {
     let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> =
-        records.iter().map(|record| (record.id(), Ok(PartitionFold::from_record(record)))).collect();
+        records.iter().map(|record| (record.id(), Ok(PartitionFold::from_record(record, now_ms)))).collect();
     for group in groups {
         for (index, (entry, payload)) in group.entries.iter().enumerate() {
             let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
             let id = entry.partition;
-            let fold = folds.entry(id).or_insert_with(|| Ok(PartitionFold::new(id)));
+            let fold = folds.entry(id).or_insert_with(|| Ok(PartitionFold::new(id, now_ms)));
             // The first damage decides; what follows it cannot be placed.
             if let Ok(partition) = fold
                 && let Err(error) = partition.apply(at, entry, payload.as_ref())
@@ -147,7 +151,7 @@ fn fold(
         records.iter().map(|record| (record.id(), record)).collect();
     let finish = |(id, fold): (PartitionId, Result<PartitionFold, LogError>)| {
         let record = records.remove(&id);
-        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence, now_ms));
+        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence));
         let outcome = match recovered {
             Ok((segments, changes)) => Ok(RecoveredPartition { record: record.cloned(), changes, segments }),
             Err(error) => Err(Box::new(DamagedPartition { error, record: record.cloned() })),

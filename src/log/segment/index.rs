@@ -120,6 +120,11 @@ impl SparseIndex {
         self.times.truncate(self.times.partition_point(|row| row.offset < next_offset));
     }
 
+    /// Its rows, in order.
+    pub fn rows(&self) -> (&[OffsetRow], &[TimeRow]) {
+        (&self.offsets, &self.times)
+    }
+
     /// Bytes of memory in use.
     pub fn memory_bytes(&self) -> usize {
         self.offsets.capacity() * size_of::<OffsetRow>() + self.times.capacity() * size_of::<TimeRow>()

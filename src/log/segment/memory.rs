@@ -14,11 +14,23 @@ use crate::base::limits::{BLOCK_BYTES, CHUNK_BYTES_MAX};
 struct Chunk {
     position: u64,
     buffer: AlignedBuf,
+    /// Bytes of the buffer that count: the next chunk may repeat the last ones.
+    length: usize,
 }
 
 impl Chunk {
+    fn new(position: u64, buffer: AlignedBuf) -> Self {
+        Chunk { position, length: buffer.len(), buffer }
+    }
+
     fn end(&self) -> u64 {
-        self.position + self.buffer.len() as u64
+        self.position + self.length as u64
+    }
+
+    fn append(&mut self, bytes: &[u8]) {
+        assert_eq!(self.length, self.buffer.len(), "nothing follows it");
+        self.buffer.append(bytes);
+        self.length = self.buffer.len();
     }
 }
 
@@ -70,7 +82,7 @@ impl SegmentMemory {
             }
             let chunk = self.chunks.back_mut().expect("just grown");
             let fitting = bytes.len().min(chunk.buffer.remaining());
-            chunk.buffer.append(&bytes[..fitting]);
+            chunk.append(&bytes[..fitting]);
             bytes = &bytes[fitting..];
         }
     }
@@ -89,8 +101,54 @@ impl SegmentMemory {
         let capacity = doubled.max(wanted.next_power_of_two()).clamp(BLOCK_BYTES, CHUNK_BYTES_MAX);
         let mut buffer = AlignedBuf::with_capacity(capacity);
         buffer.append_zeros((end - position) as usize);
-        self.chunk_bytes += buffer.capacity();
-        self.chunks.push_back(Chunk { position, buffer });
+        self.push(Chunk::new(position, buffer));
+    }
+
+    fn push(&mut self, chunk: Chunk) {
+        self.chunk_bytes += chunk.buffer.capacity();
+        self.chunks.push_back(chunk);
+    }
+
+    /// A batch on its own, the concatenation of `parts`, behind the bytes of its first block that come before it. The
+    /// memory begins at that block.
+    pub fn of_batch(block_start: u64, before: &[Bytes], base_offset: Offset, parts: &[&[u8]]) -> Self {
+        let before_bytes: usize = before.iter().map(Bytes::len).sum();
+        let mut missing = before_bytes + parts.iter().map(|part| part.len()).sum::<usize>();
+        let mut memory = SegmentMemory::starting_at(block_start);
+        let position = block_start + before_bytes as u64;
+        memory.batches.push_back(BatchPlace { base_offset, position });
+        for mut bytes in before.iter().map(|piece| &piece[..]).chain(parts.iter().copied()) {
+            while !bytes.is_empty() {
+                if memory.chunks.back().is_none_or(|chunk| chunk.buffer.remaining() == 0) {
+                    let buffer = AlignedBuf::with_capacity(missing.min(CHUNK_BYTES_MAX));
+                    memory.push(Chunk::new(memory.end(), buffer));
+                }
+                let chunk = memory.chunks.back_mut().expect("just pushed");
+                let fitting = bytes.len().min(chunk.buffer.remaining());
+                chunk.append(&bytes[..fitting]);
+                (bytes, missing) = (&bytes[fitting..], missing - fitting);
+            }
+        }
+        memory
+    }
+
+    /// Takes in what was made of the bytes from the last whole block on and a batch behind them.
+    pub fn adopt(&mut self, ahead: SegmentMemory) {
+        let (from, end) = (ahead.start, self.end());
+        assert!(
+            self.start <= from && from <= end && end - from < BLOCK_BYTES as u64,
+            "it begins in the last block"
+        );
+        if let Some(last) = self.chunks.back_mut() {
+            last.length = from.saturating_sub(last.position) as usize;
+        }
+        if let Some(empty) = self.chunks.pop_back_if(|last| last.length == 0) {
+            self.chunk_bytes -= empty.buffer.capacity();
+        }
+        assert_eq!(self.end().max(self.start), from, "no gap");
+        self.chunk_bytes += ahead.chunk_bytes;
+        self.chunks.extend(ahead.chunks);
+        self.batches.extend(ahead.batches);
     }
 
     /// The bytes of a range, which must be held, without a copy.
@@ -117,6 +175,18 @@ impl SegmentMemory {
         let to = end.min(chunk.end() - chunk.end() % BLOCK_BYTES as u64);
         let within = |position: u64| (position - chunk.position) as usize;
         (position < to).then(|| chunk.buffer.view(within(position)..within(to)))
+    }
+
+    /// All stretches of whole blocks from `position` to `end`, both whole blocks, with their positions.
+    pub fn stretches(&self, mut position: u64, end: u64) -> Vec<(u64, Bytes)> {
+        let mut stretches = Vec::new();
+        while position < end {
+            let bytes = self.whole_blocks(position, end).expect("whole blocks are held");
+            let next = position + bytes.len() as u64;
+            stretches.push((position, bytes));
+            position = next;
+        }
+        stretches
     }
 
     /// The batch that holds `offset`, if it begins in memory: its place and where it ends.
@@ -152,10 +222,10 @@ impl SegmentMemory {
         self.batches.truncate(self.batches.partition_point(|batch| batch.position < position));
         self.chunks.truncate(self.chunks.partition_point(|chunk| chunk.position < position));
         if let Some(last) = self.chunks.back_mut() {
-            let keep = (position - last.position).min(last.buffer.len() as u64) as usize;
+            let keep = (position - last.position).min(last.length as u64) as usize;
             let mut buffer = AlignedBuf::with_capacity(last.buffer.capacity());
             buffer.append(&last.buffer.as_slice()[..keep]);
-            last.buffer = buffer;
+            *last = Chunk::new(last.position, buffer);
         }
         self.chunk_bytes = self.chunks.iter().map(|chunk| chunk.buffer.capacity()).sum();
     }
@@ -178,7 +248,7 @@ impl SegmentMemory {
         let [chunk] = self.chunks.make_contiguous() else { return 0 };
         let position = position.min(end);
         let start = (position - position % BLOCK_BYTES as u64).max(chunk.position);
-        let kept = &chunk.buffer.as_slice()[(start - chunk.position) as usize..];
+        let kept = &chunk.buffer.as_slice()[(start - chunk.position) as usize..chunk.length];
         let capacity = kept.len().next_power_of_two().max(BLOCK_BYTES);
         if capacity > chunk.buffer.capacity() / 2 {
             return 0;
@@ -187,7 +257,7 @@ impl SegmentMemory {
         let mut buffer = AlignedBuf::with_capacity(capacity);
         buffer.append(kept);
         self.chunk_bytes = buffer.capacity();
-        *chunk = Chunk { position: start, buffer };
+        *chunk = Chunk::new(start, buffer);
         self.start = self.start.max(start);
         self.forget_batches();
         resident - self.resident_bytes()

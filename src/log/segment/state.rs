@@ -7,7 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::index::{OffsetRow, SparseIndex, StartOffset, TimeRow};
+use super::index::{OffsetRow, ReadStart, SparseIndex, StartOffset, TimeRow};
 use super::memory::SegmentMemory;
 use super::path::SegmentName;
 use crate::base::buffer::AlignedBuf;
@@ -53,6 +53,30 @@ pub struct SegmentClock {
 }
 
 impl SegmentRecord {
+    /// What its files are called by.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, generation: self.generation }
+    }
+
+    /// What is needed to read its file.
+    pub fn shape(&self) -> SegmentShape {
+        SegmentShape { name: self.name(), next_offset: self.next_offset, end_position: self.end_position }
+    }
+
+    /// As [`Segment::note_batch`].
+    pub fn note_batch(&mut self, batch: &NewBatch) {
+        note_batch(
+            End {
+                next_offset: &mut self.next_offset,
+                end_position: &mut self.end_position,
+                largest: &mut self.largest,
+                clock: &mut self.clock,
+                index: Some(&mut self.index),
+            },
+            batch,
+        );
+    }
+
     /// The log was cut here: what is said of the segment's end, and how far the file counts, goes back.
     pub fn truncate(&mut self, next_offset: Offset, position: u64) {
         self.next_offset = next_offset;
@@ -63,6 +87,32 @@ impl SegmentRecord {
         self.index.truncate(next_offset, position);
         self.largest = cut_largest(self.largest, next_offset, position);
     }
+}
+
+/// What an append changes of a segment besides the bytes.
+struct End<'a> {
+    next_offset: &'a mut Offset,
+    end_position: &'a mut u64,
+    largest: &'a mut TimeRow,
+    clock: &'a mut SegmentClock,
+    index: Option<&'a mut SparseIndex>,
+}
+
+fn note_batch(end: End<'_>, batch: &NewBatch) {
+    assert_eq!(batch.base_offset, *end.next_offset, "batches are contiguous");
+    if *end.end_position == 0 {
+        end.clock.first_timestamp = batch.max_timestamp;
+        end.clock.first_append_ms = batch.now_ms;
+    }
+    end.clock.last_append_ms = batch.now_ms;
+    if batch.max_timestamp > end.largest.timestamp {
+        *end.largest = TimeRow { timestamp: batch.max_timestamp, offset: batch.last_offset };
+    }
+    if let Some(index) = end.index {
+        index.note(OffsetRow { last_offset: batch.last_offset, position: *end.end_position }, *end.largest);
+    }
+    *end.next_offset = batch.last_offset + 1;
+    *end.end_position += batch.length as u64;
 }
 
 /// What is known of the largest timestamp after a cut: it is not larger than before.
@@ -103,8 +153,7 @@ impl NewBatch {
         NewBatch {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
-            // What is left of the timestamps of records that compaction has taken away is no record's.
-            max_timestamp: if header.record_count == 0 { i64::MIN } else { header.max_timestamp },
+            max_timestamp: header.largest_record_timestamp(),
             length: header.total_bytes(),
             now_ms,
         }
@@ -132,6 +181,13 @@ impl SegmentShape {
             }
             _ => expected.is_of(header),
         }
+    }
+
+    /// Whether whole batches that end here are all of the segment.
+    pub fn ends_at(&self, reached: ReadStart) -> bool {
+        let offset = reached.offset.value();
+        let is_last = offset == self.next_offset || (self.may_have_holes() && offset < self.next_offset);
+        is_last && reached.position == self.end_position
     }
 
     /// Whether offsets may be missing between its batches, and before and behind them.
@@ -279,21 +335,16 @@ impl Segment {
 
     /// Notes a batch that begins at the end of the segment: index, offsets, times. The bytes follow.
     pub fn note_batch(&mut self, batch: &NewBatch) {
-        assert_eq!(batch.base_offset, self.next_offset, "batches are contiguous");
-        if self.end_position == 0 {
-            self.clock.first_timestamp = batch.max_timestamp;
-            self.clock.first_append_ms = batch.now_ms;
-        }
-        self.clock.last_append_ms = batch.now_ms;
-        if batch.max_timestamp > self.largest.timestamp {
-            self.largest = TimeRow { timestamp: batch.max_timestamp, offset: batch.last_offset };
-        }
-        if let Some(index) = &mut self.index {
-            let row = OffsetRow { last_offset: batch.last_offset, position: self.end_position };
-            index.note(row, self.largest);
-        }
-        self.next_offset = batch.last_offset + 1;
-        self.end_position += batch.length as u64;
+        note_batch(
+            End {
+                next_offset: &mut self.next_offset,
+                end_position: &mut self.end_position,
+                largest: &mut self.largest,
+                clock: &mut self.clock,
+                index: self.index.as_mut(),
+            },
+            batch,
+        );
     }
 
     /// The time that the segment would span with one more batch, in ms: as Kafka has it, by clients' timestamps

@@ -7,21 +7,31 @@ pub mod alter_configs;
 pub mod api_versions;
 pub mod create_partitions;
 pub mod create_topics;
+pub mod delete_groups;
 pub mod delete_records;
 pub mod delete_topics;
 pub mod describe_cluster;
 pub mod describe_configs;
+pub mod describe_groups;
 pub mod describe_log_dirs;
 pub mod describe_producers;
 pub mod describe_topic_partitions;
 pub mod fetch;
 pub mod find_coordinator;
+pub mod heartbeat;
 pub mod incremental_alter_configs;
 pub mod init_producer_id;
+pub mod join_group;
+pub mod leave_group;
+pub mod list_groups;
 pub mod list_offsets;
 pub mod metadata;
+pub mod offset_commit;
+pub mod offset_delete;
+pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
+pub mod sync_group;
 #[cfg(test)]
 mod tests;
 
@@ -33,7 +43,15 @@ pub const SERVED: &[Api] = &[
     fetch::FetchRequest::API,
     list_offsets::ListOffsetsRequest::API,
     metadata::MetadataRequest::API,
+    offset_commit::OffsetCommitRequest::API,
+    offset_fetch::OffsetFetchRequest::API,
     find_coordinator::FindCoordinatorRequest::API,
+    join_group::JoinGroupRequest::API,
+    heartbeat::HeartbeatRequest::API,
+    leave_group::LeaveGroupRequest::API,
+    sync_group::SyncGroupRequest::API,
+    describe_groups::DescribeGroupsRequest::API,
+    list_groups::ListGroupsRequest::API,
     api_versions::ApiVersionsRequest::API,
     create_topics::CreateTopicsRequest::API,
     delete_topics::DeleteTopicsRequest::API,
@@ -44,7 +62,9 @@ pub const SERVED: &[Api] = &[
     alter_configs::AlterConfigsRequest::API,
     describe_log_dirs::DescribeLogDirsRequest::API,
     create_partitions::CreatePartitionsRequest::API,
+    delete_groups::DeleteGroupsRequest::API,
     incremental_alter_configs::IncrementalAlterConfigsRequest::API,
+    offset_delete::OffsetDeleteRequest::API,
     describe_cluster::DescribeClusterRequest::API,
     describe_producers::DescribeProducersRequest::API,
     describe_topic_partitions::DescribeTopicPartitionsRequest::API,

@@ -21,7 +21,7 @@ pub(super) struct SimRuntime(pub(super) Rc<Machine>);
 struct SimFile {
     machine: Rc<Machine>,
     inode: Rc<SimInode>,
-    path: PathBuf,
+    path: Rc<Path>,
     mode: OpenMode,
     boot: u64,
 }
@@ -29,16 +29,37 @@ struct SimFile {
 type Answer<T> = LocalBoxFuture<'static, io::Result<T>>;
 
 impl SimFile {
-    /// Submits an operation that a planted fault fails without any effect.
-    fn submit<T: 'static>(&self, op: DiskOp, effect: impl FnOnce(&SimInode) -> T + 'static) -> Answer<T> {
+    /// Submits an operation that a planned fault fails without any effect.
+    fn submit<T: 'static>(
+        &self,
+        op: DiskOp,
+        effect: impl FnOnce(&SimInode) -> io::Result<T> + 'static,
+    ) -> Answer<T> {
         self.check_boot();
         let inode = Rc::clone(&self.inode);
-        let (_, answer) = self.machine.submit(op, move |_, _, end| end.result().map(|()| effect(&inode)));
+        let effect = move |_: &mut _, _, end: End| end.result().and_then(|()| effect(&inode));
+        let (_, answer) = self.machine.submit(op, &self.path, effect);
         self.named(op, answer)
     }
 
+    /// Submits a change of the file's length to at least, or exactly, so many bytes.
+    fn resize(&self, op: DiskOp, length: u64, change: impl FnOnce(&SimInode) + 'static) -> Answer<()> {
+        if let Err(error) = self.check_writable() {
+            return self.named(op, ready(Err(error)).boxed_local());
+        }
+        let check_growth = self.growth_check();
+        self.submit(op, move |inode| check_growth(inode, length).map(|()| change(inode)))
+    }
+
+    /// Says whether the device has room for the file to grow, when it is asked.
+    fn growth_check(&self) -> impl Fn(&SimInode, u64) -> io::Result<()> + 'static {
+        let disk = &self.machine.disk;
+        let (devices, root, path) = (Rc::clone(&disk.devices), Rc::clone(&disk.root), Rc::clone(&self.path));
+        move |inode, length| devices.check_growth(&root, &path, inode.length(), length)
+    }
+
     fn named<T: 'static>(&self, op: DiskOp, answer: Answer<T>) -> Answer<T> {
-        let path = self.path.clone();
+        let path = Rc::clone(&self.path);
         answer.map(move |result| result.map_err(|error| name_path(op.name(), &path, error))).boxed_local()
     }
 
@@ -63,9 +84,13 @@ impl File for SimFile {
         }
         let durable = self.mode == OpenMode::WriteDurable && !self.machine.disk.ignores_dsync.get();
         let inode = Rc::clone(&self.inode);
-        let (operation, answer) = self
-            .machine
-            .submit(DiskOp::Write, move |rng, operation, end| inode.end_write(operation, durable, rng, end));
+        let check_growth = self.growth_check();
+        let effect = move |rng: &mut _, operation, end| {
+            check_growth(&inode, inode.end_of_write(operation))
+                .inspect_err(|_| inode.refuse_write(operation))?;
+            inode.end_write(operation, durable, rng, end)
+        };
+        let (operation, answer) = self.machine.submit(DiskOp::Write, &self.path, effect);
         self.inode.begin_write(operation, position, bytes);
         self.named(DiskOp::Write, answer)
     }
@@ -76,7 +101,7 @@ impl File for SimFile {
             return self.named(DiskOp::Read, ready(Err(error)).boxed_local());
         }
         let inode = Rc::clone(&self.inode);
-        let (_, answer) = self.machine.submit(DiskOp::Read, move |rng, _, end| {
+        let (_, answer) = self.machine.submit(DiskOp::Read, &self.path, move |rng, _, end| {
             end.result().map(|()| inode.read(position, length, rng))
         });
         self.named(DiskOp::Read, answer)
@@ -86,7 +111,7 @@ impl File for SimFile {
         self.check_boot();
         let inode = Rc::clone(&self.inode);
         let upto = inode.changes();
-        let (_, answer) = self.machine.submit(DiskOp::Sync, move |rng, _, end| match end {
+        let (_, answer) = self.machine.submit(DiskOp::Sync, &self.path, move |rng, _, end| match end {
             End::Crash => Ok(()),
             _ => inode.end_sync(upto, rng, end),
         });
@@ -94,29 +119,15 @@ impl File for SimFile {
     }
 
     fn allocate(&self, length: u64) -> Answer<()> {
-        match self.check_writable() {
-            Ok(()) => {
-                let machine = Rc::clone(&self.machine);
-                let allocated = self.submit(DiskOp::Allocate, move |inode| {
-                    machine.check_space(length.saturating_sub(inode.length()))?;
-                    inode.allocate(length);
-                    Ok(())
-                });
-                allocated.map(|done| done?).boxed_local()
-            }
-            Err(error) => self.named(DiskOp::Allocate, ready(Err(error)).boxed_local()),
-        }
+        self.resize(DiskOp::Allocate, length, move |inode| inode.allocate(length))
     }
 
     fn set_length(&self, length: u64) -> Answer<()> {
-        match self.check_writable() {
-            Ok(()) => self.submit(DiskOp::SetLength, move |inode| inode.set_length(length)),
-            Err(error) => self.named(DiskOp::SetLength, ready(Err(error)).boxed_local()),
-        }
+        self.resize(DiskOp::SetLength, length, move |inode| inode.set_length(length))
     }
 
     fn length(&self) -> Answer<u64> {
-        self.submit(DiskOp::Length, SimInode::length)
+        self.submit(DiskOp::Length, |inode| Ok(inode.length()))
     }
 }
 
@@ -128,8 +139,9 @@ impl SimRuntime {
         path: &Path,
         effect: impl FnOnce(&Rc<Directory>, &Path) -> io::Result<T> + 'static,
     ) -> Answer<T> {
-        let (root, path, name) = (Rc::clone(&self.0.disk.root), path.to_owned(), path.to_owned());
-        let (_, answer) = self.0.submit(op, move |_, _, end| {
+        let name: Rc<Path> = Rc::from(path);
+        let (root, path) = (Rc::clone(&self.0.disk.root), Rc::clone(&name));
+        let (_, answer) = self.0.submit(op, &name, move |_, _, end| {
             end.result()?;
             effect(&root, &path)
         });
@@ -142,7 +154,7 @@ impl Runtime for SimRuntime {
         let (machine, boot) = (Rc::clone(&self.0), self.0.boot.get());
         self.submit(DiskOp::Open, path, move |root, path| {
             let inode = open_or_create(root, path, mode)?;
-            Ok(Rc::new(SimFile { machine, inode, path: path.to_owned(), mode, boot }) as Rc<dyn File>)
+            Ok(Rc::new(SimFile { machine, inode, path: Rc::from(path), mode, boot }) as Rc<dyn File>)
         })
     }
 
@@ -200,8 +212,8 @@ impl Runtime for SimRuntime {
 
     fn sync_dir(&self, path: &Path) -> Answer<()> {
         let marked = directory_at(&self.0.disk.root, path).map(|directory| (directory.changes(), directory));
-        let name = path.to_owned();
-        let (_, answer) = self.0.submit(DiskOp::SyncDir, move |_, _, end| {
+        let name: Rc<Path> = Rc::from(path);
+        let (_, answer) = self.0.submit(DiskOp::SyncDir, &name, move |_, _, end| {
             end.result()?;
             let (upto, directory) = marked?;
             if let End::Done = end {
@@ -222,8 +234,9 @@ impl Runtime for SimRuntime {
         })
     }
 
-    fn disk_space(&self, _: &Path) -> Answer<DiskSpace> {
-        ready(Ok(self.0.disk_space())).boxed_local()
+    fn disk_space(&self, path: &Path) -> Answer<DiskSpace> {
+        let disk = &self.0.disk;
+        ready(Ok(disk.devices.space(&disk.root, path))).boxed_local()
     }
 
     fn now(&self) -> Duration {
@@ -231,7 +244,7 @@ impl Runtime for SimRuntime {
     }
 
     fn wall_clock_ms(&self) -> i64 {
-        self.0.wall_start_ms + self.0.wall_stepped_ms.get() + self.0.now.get().as_millis() as i64
+        self.0.wall_clock_ms()
     }
 
     fn sleep(&self, duration: Duration) -> LocalBoxFuture<'static, ()> {
@@ -256,25 +269,6 @@ impl Runtime for SimRuntime {
 
     fn random_u64(&self) -> u64 {
         self.0.random_u64()
-    }
-}
-
-impl Machine {
-    fn disk_space(&self) -> DiskSpace {
-        let used_bytes = self.disk.root.used_bytes();
-        match self.space_bytes.get() {
-            Some(total_bytes) => {
-                DiskSpace { total_bytes, usable_bytes: total_bytes.saturating_sub(used_bytes) }
-            }
-            None => DiskSpace { total_bytes: 1 << 40, usable_bytes: 1 << 39 },
-        }
-    }
-
-    fn check_space(&self, more_bytes: u64) -> io::Result<()> {
-        match more_bytes > self.disk_space().usable_bytes {
-            true => Err(io::Error::from_raw_os_error(libc::ENOSPC)),
-            false => Ok(()),
-        }
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::io;
+use std::path::Path;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -30,6 +31,8 @@ pub enum CrashPoint {
     DiskEvents(u64),
     /// After this much virtual time.
     After(Duration),
+    /// Right after so many operations of a kind have succeeded: the moment that one sort of bug needs.
+    Successes(DiskOp, u64),
 }
 
 enum Event {
@@ -41,11 +44,8 @@ pub(super) struct Machine {
     pub(super) seed: u64,
     rng: RefCell<Rng>,
     pub(super) now: Cell<Duration>,
-    pub(super) wall_start_ms: i64,
-    /// By how much the wall clock was made to step, in ms.
-    pub(super) wall_stepped_ms: Cell<i64>,
-    /// How large the disk is, if a test limits it.
-    pub(super) space_bytes: Cell<Option<u64>>,
+    /// What the wall clock showed when the machine's time began; a step of the clock changes it.
+    pub(super) wall_start_ms: Cell<i64>,
     events: RefCell<BTreeMap<(Duration, u64), Event>>,
     last_number: Cell<u64>,
     tasks: Tasks,
@@ -57,6 +57,8 @@ pub(super) struct Machine {
     pub(super) disk_events: Cell<u64>,
     pub(super) crash_at_event: Cell<Option<u64>>,
     pub(super) crash_at_time: Cell<Option<Duration>>,
+    /// The kind, and how many more of it.
+    pub(super) crash_at_success: Cell<Option<(DiskOp, u64)>>,
     pub(super) trace: RefCell<Trace>,
 }
 
@@ -68,9 +70,7 @@ impl Machine {
             seed,
             rng: RefCell::new(rng),
             now: Cell::new(Duration::ZERO),
-            wall_start_ms,
-            wall_stepped_ms: Cell::new(0),
-            space_bytes: Cell::new(None),
+            wall_start_ms: Cell::new(wall_start_ms),
             events: RefCell::default(),
             last_number: Cell::new(0),
             tasks: Tasks::default(),
@@ -82,6 +82,7 @@ impl Machine {
             disk_events: Cell::new(0),
             crash_at_event: Cell::new(None),
             crash_at_time: Cell::new(None),
+            crash_at_success: Cell::new(None),
             trace: RefCell::default(),
         }
     }
@@ -92,6 +93,10 @@ impl Machine {
 
     pub(super) fn random_below(&self, bound: u64) -> u64 {
         self.rng.borrow_mut().below(bound)
+    }
+
+    pub(super) fn wall_clock_ms(&self) -> i64 {
+        self.wall_start_ms.get() + self.now.get().as_millis() as i64
     }
 
     /// Runs until `root` is done (`Some`) or power is lost (`None`).
@@ -154,9 +159,12 @@ impl Machine {
                 let _ = sender.send(());
             }
             Event::Disk(operation) => {
-                let (op, failed) = self.disk.complete(operation, &mut self.rng.borrow_mut());
-                self.record(if failed { "fail" } else { "finish" }, op.name(), operation);
+                let (op, succeeded) = self.disk.complete(operation, &mut self.rng.borrow_mut());
+                self.record(if succeeded { "finish" } else { "fail" }, op.name(), operation);
                 self.count_disk_event(op);
+                if succeeded {
+                    self.count_success(op);
+                }
             }
         }
     }
@@ -192,6 +200,7 @@ impl Machine {
     pub(super) fn submit<T: 'static>(
         &self,
         op: DiskOp,
+        path: &Rc<Path>,
         effect: impl FnOnce(&mut Rng, u64, End) -> io::Result<T> + 'static,
     ) -> (u64, LocalBoxFuture<'static, io::Result<T>>) {
         let (sender, receiver) = oneshot::channel();
@@ -199,27 +208,39 @@ impl Machine {
         if self.powered.get() {
             self.record("submit", op.name(), operation);
             let effect = move |rng: &mut Rng, end: End| {
+                let result = effect(rng, operation, end);
+                let succeeded = result.is_ok();
                 // Whoever waited may be gone.
-                let _ = sender.send(effect(rng, operation, end));
+                let _ = sender.send(result);
+                succeeded
             };
-            self.disk.begin(operation, op, Box::new(effect));
-            let time = self.now.get() + self.latency();
+            self.disk.begin(operation, op, Rc::clone(path), Box::new(effect));
+            let time = self.now.get() + self.latency(path);
             self.events.borrow_mut().insert((time, operation), Event::Disk(operation));
             self.count_disk_event(op);
         }
         (operation, answer(receiver).boxed_local())
     }
 
-    /// Mostly tens of microseconds, now and then milliseconds.
-    fn latency(&self) -> Duration {
+    /// Mostly tens of microseconds, now and then milliseconds; more where a device was slowed down.
+    fn latency(&self, path: &Path) -> Duration {
         let slow = self.random_below(32) == 0;
-        Duration::from_nanos(10_000 + self.random_below(if slow { 5_000_000 } else { 150_000 }))
+        let usual = Duration::from_nanos(10_000 + self.random_below(if slow { 5_000_000 } else { 150_000 }));
+        usual + self.disk.devices.delay(path, self.now.get(), &mut self.rng.borrow_mut())
     }
 
     fn count_disk_event(&self, op: DiskOp) {
         if op.changes_disk() {
             self.disk_events.set(self.disk_events.get() + 1);
             self.check_crash_event();
+        }
+    }
+
+    fn count_success(&self, op: DiskOp) {
+        match self.crash_at_success.get().filter(|(kind, _)| *kind == op) {
+            Some((_, 0 | 1)) => self.powered.set(false),
+            Some((_, left)) => self.crash_at_success.set(Some((op, left - 1))),
+            None => {}
         }
     }
 
@@ -242,6 +263,7 @@ impl Machine {
         self.stop();
         self.crash_at_event.set(None);
         self.crash_at_time.set(None);
+        self.crash_at_success.set(None);
         self.boot.set(self.boot.get() + 1);
         self.record("crash", "", self.boot.get());
         let downtime = Duration::from_millis(self.random_below(10_000));
@@ -261,7 +283,7 @@ impl Machine {
         self.last_number.get()
     }
 
-    fn record(&self, event: &str, detail: &str, number: u64) {
+    pub(super) fn record(&self, event: &str, detail: &str, number: u64) {
         self.trace.borrow_mut().record(self.now.get(), event, detail, number);
     }
 }

@@ -26,6 +26,6 @@ mod tests;
 mod trace;
 mod world;
 
-pub use disk::{DiskFault, DiskOp};
+pub use disk::{DeviceImage, DiskFault, DiskOp, Plan, WrittenFile};
 pub use machine::CrashPoint;
 pub use world::SimWorld;

@@ -4,9 +4,16 @@
 //!   time in us  event        number
 //!      153.021  poll         4        task 4 was polled
 //!      153.980  submit write 17       operation 17 went to the disk
-//!      201.400  finish write 17       it completed (`fail`: with a planted error)
+//!      201.400  finish write 17       it completed (`fail`: with an error)
 //!      300.000  timer        18       a sleep ended
+//!      350.000  plan   fault 0        a fault was planned
+//!      350.000  limit  space 65536    a directory has so many bytes
+//!      350.000  slow   disk  5000     operations below a path take up to so many us longer
+//!      350.000  clock  ms    -9       the wall clock was moved by so many ms (as an unsigned number)
+//!      350.000  note   full  2        the test says something: what, and about which part of it
 //!      412.000  crash        1        power was lost; the boot that follows is number 1
+//!      413.000  rot    byte  4711     a bit of the byte at this position of some file flipped
+//!      413.000  swap   device 0       a device is gone, or is an older image of itself
 //! ```
 
 use std::time::Duration;

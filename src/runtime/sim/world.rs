@@ -5,7 +5,9 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::disk::{DiskFault, DiskOp, Node, parent_of};
+use super::disk::{
+    DeviceImage, DiskFault, DiskOp, Node, Plan, WrittenFile, directory_at, image_of, parent_of, replace,
+};
 use super::host::SimRuntime;
 use super::machine::{CrashPoint, Machine};
 use crate::runtime::Runtime;
@@ -43,11 +45,13 @@ impl SimWorld {
     pub fn crash_at(&self, point: CrashPoint) {
         self.machine.crash_at_event.set(None);
         self.machine.crash_at_time.set(None);
+        self.machine.crash_at_success.set(None);
         match point {
             CrashPoint::DiskEvents(count) => {
                 self.machine.crash_at_event.set(Some(self.machine.disk_events.get() + count));
                 self.machine.check_crash_event();
             }
+            CrashPoint::Successes(op, count) => self.machine.crash_at_success.set(Some((op, count))),
             CrashPoint::After(duration) => {
                 self.machine.crash_at_time.set(Some(self.machine.now.get().saturating_add(duration)));
             }
@@ -61,29 +65,84 @@ impl SimWorld {
 
     /// Fails the `nth` completion from now (1 is the next) of a kind of operation. A crash forgets it.
     pub fn fail(&self, op: DiskOp, nth: u64, fault: DiskFault) {
-        self.machine.disk.plant(op, nth, fault);
+        self.plan(Plan::new(fault).of(op).nth(nth));
+    }
+
+    /// Plans a fault. A crash forgets it.
+    pub fn plan(&self, plan: Plan) {
+        self.machine.record("plan", "fault", 0);
+        self.machine.disk.plan(plan);
+    }
+
+    /// Forgets the faults that were planned: from now on the disk is well.
+    pub fn forget_plans(&self) {
+        self.machine.disk.forget_plans();
+    }
+
+    /// Gives a directory so many bytes, or again as many as it likes.
+    pub fn limit_space(&self, mount: &Path, bytes: Option<u64>) {
+        self.machine.record("limit", "space", bytes.unwrap_or(u64::MAX));
+        self.machine.disk.devices.limit(mount, bytes);
+    }
+
+    /// Bytes that the files below a directory take.
+    pub fn used_bytes(&self, mount: &Path) -> u64 {
+        let directory = directory_at(&self.machine.disk.root, mount);
+        directory.expect("a directory of the disk").used_bytes()
+    }
+
+    /// Has every operation below a path take longer, each by up to `by_at_most`, for some time or until the crash.
+    pub fn slow_down(&self, below: &Path, during: Duration, by_at_most: Duration) {
+        self.machine.record("slow", "disk", by_at_most.as_micros() as u64);
+        let until = self.now().saturating_add(during);
+        self.machine.disk.devices.slow_down(below, until, by_at_most);
+    }
+
+    /// Lets sectors that are being written when power is lost tear inside, every 512 bytes.
+    pub fn tear_sectors(&self) {
+        self.machine.disk.tears_sectors.set(true);
     }
 
     /// Lets one byte of an existing file rot on the disk: one of its bits flips, durably.
     pub fn rot(&self, path: &Path, position: u64) {
+        self.machine.record("rot", "byte", position);
         let (parent, name) = parent_of(&self.machine.disk.root, path).expect("a file of the disk");
         let Some(Node::File(inode)) = parent.get(name) else { panic!("{} is no file", path.display()) };
         inode.rot(position);
     }
 
-    /// Gives the disk so many bytes, below whatever path. Files grow by allocation only as long as there is space.
-    pub fn limit_space(&self, _mount: &Path, bytes: Option<u64>) {
-        self.machine.space_bytes.set(bytes);
+    /// The files below a directory that hold durable bytes other than zeros.
+    pub fn written_files(&self, below: &Path) -> Vec<WrittenFile> {
+        let directory = directory_at(&self.machine.disk.root, below).expect("a directory of the disk");
+        directory.written_files(below)
     }
 
-    /// Bytes that files take.
-    pub fn used_bytes(&self, _mount: &Path) -> u64 {
-        self.machine.disk.root.used_bytes()
+    /// What a directory durably holds now, with all that is below.
+    pub fn image_of(&self, path: &Path) -> DeviceImage {
+        image_of(&self.machine.disk.root, path).expect("a directory of the disk")
     }
 
-    /// Sets the wall clock forward or back.
+    /// Puts an image in the place of a directory, durably. Only between two boots: files that are open stay as
+    /// they were.
+    pub fn replace(&self, path: &Path, image: &DeviceImage) {
+        self.machine.record("swap", "device", 0);
+        replace(&self.machine.disk.root, path, image).expect("a place on the disk");
+    }
+
+    /// Empties a directory: the device that was mounted there is lost. Only between two boots.
+    pub fn lose(&self, path: &Path) {
+        self.replace(path, &DeviceImage::empty());
+    }
+
+    /// A digest of everything that the disk durably holds: equal for two runs alike.
+    pub fn disk_hash(&self) -> u64 {
+        self.machine.disk.root.durable_hash()
+    }
+
+    /// Moves the wall clock, forth or back.
     pub fn step_wall_clock(&self, by_ms: i64) {
-        self.machine.wall_stepped_ms.set(self.machine.wall_stepped_ms.get() + by_ms);
+        self.machine.record("clock", "ms", by_ms as u64);
+        self.machine.wall_start_ms.set(self.machine.wall_start_ms.get() + by_ms);
     }
 
     /// Plants a bug: the disk treats files opened with `WriteDurable` as `Write`.
@@ -114,6 +173,11 @@ impl SimWorld {
     /// A hash over all events so far: equal for two runs alike.
     pub fn trace_hash(&self) -> u64 {
         self.machine.trace.borrow().hash()
+    }
+
+    /// Writes a line of the test's own into the trace.
+    pub fn note(&self, what: &str, number: u64) {
+        self.machine.record("note", what, number);
     }
 
     /// Prints every event to stderr from now on; the legend is in `trace.rs`.

@@ -65,6 +65,8 @@ pub struct ShardReport {
     pub corrupt_reads: u64,
     /// Compaction.
     pub compaction: CompactionReport,
+    /// Scrubbing.
+    pub scrub: ScrubReport,
     /// Partitions that it serves now.
     pub partitions: u64,
     /// Those of them that take no records, because a segment is damaged.
@@ -130,6 +132,23 @@ pub struct AppendedReport {
     pub bytes: u64,
     /// Batches that were there already.
     pub duplicates: u64,
+    /// Batches that were written to their segments past the journal.
+    pub extents: u64,
+    /// Their bytes.
+    pub extent_bytes: u64,
+}
+
+/// What scrubbing has done.
+#[derive(Clone, Debug)]
+pub struct ScrubReport {
+    /// Times that all sealed segments were gone through.
+    pub passes: u64,
+    /// Segments that were gone through.
+    pub segments: u64,
+    /// Bytes that were checked.
+    pub bytes: u64,
+    /// Stretches that were not as they had been written.
+    pub damaged_ranges: u64,
 }
 
 /// What compaction has done, and has to do.
@@ -201,6 +220,8 @@ impl Shard {
                 records: meters.records.get(),
                 bytes: meters.bytes.get(),
                 duplicates: meters.duplicates.get(),
+                extents: meters.extents.get(),
+                extent_bytes: meters.extent_bytes.get(),
             },
             read_bytes: meters.read_bytes.get(),
             group_bytes: journal.group_bytes.copy(),
@@ -209,6 +230,12 @@ impl Shard {
             disk: self.disk_reports(),
             corrupt_reads: meters.corrupt_reads.get(),
             compaction: self.compaction_report(),
+            scrub: ScrubReport {
+                passes: meters.scrub.passes.get(),
+                segments: meters.scrub.segments.get(),
+                bytes: meters.scrub.bytes.get(),
+                damaged_ranges: meters.scrub.damaged_ranges.get(),
+            },
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.damaged.borrow().len() as u64,

@@ -2,6 +2,7 @@
 
 use super::compaction::CompactionMeters;
 use crate::base::meter::Counter;
+use crate::shard::scrub::ScrubMeters;
 
 /// How often something was where it is served from without the disk, and how often it was not.
 #[derive(Default, Debug)]
@@ -28,6 +29,10 @@ pub struct StorageMeters {
     pub records: Counter,
     /// Their bytes.
     pub bytes: Counter,
+    /// Those that were written to their segments past the journal.
+    pub extents: Counter,
+    /// Their bytes.
+    pub extent_bytes: Counter,
     /// Batches that were there already: an idempotent producer sent them again.
     pub duplicates: Counter,
     /// Bytes of batches that readers were given.
@@ -44,4 +49,6 @@ pub struct StorageMeters {
     pub corrupt_reads: Counter,
     /// Compaction.
     pub compaction: CompactionMeters,
+    /// Scrubbing.
+    pub scrub: ScrubMeters,
 }

@@ -20,6 +20,7 @@ var operations = map[string]func(context.Context, *request) (any, error){
 	"produce":           produce,
 	"consume":           consume,
 	"consume_all":       consumeAll,
+	"consume_group":     consumeGroup,
 	"offsets":           offsets,
 	"create_topic":      createTopic,
 	"delete_topic":      deleteTopic,

@@ -12,6 +12,7 @@ type request struct {
 	Operation   string            `json:"operation"`
 	Config      map[string]string `json:"config"`
 	Topic       string            `json:"topic"`
+	Group       string            `json:"group"`
 	Broker      string            `json:"broker"`
 	Partition   int32             `json:"partition"`
 	Partitions  int32             `json:"partitions"`

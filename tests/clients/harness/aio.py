@@ -6,6 +6,7 @@ import contextlib
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic, RecordsToDelete
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 from aiokafka.errors import KafkaError, for_code
 
 from harness.driver import DriverError
@@ -66,6 +67,19 @@ class AioKafka:
                     record = Record(message.key, message.value, tuple(message.headers), message.timestamp)
                     found.append((message.offset, record))
         return found
+
+    async def _consume_group(self, bootstrap, topic, group, count):
+        consumer = AIOKafkaConsumer(
+            topic, bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest",
+            enable_auto_commit=False, partition_assignment_strategy=[RangePartitionAssignor])
+        rows = []
+        async with consumer:
+            while len(rows) < count:
+                message = await consumer.getone()
+                rows.append([message.partition, message.offset])
+            positions = {TopicPartition(topic, partition): offset + 1 for partition, offset in rows}
+            await consumer.commit(positions)
+        return {"rows": rows}
 
     async def _offsets(self, bootstrap, topic, partition, times_ms):
         place = TopicPartition(topic, partition)

@@ -1,4 +1,4 @@
-"""confluent-kafka (librdkafka), by assignment: no consumer groups anywhere."""
+"""confluent-kafka (librdkafka), by assignment; members of groups are in harness/groups.py."""
 
 import contextlib
 import time

@@ -6,7 +6,9 @@ import time
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, for_code
+from kafka.structs import OffsetAndMetadata
 
 from harness.driver import DriverError
 from harness.records import Record
@@ -54,6 +56,21 @@ class KafkaPython:
                     record = Record(message.key, message.value, tuple(message.headers), message.timestamp)
                     found.append((message.offset, record))
         return found
+
+    def _consume_group(self, bootstrap, topic, group, count):
+        consumer = KafkaConsumer(
+            topic, bootstrap_servers=bootstrap, group_id=group, auto_offset_reset="earliest",
+            enable_auto_commit=False, partition_assignment_strategy=[RangePartitionAssignor])
+        rows = []
+        deadline = time.monotonic() + TIMEOUT_S
+        with contextlib.closing(consumer):
+            while len(rows) < count:
+                assert time.monotonic() < deadline, f"stuck after {len(rows)} of {count}"
+                for messages in consumer.poll(500, max_records=count - len(rows)).values():
+                    rows.extend([message.partition, message.offset] for message in messages)
+            ends = {TopicPartition(topic, partition): offset + 1 for partition, offset in rows}
+            consumer.commit({place: OffsetAndMetadata(end, "so far", -1) for place, end in ends.items()})
+        return {"rows": rows}
 
     def _offsets(self, bootstrap, topic, partition, times_ms):
         place = TopicPartition(topic, partition)

@@ -7,10 +7,11 @@ const readline = require('node:readline')
 const admin = require('./admin')
 const codecs = require('./codecs')
 const consume = require('./consume')
+const consumeGroup = require('./consume_group')
 const { describe } = require('./errors')
 const produce = require('./produce')
 
-const operations = { ...admin, ...consume, ...produce }
+const operations = { ...admin, ...consume, ...consumeGroup, ...produce }
 
 // The operation's result or {error, message}: the tests decide what is wrong.
 async function answer(request) {

@@ -19,8 +19,13 @@ use super::super::list_offsets::ListOffsetsRequest;
 use super::super::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseTopic,
 };
+use super::super::offset_commit::{
+    OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic,
+};
+use super::super::offset_fetch::{OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics};
 use super::super::{SERVED, find};
 use super::{Counterpart, decode, encode};
+use crate::base::ids::TopicId;
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..Default::default() })]
@@ -70,9 +75,11 @@ where
     Ours: Message + Sample + Debug + PartialEq + Counterpart,
     Ours::Theirs: TheirMessage + Encodable + Decodable + Debug,
 {
-    let last = Ours::API.versions.max;
+    let last =
+        Ours::API.versions.iter().rev().find(|last| their_version::<Ours, Ours::Theirs>(*last).is_some());
+    let last = last.expect("a version that both have");
     let sample = Ours::sample(&mut Dice::new(choices.to_vec()));
-    let their_last = their_version::<Ours, Ours::Theirs>(last).expect("a version that both have");
+    let their_last = their_version::<Ours, Ours::Theirs>(last).expect("just found");
     let theirs = Ours::Theirs::decode(&mut encode(&sample, last), their_last).expect("they read our bytes");
     for version in Ours::API.versions.iter() {
         let Some(their_version) = their_version::<Ours, Ours::Theirs>(version) else { continue };
@@ -95,10 +102,14 @@ fn their_version<Ours: Message, Theirs: TheirMessage>(version: i16) -> Option<i1
     if version < Theirs::VERSIONS.min {
         return None;
     }
-    // They do not know ListOffsets 11 yet, which adds no field to 10 (KIP-1023).
+    // They do not know ListOffsets 11 yet, which adds no field to 10 (KIP-1023), nor committed offsets by topic id,
+    // which are checked by hand below.
     if version > Theirs::VERSIONS.max {
-        assert_eq!((Ours::API.key, version), (ListOffsetsRequest::API.key, 11));
-        return Some(10);
+        let is_list_offsets = Ours::API.key == ListOffsetsRequest::API.key;
+        assert_eq!(version, if is_list_offsets { 11 } else { 10 });
+        let by_id = [OffsetCommitRequest::API.key, OffsetFetchRequest::API.key];
+        assert!(is_list_offsets || by_id.contains(&Ours::API.key), "{:?}", Ours::API.key);
+        return is_list_offsets.then_some(10);
     }
     Some(version)
 }
@@ -164,13 +175,37 @@ where
     }
 }
 
+/// Bytes by hand, after the schemas of Kafka 4.1.
+#[test]
+fn offsets_are_committed_and_fetched_by_topic_id_in_version_10() {
+    let topic_id = TopicId::from_bytes([7; 16]);
+    let partition = OffsetCommitRequestPartition {
+        partition_index: 3,
+        committed_offset: 5,
+        committed_leader_epoch: 2,
+        committed_metadata: None,
+    };
+    let name = "not on the wire".to_owned();
+    let topic = OffsetCommitRequestTopic { name, topic_id, partitions: vec![partition] };
+    let request = OffsetCommitRequest { group_id: "g".into(), topics: vec![topic], ..Default::default() };
+    let head = [2, b'g', 0xff, 0xff, 0xff, 0xff, 1, 0, 2];
+    let offset = [2, 0, 0, 0, 3, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0, 2, 0, 0, 0, 0];
+    assert_eq!(encode(&request, 10), [&head[..], &[7; 16], &offset].concat());
+    let topics =
+        vec![OffsetFetchRequestTopics { topic_id, partition_indexes: vec![3], ..Default::default() }];
+    let group = OffsetFetchRequestGroup { group_id: "g".into(), topics: Some(topics), ..Default::default() };
+    let request = OffsetFetchRequest { groups: vec![group], require_stable: true, ..Default::default() };
+    let head = [2, 2, b'g', 0, 0xff, 0xff, 0xff, 0xff, 2];
+    assert_eq!(encode(&request, 10), [&head[..], &[7; 16], &[2, 0, 0, 0, 3, 0, 0, 1, 0]].concat());
+}
+
 #[test]
 fn header_versions_are_kafkas() {
     use kafka_protocol::messages::ApiKey;
     for api in SERVED {
         let theirs = ApiKey::try_from(api.key as i16).expect("they know the API");
         for version in api.versions.iter() {
-            // ListOffsets 11 and Produce 0 to 2, see above.
+            // ListOffsets 11, offsets by topic id, and Produce 0 to 2, see above.
             if version < theirs.valid_versions().min || version > theirs.valid_versions().max {
                 continue;
             }

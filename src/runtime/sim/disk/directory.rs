@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::path::{Component, Path};
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-use super::SimInode;
+use super::{Loss, SimInode};
 use crate::base::limits::BLOCK_BYTES;
-use crate::runtime::sim::rng::Rng;
+use crate::runtime::sim::rng::{Rng, mix};
 
 #[derive(Default)]
 pub(in crate::runtime::sim) struct Directory(RefCell<Entries>);
@@ -18,6 +18,17 @@ pub(in crate::runtime::sim) struct Directory(RefCell<Entries>);
 pub(in crate::runtime::sim) enum Node {
     File(Rc<SimInode>),
     Directory(Rc<Directory>),
+}
+
+/// A file that holds durable bytes other than zeros.
+#[derive(Clone, Debug)]
+pub struct WrittenFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its length in bytes.
+    pub length: u64,
+    /// The numbers of the sectors of 4 KiB that hold something.
+    pub sectors: Vec<u64>,
 }
 
 #[derive(Default)]
@@ -102,7 +113,7 @@ impl Directory {
     }
 
     /// Power is lost: a prefix of the unsynced changes survives, here and in everything below.
-    pub(super) fn crash(&self, keep: u64, rng: &mut Rng) {
+    pub(super) fn crash(&self, loss: Loss, rng: &mut Rng) {
         let entries = &mut *self.0.borrow_mut();
         let survivors = rng.below(entries.pending.len() as u64 + 1) as usize;
         for (_, change) in entries.pending.drain(..).take(survivors) {
@@ -111,8 +122,8 @@ impl Directory {
         entries.visible = entries.durable.clone();
         for node in entries.durable.values() {
             match node {
-                Node::File(inode) => inode.crash(keep, rng),
-                Node::Directory(directory) => directory.crash(keep, rng),
+                Node::File(inode) => inode.crash(loss, rng),
+                Node::Directory(directory) => directory.crash(loss, rng),
             }
         }
     }
@@ -125,6 +136,46 @@ impl Directory {
             Node::Directory(directory) => directory.used_bytes(),
         });
         used.sum()
+    }
+
+    /// What is durable of it and of all below, as a directory of its own.
+    pub(super) fn durable_copy(&self) -> Directory {
+        let entries = self.0.borrow();
+        let copies = entries.durable.iter().map(|(name, node)| {
+            let copy = match node {
+                Node::File(inode) => Node::File(Rc::new(inode.durable_copy())),
+                Node::Directory(directory) => Node::Directory(Rc::new(directory.durable_copy())),
+            };
+            (name.clone(), copy)
+        });
+        let durable: BTreeMap<OsString, Node> = copies.collect();
+        Directory(RefCell::new(Entries { visible: durable.clone(), durable, ..Entries::default() }))
+    }
+
+    /// The files here and below that hold durable bytes other than zeros.
+    pub(in crate::runtime::sim) fn written_files(&self, at: &Path) -> Vec<WrittenFile> {
+        let entries = self.0.borrow();
+        let written = entries.visible.iter().flat_map(|(name, node)| match node {
+            Node::File(inode) => {
+                let (length, sectors) = (inode.length(), inode.durable_sectors());
+                vec![WrittenFile { path: at.join(name), length, sectors }]
+            }
+            Node::Directory(directory) => directory.written_files(&at.join(name)),
+        });
+        written.filter(|file| !file.sectors.is_empty()).collect()
+    }
+
+    /// A digest of everything that is durable here and below.
+    pub(in crate::runtime::sim) fn durable_hash(&self) -> u64 {
+        let entries = self.0.borrow();
+        entries.durable.iter().fold(1, |hash, (name, node)| {
+            let content = match node {
+                Node::File(inode) => inode.durable_hash(),
+                Node::Directory(directory) => directory.durable_hash(),
+            };
+            let name = name.as_encoded_bytes().iter().fold(0, |hash, &byte| mix(hash ^ u64::from(byte)));
+            mix(hash.rotate_left(5) ^ mix(name ^ content))
+        })
     }
 
     fn change(&self, change: Change) {

@@ -6,8 +6,8 @@ use std::io;
 
 use bytes::Bytes;
 
-use super::End;
-use super::image::{Image, Sector, sector_of, trimmed};
+use super::image::{Image, Sector, sector_of, torn, trimmed};
+use super::{End, Loss};
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::BLOCK_BYTES;
 use crate::runtime::sim::rng::Rng;
@@ -63,7 +63,10 @@ impl SimInode {
         end: End,
     ) -> io::Result<()> {
         let content = &mut *self.0.borrow_mut();
-        let (position, bytes) = content.writing.remove(&operation).expect("the write was begun");
+        let (mut position, bytes) = content.writing.remove(&operation).expect("the write was begun");
+        if let End::Misdirected = end {
+            position = content.elsewhere(position, bytes.len() as u64, rng);
+        }
         let first = position / BLOCK_BYTES as u64;
         let length = position + bytes.len() as u64;
         let failed = matches!(end, End::Failed(_));
@@ -76,7 +79,7 @@ impl SimInode {
         if length > content.visible.length() && (!failed || rng.chance(1, 2)) {
             content.change(Change::Grow(length));
         }
-        if durable && matches!(end, End::Done) {
+        if durable && matches!(end, End::Done | End::Misdirected) {
             content.persist_range(first, length);
         }
         end.result()
@@ -107,7 +110,7 @@ impl SimInode {
         let content = &mut *self.0.borrow_mut();
         for (number, change) in std::mem::take(&mut content.pending) {
             match end {
-                End::Done if number < upto => change.apply(&mut content.durable),
+                End::Done | End::Misdirected if number < upto => change.apply(&mut content.durable),
                 // The kernel marks pages clean whose writing has failed: a later sync will not mend them.
                 End::Failed(_) if number < upto && matches!(change, Change::Sector(..)) => {
                     if rng.chance(1, 2) {
@@ -155,15 +158,46 @@ impl SimInode {
         }
     }
 
-    /// Power is lost: `keep` of four unsynced sectors survive, and a prefix of the unsynced size changes.
-    pub(super) fn crash(&self, keep: u64, rng: &mut Rng) {
+    /// Up to where a write in flight needs the file to reach.
+    pub(in crate::runtime::sim) fn end_of_write(&self, operation: u64) -> u64 {
+        let content = self.0.borrow();
+        let (position, bytes) = content.writing.get(&operation).expect("the write was begun");
+        position + bytes.len() as u64
+    }
+
+    /// A write in flight is refused: it changes nothing.
+    pub(in crate::runtime::sim) fn refuse_write(&self, operation: u64) {
+        self.0.borrow_mut().writing.remove(&operation);
+    }
+
+    pub(super) fn durable_copy(&self) -> SimInode {
+        let durable = self.0.borrow().durable.clone();
+        SimInode(RefCell::new(Content { visible: durable.clone(), durable, ..Content::default() }))
+    }
+
+    pub(super) fn durable_sectors(&self) -> Vec<u64> {
+        self.0.borrow().durable.written()
+    }
+
+    pub(super) fn durable_hash(&self) -> u64 {
+        self.0.borrow().durable.hash()
+    }
+
+    /// Power is lost: some unsynced sectors survive, and a prefix of the unsynced size changes.
+    pub(super) fn crash(&self, loss: Loss, rng: &mut Rng) {
         let content = &mut *self.0.borrow_mut();
         let pending = std::mem::take(&mut content.pending);
         let resizes = pending.iter().filter(|(_, change)| !matches!(change, Change::Sector(..))).count();
         let mut resizes_kept = 0..rng.below(resizes as u64 + 1);
-        for (_, change) in pending {
+        for (_, mut change) in pending {
+            if let Change::Sector(index, sector) = &mut change
+                && loss.tears_sectors
+                && rng.chance(1, 8)
+            {
+                *sector = torn(&content.durable.sector(*index), sector, rng);
+            }
             let kept = match change {
-                Change::Sector(..) => rng.chance(keep, 4),
+                Change::Sector(..) => rng.chance(loss.keep, 4),
                 Change::Grow(_) | Change::SetLength(_) => resizes_kept.next().is_some(),
             };
             if kept {
@@ -203,6 +237,13 @@ impl Content {
             }
         }
         self.durable.grow(end);
+    }
+
+    /// Another place for so many bytes in the file.
+    fn elsewhere(&self, position: u64, length: u64, rng: &mut Rng) -> u64 {
+        let places = (self.visible.length().saturating_sub(length)) / BLOCK_BYTES as u64 + 1;
+        let place = rng.below(places) * BLOCK_BYTES as u64;
+        if place == position { position + length } else { place }
     }
 
     fn seen_by_read(&self, index: u64, rng: &mut Rng) -> Sector {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::limits::BLOCK_BYTES;
+use crate::runtime::sim::rng::{Rng, mix};
 
 /// One sector's bytes; `None` for zeros, so that a file formatted with zeros costs nothing.
 pub(super) type Sector = Option<Rc<[u8; BLOCK_BYTES]>>;
@@ -29,6 +30,21 @@ pub(super) fn trimmed(sector: &Sector, index: u64, length: u64) -> Sector {
     sector_of(&bytes)
 }
 
+/// A sector of which each 512 bytes are old or new.
+pub(super) fn torn(old: &Sector, new: &Sector, rng: &mut Rng) -> Sector {
+    let (mut bytes, new) = (bytes_of(old), bytes_of(new));
+    for (old, new) in bytes.chunks_mut(512).zip(new.chunks(512)) {
+        if rng.chance(1, 2) {
+            old.copy_from_slice(new);
+        }
+    }
+    sector_of(&bytes)
+}
+
+fn bytes_of(sector: &Sector) -> [u8; BLOCK_BYTES] {
+    sector.as_ref().map_or([0; BLOCK_BYTES], |bytes| **bytes)
+}
+
 impl Image {
     pub(super) fn length(&self) -> u64 {
         self.length
@@ -43,6 +59,18 @@ impl Image {
             Some(bytes) => self.sectors.insert(index, bytes),
             None => self.sectors.remove(&index),
         };
+    }
+
+    /// The numbers of the sectors that are not all zeros.
+    pub(super) fn written(&self) -> Vec<u64> {
+        self.sectors.keys().copied().collect()
+    }
+
+    pub(super) fn hash(&self) -> u64 {
+        self.sectors.iter().fold(self.length, |hash, (index, bytes)| {
+            let checksum = u64::from(crc32fast::hash(&bytes[..]));
+            mix(hash.rotate_left(5) ^ index ^ checksum << 32)
+        })
     }
 
     pub(super) fn grow(&mut self, length: u64) {

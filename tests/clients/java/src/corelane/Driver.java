@@ -47,6 +47,7 @@ public final class Driver {
                 case "produce" -> Produce.run(request);
                 case "consume" -> Consume.records(request);
                 case "consume_all" -> ConsumeAll.run(request);
+                case "consume_group" -> ConsumeGroup.records(request);
                 case "offsets" -> Consume.offsets(request);
                 case "create_topic" -> Admins.createTopic(request);
                 case "delete_topic" -> Admins.deleteTopic(request);

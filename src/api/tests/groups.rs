@@ -1,0 +1,280 @@
+//! Groups end to end: whole frames in, whole frames out, records in the log.
+
+use super::*;
+use crate::protocol::ErrorCode;
+use crate::protocol::messages::{
+    delete_groups::DeleteGroupsRequest,
+    describe_groups::DescribeGroupsRequest,
+    find_coordinator::FindCoordinatorRequest,
+    heartbeat::HeartbeatRequest,
+    join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse},
+    leave_group::{LeaveGroupRequest, MemberIdentity},
+    list_groups::ListGroupsRequest,
+    metadata::{MetadataRequest, MetadataRequestTopic},
+    offset_commit::{OffsetCommitRequest, OffsetCommitRequestPartition, OffsetCommitRequestTopic},
+    offset_delete::{OffsetDeleteRequest, OffsetDeleteRequestPartition, OffsetDeleteRequestTopic},
+    offset_fetch::{
+        OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
+    },
+    sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse},
+};
+
+/// The broker of the group's shard.
+async fn coordinator(node: &TestNode, group: &str) -> Caller {
+    let asked = caller(&node.shards[0]);
+    let request = FindCoordinatorRequest { key: group.into(), ..Default::default() };
+    let found = call(&asked, &request, 3).await;
+    assert_eq!(found.error_code, ErrorCode::None);
+    let shard = node.shards.iter().find(|shard| shard.config.broker_id(shard.id) == found.node_id);
+    caller(shard.expect("a broker of the node"))
+}
+
+fn join_request(group: &str, member_id: &str) -> JoinGroupRequest {
+    let protocols =
+        vec![JoinGroupRequestProtocol { name: "range".into(), metadata: Bytes::from_static(b"m") }];
+    JoinGroupRequest {
+        group_id: group.into(),
+        session_timeout_ms: 10_000,
+        rebalance_timeout_ms: 20_000,
+        member_id: member_id.into(),
+        protocol_type: "consumer".into(),
+        protocols,
+        ..Default::default()
+    }
+}
+
+async fn join(coordinator: &Caller, group: &str) -> JoinGroupResponse {
+    loop {
+        let first = call(coordinator, &join_request(group, ""), 9).await;
+        if first.error_code == ErrorCode::CoordinatorLoadInProgress {
+            coordinator.shard.runtime.yield_now().await;
+            continue;
+        }
+        assert_eq!(first.error_code, ErrorCode::MemberIdRequired);
+        return call(coordinator, &join_request(group, &first.member_id), 9).await;
+    }
+}
+
+async fn sync(
+    coordinator: &Caller,
+    group: &str,
+    joined: &JoinGroupResponse,
+    shares: &[(&str, &'static str)],
+) -> SyncGroupResponse {
+    let assignments = shares.iter().map(|(member_id, share)| SyncGroupRequestAssignment {
+        member_id: (*member_id).to_owned(),
+        assignment: Bytes::from_static(share.as_bytes()),
+    });
+    let request = SyncGroupRequest {
+        group_id: group.into(),
+        generation_id: joined.generation_id,
+        member_id: joined.member_id.clone(),
+        assignments: assignments.collect(),
+        ..Default::default()
+    };
+    call(coordinator, &request, 5).await
+}
+
+fn commit_request(group: &str, member: Option<&JoinGroupResponse>, offset: i64) -> OffsetCommitRequest {
+    let partition = OffsetCommitRequestPartition {
+        partition_index: 0,
+        committed_offset: offset,
+        committed_leader_epoch: 3,
+        committed_metadata: Some("where I was".into()),
+    };
+    let unknown = OffsetCommitRequestPartition { partition_index: 99, ..partition.clone() };
+    let topic = OffsetCommitRequestTopic {
+        name: "t".into(),
+        partitions: vec![partition, unknown],
+        ..Default::default()
+    };
+    OffsetCommitRequest {
+        group_id: group.into(),
+        generation_id_or_member_epoch: member.map_or(-1, |joined| joined.generation_id),
+        member_id: member.map_or(String::new(), |joined| joined.member_id.clone()),
+        topics: vec![topic],
+        ..Default::default()
+    }
+}
+
+async fn commit(
+    coordinator: &Caller,
+    group: &str,
+    member: Option<&JoinGroupResponse>,
+    offset: i64,
+) -> ErrorCode {
+    let response = call(coordinator, &commit_request(group, member, offset), 9).await;
+    let partitions = &response.topics[0].partitions;
+    assert_eq!(partitions[1].error_code, ErrorCode::UnknownTopicOrPartition);
+    partitions[0].error_code
+}
+
+async fn fetch(coordinator: &Caller, group: &str) -> (i64, Option<String>) {
+    let topic =
+        OffsetFetchRequestTopics { name: "t".into(), partition_indexes: vec![0], ..Default::default() };
+    let wanted =
+        OffsetFetchRequestGroup { group_id: group.into(), topics: Some(vec![topic]), ..Default::default() };
+    let request = OffsetFetchRequest { groups: vec![wanted], require_stable: true, ..Default::default() };
+    let response = call(coordinator, &request, 9).await;
+    assert_eq!(response.groups[0].error_code, ErrorCode::None);
+    let partition = &response.groups[0].topics[0].partitions[0];
+    assert_eq!(partition.error_code, ErrorCode::None);
+    (partition.committed_offset, partition.metadata.clone())
+}
+
+#[test]
+fn a_group_lives_and_dies() {
+    on_node(&[], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "g").await;
+        assert_eq!(
+            fetch(&at, "g").await,
+            (-1, Some(String::new())),
+            "an unknown group has committed nothing"
+        );
+        let joined = join(&at, "g").await;
+        assert_eq!((joined.error_code, joined.generation_id), (ErrorCode::None, 1));
+        assert_eq!((&joined.leader, joined.members.len()), (&joined.member_id, 1));
+        let share = sync(&at, "g", &joined, &[(&joined.member_id, "all of it")]).await;
+        assert_eq!((share.error_code, &share.assignment[..]), (ErrorCode::None, &b"all of it"[..]));
+        let beat = HeartbeatRequest {
+            group_id: "g".into(),
+            generation_id: 1,
+            member_id: joined.member_id.clone(),
+            ..Default::default()
+        };
+        assert_eq!(call(&at, &beat, 4).await.error_code, ErrorCode::None);
+        let stale = HeartbeatRequest { generation_id: 0, ..beat.clone() };
+        assert_eq!(call(&at, &stale, 4).await.error_code, ErrorCode::IllegalGeneration);
+
+        assert_eq!(commit(&at, "g", Some(&joined), 42).await, ErrorCode::None);
+        assert_eq!(commit(&at, "g", None, 7).await, ErrorCode::UnknownMemberId, "only members commit now");
+        assert_eq!(fetch(&at, "g").await, (42, Some("where I was".into())));
+
+        let described = DescribeGroupsRequest { groups: vec!["g".into(), "x".into()], ..Default::default() };
+        let groups = call(&at, &described, 5).await.groups;
+        assert_eq!((&*groups[0].group_state, groups[0].members.len()), ("Stable", 1));
+        assert_eq!(&*groups[1].group_state, "Dead");
+        let unknown = &call(&at, &described, 6).await.groups[1];
+        assert_eq!(unknown.error_code, ErrorCode::GroupIdNotFound);
+
+        let deleted = DeleteGroupsRequest { groups_names: vec!["g".into(), "x".into()] };
+        let results = call(&at, &deleted, 2).await.results;
+        assert_eq!(results[0].error_code, ErrorCode::NonEmptyGroup);
+        assert_eq!(results[1].error_code, ErrorCode::GroupIdNotFound);
+
+        let member = MemberIdentity { member_id: joined.member_id.clone(), ..Default::default() };
+        let leaving = LeaveGroupRequest { group_id: "g".into(), members: vec![member], ..Default::default() };
+        let left = call(&at, &leaving, 5).await;
+        assert_eq!((left.error_code, left.members[0].error_code), (ErrorCode::None, ErrorCode::None));
+        assert_eq!(call(&at, &beat, 4).await.error_code, ErrorCode::UnknownMemberId);
+        let empty = ListGroupsRequest { states_filter: vec!["empty".into()], ..Default::default() };
+        assert_eq!(call(&at, &empty, 5).await.groups[0].group_id, "g");
+        let other = ListGroupsRequest { types_filter: vec!["consumer".into()], ..Default::default() };
+        assert!(call(&at, &other, 5).await.groups.is_empty());
+
+        assert_eq!(call(&at, &deleted, 2).await.results[0].error_code, ErrorCode::None);
+        assert_eq!(fetch(&at, "g").await.0, -1);
+    });
+}
+
+#[test]
+fn who_is_no_member_commits_to_a_group_of_its_own() {
+    on_node(&[], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "simple").await;
+        while commit(&at, "simple", None, 5).await == ErrorCode::CoordinatorLoadInProgress {
+            at.shard.runtime.yield_now().await;
+        }
+        assert_eq!(commit(&at, "simple", None, 6).await, ErrorCode::None);
+        // The oldest versions, by way of a shard that does not coordinate the group.
+        let other = node.shards.iter().find(|shard| shard.id != at.shard.id).expect("two shards");
+        let topics = vec![OffsetFetchRequestTopic { name: "t".into(), partition_indexes: vec![0, 1] }];
+        let request =
+            OffsetFetchRequest { group_id: "simple".into(), topics: Some(topics), ..Default::default() };
+        let response = call(&caller(other), &request, 1).await;
+        let partitions = &response.topics[0].partitions;
+        assert_eq!((partitions[0].committed_offset, partitions[1].committed_offset), (6, -1));
+        // All there are.
+        let all = OffsetFetchRequest { group_id: "simple".into(), topics: None, ..Default::default() };
+        let response = call(&at, &all, 7).await;
+        assert_eq!((response.topics.len(), response.topics[0].partitions.len()), (1, 1));
+        let partitions = vec![OffsetDeleteRequestPartition { partition_index: 0 }];
+        let topics = vec![OffsetDeleteRequestTopic { name: "t".into(), partitions }];
+        let request = OffsetDeleteRequest { group_id: "simple".into(), topics };
+        let response = call(&at, &request, 0).await;
+        assert_eq!((response.error_code, response.topics[0].partitions[0].error_code), Default::default());
+        assert_eq!(fetch(&at, "simple").await.0, -1);
+        let too_long = "x".repeat(5_000);
+        let mut long = commit_request("simple", None, 1);
+        long.topics[0].partitions[0].committed_metadata = Some(too_long);
+        let response = call(&at, &long, 9).await;
+        assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::OffsetMetadataTooLarge);
+    });
+}
+
+#[test]
+fn offsets_are_committed_and_fetched_by_topic_id() {
+    on_node(&[], |node| async move {
+        let topic_id = node.create_topic("t").await;
+        let at = coordinator(&node, "ids").await;
+        let mut request = commit_request("ids", None, 8);
+        (request.topics[0].name, request.topics[0].topic_id) = (String::new(), topic_id);
+        let response = loop {
+            let response = call(&at, &request, 10).await;
+            match response.topics[0].partitions[0].error_code {
+                ErrorCode::CoordinatorLoadInProgress => at.shard.runtime.yield_now().await,
+                _ => break response,
+            }
+        };
+        assert_eq!(response.topics[0].partitions[0].error_code, ErrorCode::None);
+        assert_eq!(response.topics[0].topic_id, topic_id);
+        let unknown = TopicId::from_bytes([9; 16]);
+        let topic = |topic_id| OffsetFetchRequestTopics {
+            topic_id,
+            partition_indexes: vec![0],
+            ..Default::default()
+        };
+        let topics = Some(vec![topic(topic_id), topic(unknown)]);
+        let group = OffsetFetchRequestGroup { group_id: "ids".into(), topics, ..Default::default() };
+        let request = OffsetFetchRequest { groups: vec![group], ..Default::default() };
+        let group = call(&at, &request, 10).await.groups.remove(0);
+        assert_eq!((group.topics[0].topic_id, group.topics[0].partitions[0].committed_offset), (topic_id, 8));
+        assert_eq!(group.topics[1].partitions[0].error_code, ErrorCode::UnknownTopicId);
+    });
+}
+
+#[test]
+fn the_topic_of_groups_is_internal_and_nobody_else_writes_to_it() {
+    on_node(&[("offsets.topic.num.partitions", "7")], |node| async move {
+        let at = coordinator(&node, "g").await;
+        let topics = Some(vec![MetadataRequestTopic {
+            name: Some("__consumer_offsets".into()),
+            ..Default::default()
+        }]);
+        let metadata = call(&at, &MetadataRequest { topics, ..Default::default() }, 12).await;
+        assert!(metadata.topics[0].is_internal);
+        assert_eq!(metadata.topics[0].partitions.len(), 7);
+        let produce = produce_request("__consumer_offsets", 0, batch(&[b"v"]));
+        let response = call(&at, &produce, 9).await;
+        let code = response.responses[0].partition_responses[0].error_code;
+        assert_eq!(code, ErrorCode::InvalidTopicException);
+    });
+}
+
+#[test]
+fn a_deleted_topic_takes_its_offsets_along() {
+    on_node(&[], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "g").await;
+        while commit(&at, "g", None, 5).await == ErrorCode::CoordinatorLoadInProgress {
+            at.shard.runtime.yield_now().await;
+        }
+        let topics = vec![crate::cluster::TopicRef::Name("t".into())];
+        at.shard.metadata.delete_topics(topics).await.expect("metadata works").remove(0).expect("deleted");
+        node.create_topic("t").await;
+        while fetch(&at, "g").await.0 != -1 {
+            at.shard.runtime.yield_now().await;
+        }
+    });
+}

@@ -1,0 +1,48 @@
+//! Gives up records that cannot be had, where an operator decides so. A repair is planned first, and the plan says what
+//! is lost. Then, each step durable before the next: what will change is copied (`backup`), the repair is noted
+//! (`repair_log`), it is carried out, and that is noted. One write to the journal is what makes it count, so a crash
+//! leaves the state before or the one after.
+
+mod backup;
+mod boundary;
+mod journal;
+mod repair_log;
+mod truncate;
+
+pub use journal::{JournalPlan, plan_journal};
+pub use truncate::{TruncatePlan, plan_truncate};
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::finding::OffsetRange;
+use crate::base::ids::ShardId;
+
+/// What a repair does and what it costs.
+#[derive(Clone, Debug, Serialize)]
+pub struct Repair {
+    /// `truncate` or `journal`.
+    pub kind: &'static str,
+    /// In whose files.
+    pub shard: ShardId,
+    /// In a sentence.
+    pub what: String,
+    /// The records that are lost, by partition.
+    pub lost: Vec<Lost>,
+    /// Files that are copied before anything is changed.
+    pub backed_up: Vec<PathBuf>,
+    /// Where to.
+    pub backup: PathBuf,
+}
+
+/// Records of a partition that are given up.
+#[derive(Clone, Debug, Serialize)]
+pub struct Lost {
+    /// The partition's name.
+    pub partition: String,
+    /// Their offsets.
+    pub offsets: OffsetRange,
+    /// What else there is to know.
+    pub note: Option<String>,
+}

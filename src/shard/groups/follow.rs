@@ -1,0 +1,58 @@
+//! Groups follow the metadata: partitions that the shard leads are taken up, and what was deleted is let go of.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use super::ask::OFFSETS_TOPIC;
+use crate::base::ids::{PartitionId, TopicId};
+use crate::cluster::Image;
+use crate::shard::shard::Shard;
+
+impl Shard {
+    /// The shard has applied a newer image than `before`.
+    pub(in crate::shard) fn follow_groups(self: &Rc<Self>, before: &Image) {
+        let image = self.image();
+        let is_gone = |id: TopicId| image.topic(id).is_none();
+        let deleted = before.topics().filter(|topic| is_gone(topic.record.id));
+        let deleted: BTreeSet<String> = deleted.map(|topic| topic.record.name.clone()).collect();
+        if !deleted.is_empty() {
+            self.groups.step(|core, _| core.forget_topics(deleted));
+        }
+        self.take_up_groups();
+    }
+
+    /// Begins to coordinate what the metadata gives this shard, and ends what it does not give it any more.
+    pub(super) fn take_up_groups(self: &Rc<Self>) {
+        let image = self.image();
+        let topic = image.topic_named(OFFSETS_TOPIC);
+        let topic_id = topic.map_or(TopicId::ZERO, |topic| topic.record.id);
+        let led: BTreeMap<i32, PartitionId> = topic
+            .iter()
+            .flat_map(|topic| &topic.partitions)
+            .filter(|partition| partition.owner() == self.owner())
+            .map(|partition| (partition.index, partition.id()))
+            .collect();
+        let is_other_topic = self.groups.topic.replace(topic_id) != topic_id;
+        if is_other_topic {
+            self.groups.wanted.borrow_mut().clear();
+        }
+        self.groups.step(|core, _| {
+            for partition in core.partitions() {
+                if is_other_topic || !led.contains_key(&partition) {
+                    core.unload(partition);
+                }
+            }
+        });
+        for (index, id) in led {
+            if self.groups.step(|core, _| core.has_partition(index)) {
+                continue;
+            }
+            let Some(replica) = self.storage.replica(id) else {
+                tracing::error!(partition = %id, "the groups of a partition that is offline are out of service");
+                continue;
+            };
+            self.groups.step(|core, _| core.begin_load(index));
+            self.spawn(Rc::clone(self).load_groups(replica));
+        }
+    }
+}

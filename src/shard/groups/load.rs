@@ -1,0 +1,111 @@
+//! Groups are read from the log when the shard takes their partition up.
+
+use std::rc::Rc;
+
+use bytes::Bytes;
+
+use crate::base::ids::Offset;
+use crate::base::limits::GROUP_LOAD_BYTES;
+use crate::protocol::DecodeError;
+use crate::protocol::batch::{BadRecord, Batches, Compression, CorruptBatch, Record, records};
+use crate::protocol::group_records::GroupRecord;
+use crate::shard::error::StorageError;
+use crate::shard::phase::Phase;
+use crate::shard::replica::Replica;
+use crate::shard::shard::Shard;
+
+/// Why a partition's groups cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum LoadError {
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Batch(#[from] CorruptBatch),
+    #[error(transparent)]
+    Record(#[from] BadRecord),
+    #[error("a record of a group: {0}")]
+    Decode(#[from] DecodeError),
+    #[error("records are compressed, which those of groups are not")]
+    Compressed,
+}
+
+impl Shard {
+    /// Reads a partition of `__consumer_offsets` from start to end, then serves its groups. Nobody but the coordinator
+    /// appends to it, and that waits for this.
+    pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>) {
+        let began = self.runtime.now();
+        match self.read_groups(&replica).await {
+            Ok(Some(count)) => {
+                self.groups.step(|core, moment| core.loaded(moment, replica.id.index));
+                let took_ms = (self.runtime.now() - began).as_millis() as u64;
+                tracing::debug!(partition = %replica.id, records = count, took_ms, "groups loaded");
+            }
+            Ok(None) => {}
+            // Its groups are refused until the next start: what cannot be read may be what a group has committed.
+            Err(error) => {
+                tracing::error!(partition = %replica.id, %error, "the groups of a partition cannot be read");
+            }
+        }
+    }
+
+    /// The number of records; `None` if the shard stops, or the partition is gone.
+    async fn read_groups(&self, replica: &Replica) -> Result<Option<u64>, LoadError> {
+        let (mut offset, end) = {
+            let state = replica.state.borrow();
+            (state.progress().log_start(), state.progress().log_end())
+        };
+        if let Some(committed) = replica.commit_waiter(end - 1)
+            && committed.await.is_err()
+        {
+            return Ok(None);
+        }
+        let replica = self.storage.replica(replica.id);
+        let Some(replica) = replica else { return Ok(None) };
+        let mut count = 0;
+        while offset < end {
+            if self.phases.current() == Phase::Stopped || self.groups.topic.get() != replica.id.topic {
+                return Ok(None);
+            }
+            let read = self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?;
+            let before = offset;
+            for bytes in read {
+                offset = self.load_batches(replica.id.index, &bytes, &mut count)?.max(offset);
+                self.runtime.yield_now().await;
+            }
+            if offset == before {
+                break;
+            }
+        }
+        Ok(Some(count))
+    }
+
+    /// Takes batches in; returns the offset behind the last.
+    fn load_batches(&self, partition: i32, bytes: &Bytes, count: &mut u64) -> Result<Offset, LoadError> {
+        let mut next = 0;
+        for found in Batches::new(bytes) {
+            let batch = found?.batch;
+            let header = batch.header();
+            next = header.last_offset() + 1;
+            if header.attributes.is_control() {
+                continue;
+            }
+            if header.attributes.compression() != Ok(Compression::None) {
+                return Err(LoadError::Compressed);
+            }
+            for record in records(batch.records(), header.record_count) {
+                *count += 1;
+                self.load_record(partition, &record?)?;
+            }
+        }
+        Ok(next)
+    }
+
+    fn load_record(&self, partition: i32, record: &Record<'_>) -> Result<(), LoadError> {
+        let key = Bytes::copy_from_slice(record.key.unwrap_or_default());
+        let value = record.value.map(Bytes::copy_from_slice);
+        if let Some(record) = GroupRecord::decode(key, value)? {
+            self.groups.step(|core, _| core.load(partition, record));
+        }
+        Ok(())
+    }
+}
