@@ -88,7 +88,11 @@ fn place_of(cluster: &Cluster, kind: &str) -> Option<(PathBuf, u64)> {
     });
     let any = |count: usize| world.random_below(count as u64) as usize;
     if kind == "journal" && !files.is_empty() && any(6) > 0 {
-        return Some(place_in_newest(cluster, &files[any(files.len())].path.clone(), &files));
+        let newest = place_in_newest(cluster, &files[any(files.len())].path.clone(), &files);
+        // A journal of a shard that has just been made may hold nothing.
+        if newest.is_some() {
+            return newest;
+        }
     }
     let file = files.get(any(files.len().max(1)))?;
     let position = file.sectors[any(file.sectors.len())] * 4096 + any(4096) as u64;
@@ -96,7 +100,7 @@ fn place_of(cluster: &Cluster, kind: &str) -> Option<(PathBuf, u64)> {
 }
 
 /// A byte of one of the newest groups of this file's journal: of its header, or of its payloads.
-fn place_in_newest(cluster: &Cluster, path: &Path, files: &[WrittenFile]) -> (PathBuf, u64) {
+fn place_in_newest(cluster: &Cluster, path: &Path, files: &[WrittenFile]) -> Option<(PathBuf, u64)> {
     let same_journal = files.iter().filter(|file| file.path.parent() == path.parent());
     let mut all: Vec<(&Path, Found)> = same_journal
         .flat_map(|file| {
@@ -106,9 +110,9 @@ fn place_in_newest(cluster: &Cluster, path: &Path, files: &[WrittenFile]) -> (Pa
         .collect();
     all.sort_by_key(|(_, group)| std::cmp::Reverse((group.recovery_count, group.sequence)));
     let any = |count: usize| cluster.world.random_below(count as u64) as usize;
-    let (path, group) = all[any(all.len().min(20))];
+    let (path, group) = all.get(any(all.len().clamp(1, 20)))?;
     let within = [any(128), any(128), any(4096)][any(3)];
-    (path.to_path_buf(), group.position + within as u64)
+    Some((path.to_path_buf(), group.position + within as u64))
 }
 
 /// A write goes elsewhere in its file while the shards work.
