@@ -123,7 +123,7 @@ pub fn bounds(replica: &Replica) -> (Offset, Offset) {
 }
 
 /// All batches that can be read from `from` on; each read begins where the one before ended.
-async fn batches_from(
+pub async fn batches_from(
     storage: &Storage,
     replica: &Rc<Replica>,
     from: Offset,
@@ -157,7 +157,7 @@ pub async fn records_from(storage: &Storage, replica: &Rc<Replica>, from: Offset
 }
 
 /// Seals what is being filled, so that all of it can be compacted.
-async fn seal(storage: &Storage, replica: &Rc<Replica>) {
+pub async fn seal(storage: &Storage, replica: &Rc<Replica>) {
     let settings = replica.settings();
     set(storage, TopicSettings { segment_ms: -1, ..settings });
     storage.retain(replica).await.expect("sealed");
@@ -181,7 +181,7 @@ fn last_of_each(sent: &Sent) -> Vec<(Offset, Seen)> {
 }
 
 /// Some segments' worth of records, all of them in complete segments but for the last ones.
-async fn fill(node: &Node, storage: &Storage, replica: &Rc<Replica>, batches: usize) -> Sent {
+pub async fn fill(node: &Node, storage: &Storage, replica: &Rc<Replica>, batches: usize) -> Sent {
     let mut sent = Sent::new();
     for _ in 0..batches {
         let batch = random_batch(&*node.runtime, None);

@@ -17,6 +17,7 @@ mod cluster;
 mod cold;
 mod compaction;
 mod compaction_lives;
+mod compaction_tools;
 mod damage;
 mod disaster;
 mod extents;

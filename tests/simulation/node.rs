@@ -21,7 +21,7 @@ pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
     TopicSettings { segment_bytes, ..TopicSettings::default() }
 }
 
-const DISK_ID: [u8; 16] = [0xd1; 16];
+pub const DISK_ID: [u8; 16] = [0xd1; 16];
 
 /// A small ring of small files.
 pub const SMALL: RingShape = RingShape {
