@@ -15,7 +15,9 @@ use corelane::runtime::Runtime;
 use corelane::runtime::sim::CrashPoint;
 use corelane::shard::{PassError, Replica, Storage, StorageError};
 
-use super::compaction::{Sent, boot, bounds, compacted, random_batch, records_from, records_of};
+use super::compaction::{
+    Sent, batches_from, boot, bounds, compacted, fill, random_batch, records_from, records_of, seal,
+};
 use super::files::orphans;
 use super::node::{Node, SMALL};
 
@@ -265,4 +267,32 @@ fn a_planted_bug_is_noticed() {
     let _ = std::panic::take_hook();
     let seed = noticed.expect("noticed");
     println!("discard compacted segments before a checkpoint: noticed after {} seeds", seed + 1);
+}
+
+/// The journal still holds records of the segments that compaction has put one in the place of, under that one's base
+/// offset and elsewhere in it.
+#[test]
+fn what_the_journal_holds_of_a_segment_before_is_not_mixed_into_the_one_that_is_cut() {
+    for seed in 0..60 {
+        let node = Node::new(seed, SMALL, 1);
+        let kept = node.run(async {
+            let (storage, replica) = boot(&node, compacted(&node)).await;
+            fill(&node, &storage, &replica, 5 + node.world.random_below(30) as usize).await;
+            seal(&storage, &replica).await;
+            storage.compact_replica(&replica).await.expect("compacted");
+            storage.checkpoint_now().await;
+            let before = batches_from(&storage, &replica, 0, 30_000).await;
+            let end = bounds(&replica).1;
+            replica.state.borrow_mut().resign();
+            let offset = node.world.random_below(end as u64) as Offset;
+            storage.truncate(&replica, offset).await.expect("cut");
+            let is_below = |batch: &Vec<u8>| BatchHeader::parse(batch).expect("whole").last_offset() < offset;
+            before.into_iter().filter(is_below).collect::<Vec<_>>()
+        });
+        node.world.crash();
+        node.run(async {
+            let (storage, replica) = boot(&node, compacted(&node)).await;
+            assert!(batches_from(&storage, &replica, 0, 30_000).await == kept, "seed {seed}");
+        });
+    }
 }
