@@ -16,7 +16,7 @@ use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig};
+use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use memory_disk::MemoryRuntime;
 
@@ -86,6 +86,7 @@ fn shard() -> Shard {
         open_segments_max: 64,
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 64 << 20,
+        compaction: CompactionConfig::default(),
         extent_bytes_min: usize::MAX,
         disk_free_bytes_min: 0,
     };

@@ -10,7 +10,8 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::collector::{Answer, Answers};
-use super::families::{FAMILIES, Family, Kind, Measure, Sample, Source, Value};
+use super::families::FAMILIES;
+use super::family::{Family, Kind, Measure, Sample, Source, Value};
 use super::process::Process;
 use crate::base::meter::Distribution;
 

@@ -1,114 +1,13 @@
 //! The table of all metrics: names, meanings, and where their values come from. docs/metrics.md is made of it.
 
 use super::collector::Answer;
-use super::exposition::Node;
-use crate::base::meter::Distribution;
-use crate::shard::ShardReport;
-
-/// What a metric is to Prometheus.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
-    /// Only grows; its name ends with `_total`.
-    Counter,
-    /// Goes up and down.
-    Gauge,
-    /// Numbers of values at most as large as each of some bounds.
-    Histogram,
-    /// A constant 1 with a label; its name ends with `_info`.
-    Info,
-}
-
-/// In what a metric is measured; its name says so.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Measure {
-    /// Numbers of things.
-    Things,
-    /// Bytes.
-    Bytes,
-    /// Seconds. Histograms of them hold ns.
-    Seconds,
-}
-
-/// One value.
-#[derive(Clone, PartialEq, Debug)]
-pub(super) enum Value {
-    /// A number of things or bytes.
-    Whole(u64),
-    /// Seconds.
-    Seconds(f64),
-    /// A histogram.
-    Distribution(Distribution),
-}
-
-/// A value with what stands for the family's label, where it has one.
-pub(super) type Sample = (Option<String>, Value);
-
-/// Where the values come from.
-pub(super) enum Source {
-    /// The node.
-    Node(fn(&Node) -> Vec<Sample>),
-    /// Whether a shard has answered, and what.
-    Answer(fn(&Answer) -> Vec<Sample>),
-    /// A shard's report.
-    Shard(fn(&ShardReport) -> Vec<Sample>),
-}
-
-/// One metric.
-pub(super) struct Family {
-    /// The name without what measure and kind append.
-    pub(super) stem: &'static str,
-    pub(super) kind: Kind,
-    pub(super) measure: Measure,
-    /// Its label; those of shards have `shard` besides.
-    pub(super) label: Option<&'static str>,
-    /// What it tells, in a sentence or two.
-    pub(super) help: &'static str,
-    pub(super) source: Source,
-}
-
-const fn family(
-    stem: &'static str,
-    (kind, measure): (Kind, Measure),
-    help: &'static str,
-    source: Source,
-) -> Family {
-    Family { stem, kind, measure, label: None, help, source }
-}
-
-impl Family {
-    const fn by(mut self, label: &'static str) -> Family {
-        self.label = Some(label);
-        self
-    }
-}
-
-const COUNTER: (Kind, Measure) = (Kind::Counter, Measure::Things);
-const BYTES_COUNTER: (Kind, Measure) = (Kind::Counter, Measure::Bytes);
-const SECONDS_COUNTER: (Kind, Measure) = (Kind::Counter, Measure::Seconds);
-const GAUGE: (Kind, Measure) = (Kind::Gauge, Measure::Things);
-const BYTES_GAUGE: (Kind, Measure) = (Kind::Gauge, Measure::Bytes);
-const SECONDS_GAUGE: (Kind, Measure) = (Kind::Gauge, Measure::Seconds);
-const SECONDS: (Kind, Measure) = (Kind::Histogram, Measure::Seconds);
-const BYTES: (Kind, Measure) = (Kind::Histogram, Measure::Bytes);
-
-fn one(value: u64) -> Vec<Sample> {
-    vec![(None, Value::Whole(value))]
-}
-
-fn one_if(is_so: bool) -> Vec<Sample> {
-    one(u64::from(is_so))
-}
-
-fn seconds(value: f64) -> Vec<Sample> {
-    vec![(None, Value::Seconds(value))]
-}
-
-fn each<T>(items: &[T], name: fn(&T) -> &str, value: fn(&T) -> Value) -> Vec<Sample> {
-    items.iter().map(|item| (Some(name(item).to_owned()), value(item))).collect()
-}
+use super::family::{
+    BYTES, BYTES_COUNTER, BYTES_GAUGE, COUNTER, Family, GAUGE, Kind, Measure, SECONDS, SECONDS_COUNTER,
+    SECONDS_GAUGE, Source, Value, each, family, one, one_if, seconds,
+};
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 47] = [
+pub(super) static FAMILIES: [Family; 53] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -296,7 +195,7 @@ pub(super) static FAMILIES: [Family; 47] = [
         BYTES_GAUGE,
         "What is used of each budget: `requests` (to produce, read and not executed), `queries` (other requests), \
          `undurable` (accepted and not yet durable), `fetches` and `replies` (responses being sent), `dirty` (tails not yet in their segments), `tails` (all of them, with what is kept for consumers), \
-         `runs` (read from disk), `runs_being_read`, `connections` (their own memory), `journal` (on disk: files that are not free).",
+         `runs` (read from disk), `runs_being_read`, `compaction_keys` (of the pass that is under way), `connections` (their own memory), `journal` (on disk: files that are not free).",
         Source::Shard(|shard| each(&shard.bytes, |it| it.name, |it| Value::Whole(it.used))),
     )
     .by("budget"),
@@ -376,6 +275,46 @@ pub(super) static FAMILIES: [Family; 47] = [
         "Reads of segments that were not as they had been written.",
         Source::Shard(|shard| one(shard.corrupt_reads)),
     ),
+    family(
+        "corelane_compaction_passes",
+        COUNTER,
+        "Passes of compaction over a partition.",
+        Source::Shard(|shard| one(shard.compaction.passes)),
+    ),
+    family(
+        "corelane_compaction",
+        BYTES_COUNTER,
+        "Bytes that compaction has `read` and `written`.",
+        Source::Shard(|shard| each(&shard.compaction.bytes, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("direction"),
+    family(
+        "corelane_compaction_removed_records",
+        COUNTER,
+        "Records that compaction has left out.",
+        Source::Shard(|shard| one(shard.compaction.removed_records)),
+    ),
+    family(
+        "corelane_compaction_last_pass",
+        SECONDS_GAUGE,
+        "How long the last pass over a partition took.",
+        Source::Shard(|shard| seconds(shard.compaction.last_pass.as_secs_f64())),
+    ),
+    family(
+        "corelane_compacted_partitions",
+        BYTES_GAUGE,
+        "Complete segments of compacted partitions: `clean`, which a pass has seen, and `dirty`, which may have one now. \
+         The dirty part of both is the dirty ratio.",
+        Source::Shard(|shard| each(&shard.compaction.partition_bytes, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("state"),
+    family(
+        "corelane_compaction_partitions",
+        GAUGE,
+        "Partitions that are not compacted although it would pay: `waiting` for their pass, or `damaged`.",
+        Source::Shard(|shard| each(&shard.compaction.partitions, |it| it.0, |it| Value::Whole(it.1))),
+    )
+    .by("state"),
     family(
         "corelane_scrub",
         BYTES_COUNTER,

@@ -7,6 +7,7 @@
 mod collector;
 mod exposition;
 mod families;
+mod family;
 mod health;
 mod process;
 mod routes;

@@ -1,16 +1,17 @@
 //! What a topic demands of a produced batch, and what its configs make of it before it is appended.
 //!
 //! The usual batch passes as it came: its topic keeps the producer's codec, and its timestamps are within bounds.
-//! Compressed records are unpacked only where the topic has a codec of its own, or a bound of the past, or where the
+//! Compressed records are unpacked only where the topic has a codec of its own, or a bound of the past, or is compacted, or where the
 //! header's largest timestamp is out of bounds; otherwise nothing inside of them is looked at.
 
 use bytes::Bytes;
 
+use crate::base::limits::RECORD_ERRORS_MAX;
 use crate::cluster::TopicSettings;
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::{
-    BadRecord, BatchHeader, Compression, HEADER_BYTES, InvalidBatch, NO_TIMESTAMP, TimestampRange,
-    ValidBatch, validate,
+    BadRecord, BatchHeader, Compression, HEADER_BYTES, InvalidBatch, NO_TIMESTAMP, RecordWalk,
+    TimestampRange, ValidBatch, validate,
 };
 use crate::protocol::codec::UnpackError;
 use crate::protocol::messages::produce::{BatchIndexAndErrorMessage, PartitionProduceResponse};
@@ -41,6 +42,17 @@ pub(super) enum RefusedBatch {
         /// What the topic allows.
         max_message_bytes: usize,
     },
+    /// Records without a key in a topic that keeps the last of each: INVALID_RECORD.
+    #[error(
+        "One or more records have been rejected due to {count} record errors in total: compacted topics cannot accept \
+         records without key"
+    )]
+    Keyless {
+        /// How many.
+        count: usize,
+        /// The first [`RECORD_ERRORS_MAX`] of them.
+        named: Vec<BatchIndexAndErrorMessage>,
+    },
     /// INVALID_TIMESTAMP.
     #[error("One or more records have been rejected due to invalid timestamp")]
     Timestamps(Vec<BatchIndexAndErrorMessage>),
@@ -57,11 +69,12 @@ impl RefusedBatch {
             }
             RefusedBatch::Records(BadRecords::Unpack(UnpackError::TooLong(_)))
             | RefusedBatch::Repacked { .. } => ErrorCode::MessageTooLarge,
+            RefusedBatch::Keyless { .. } => ErrorCode::InvalidRecord,
             RefusedBatch::Timestamps(_) => ErrorCode::InvalidTimestamp,
         };
         let mut response = refusal(partition, code, Some(self.to_string()));
         response.record_errors = match self {
-            RefusedBatch::Timestamps(violations) => violations,
+            RefusedBatch::Timestamps(named) | RefusedBatch::Keyless { named, .. } => named,
             RefusedBatch::Invalid(InvalidBatch::Record(BadRecord { index, fault }))
             | RefusedBatch::Records(BadRecords::Record(BadRecord { index, fault })) => {
                 vec![BatchIndexAndErrorMessage {
@@ -93,11 +106,13 @@ pub(super) async fn accept(
         Some(timestamps) => {
             let records = &bytes[HEADER_BYTES..];
             let true_header = with_true_maximum(&bounds, header, timestamps, records)?;
+            check_keys(settings, &header, records)?;
             if true_header == header { header } else { true_header.with_crc_over(records) }
         }
         None => header,
     };
-    if keeps_codec && (timestamps.is_some() || bounds.include_all_of(&header)) {
+    let needs_no_look = bounds.include_all_of(&header) && !settings.cleanup.compact;
+    if keeps_codec && (timestamps.is_some() || needs_no_look) {
         return Ok((header, bytes));
     }
     Box::pin(rework(shard, settings, &bounds, header, bytes)).await
@@ -119,6 +134,7 @@ async fn rework(
         codec => {
             let (records, timestamps) = recompression.unpack(&header, codec, packed).await?;
             let header = with_true_maximum(bounds, header, timestamps, &records)?;
+            check_keys(settings, &header, &records)?;
             (Some(records), header)
         }
     };
@@ -134,6 +150,26 @@ async fn rework(
     let header = header.with_crc_over(&batch[HEADER_BYTES..]);
     batch[..HEADER_BYTES].copy_from_slice(&header.encode());
     Ok((header, batch.into()))
+}
+
+/// Refuses records without a key where the topic is compacted. The records are well-formed and not compressed.
+fn check_keys(settings: &TopicSettings, header: &BatchHeader, records: &[u8]) -> Result<(), RefusedBatch> {
+    if !settings.cleanup.compact {
+        return Ok(());
+    }
+    let keyless = || {
+        let walk = RecordWalk::new(records, header).flatten().enumerate();
+        walk.filter(|(_, record)| record.key.is_none())
+    };
+    let count = keyless().count();
+    if count == 0 {
+        return Ok(());
+    }
+    let named = keyless().take(RECORD_ERRORS_MAX).map(|(index, _)| BatchIndexAndErrorMessage {
+        batch_index: index as i32,
+        batch_index_error_message: Some("Compacted topic cannot accept message without key.".to_owned()),
+    });
+    Err(RefusedBatch::Keyless { count, named: named.collect() })
 }
 
 /// Refuses timestamps out of bounds. The header that is returned tells the records' largest timestamp, whatever the

@@ -21,10 +21,15 @@ const SHARE_GROUP: i8 = 2;
 /// Kafka's id and port for a broker that there is not.
 const NOBODY: i32 = -1;
 
-/// The configs of `__consumer_offsets`. What a group has committed must not go because of its age: the coordinator
-/// forgets it, by a tombstone.
-const OFFSETS_TOPIC_CONFIGS: [(&str, &str); 3] =
-    [("retention.bytes", "-1"), ("retention.ms", "-1"), ("segment.bytes", "104857600")];
+/// The configs of `__consumer_offsets`, as Kafka has them. The last record of a key is all that counts. What a group has
+/// committed must not go because of its age, whichever policy an operator may choose: the coordinator forgets it, by a
+/// tombstone.
+const OFFSETS_TOPIC_CONFIGS: [(&str, &str); 4] = [
+    ("cleanup.policy", "compact"),
+    ("retention.bytes", "-1"),
+    ("retention.ms", "-1"),
+    ("segment.bytes", "104857600"),
+];
 
 pub(super) async fn handle(
     caller: &Caller,

@@ -22,7 +22,6 @@ mod describe_topic_partitions;
 mod errors;
 mod fetch;
 mod find_coordinator;
-mod guard;
 mod heartbeat;
 mod init_producer_id;
 mod join_group;
@@ -49,8 +48,8 @@ mod tests;
 mod timestamps;
 mod topics;
 
+pub use crate::base::guard::is_guarded;
 pub use cost::request_cost;
-pub use guard::is_guarded;
 pub use pace::Pace;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};

@@ -9,7 +9,7 @@ use crate::protocol::batch::{
 use crate::protocol::codec::{Packer, UnpackError, Unpacker};
 use crate::shard::{Charge, Shard};
 
-use super::guard::guarded;
+use crate::base::guard::guarded;
 
 /// Why records cannot be unpacked.
 #[derive(thiserror::Error, Clone, PartialEq, Eq, Debug)]

@@ -8,7 +8,7 @@ use crate::base::limits::{LOOK_UP_RATIO_MAX, LOOK_UP_UNPACKED_BYTES_MAX};
 use crate::protocol::batch::{BatchHeader, BatchView, Compression, TimestampType, record_times};
 use crate::protocol::codec;
 
-use super::guard::guarded;
+use crate::base::guard::guarded;
 
 /// Which record is wanted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -4,7 +4,7 @@ use crate::base::limits::LARGE_RESPONSE_BYTES;
 use crate::protocol::{Chain, DecodeError, ErrorCode, Message, RequestHeader, encode_response};
 use crate::shard::{Charge, PauseReason, Shard};
 
-use super::guard::guarded;
+use crate::base::guard::guarded;
 
 /// What a connection does about a request that was executed.
 pub enum Reply {

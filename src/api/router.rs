@@ -24,7 +24,6 @@ use crate::protocol::messages::{
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
 use crate::shard::{ListenerIndex, Shard};
 
-use super::guard::guarded;
 use super::reply::{Refused, Reply};
 use super::{
     Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_groups,
@@ -33,6 +32,7 @@ use super::{
     join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
     offset_for_leader_epoch, produce, sync_group,
 };
+use crate::base::guard::guarded;
 
 /// Who executes requests, and for whom.
 #[derive(Clone)]

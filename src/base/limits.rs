@@ -192,7 +192,14 @@ pub const CONNECTION_MEMORY_PERCENT: u64 = 10;
 pub const STATE_MEMORY_PERCENT: u64 = 10;
 /// The least that is left for clean partition tails, which serve consumers without the disk. What the bounds
 /// "at most" above leave over comes here. Reached: the oldest clean tail is dropped, and reads go to the disk.
-pub const CACHE_MEMORY_PERCENT_MIN: u64 = 15;
+pub const CACHE_MEMORY_PERCENT_MIN: u64 = 10;
+/// Compaction: one half for the keys of a pass, the other for the batch that it is at. Reached: what does not fit waits
+/// for the next pass; a batch that does not fit stays as it is.
+pub const COMPACTION_MEMORY_PERCENT: u64 = 5;
+/// The same, at most: the keys of ten million records.
+pub const COMPACTION_MEMORY_BYTES_MAX: u64 = 512 * MIB;
+/// A batch takes so many times its records' length: as they came, those that stay, with new timestamps, and packed.
+pub const COMPACTION_BATCH_COPIES: u64 = 4;
 
 const _: () = assert!(
     REQUEST_MEMORY_PERCENT
@@ -204,6 +211,7 @@ const _: () = assert!(
         + CONNECTION_MEMORY_PERCENT
         + STATE_MEMORY_PERCENT
         + CACHE_MEMORY_PERCENT_MIN
+        + COMPACTION_MEMORY_PERCENT
         == 100
 );
 
@@ -325,6 +333,21 @@ pub const RECLAIM_STEP_BYTES: u64 = 64 * MIB;
 /// it is removed.
 pub const RECLAIM_PAUSE_MS: u64 = 2;
 
+/// Bytes of batches and records that compaction works on in one turn of a shard; then others are served. A turn may be
+/// longer by a step of a codec ([`CODEC_STEP_BYTES`]) or one record.
+pub const COMPACTION_BYTES_PER_TURN: usize = 64 << 10;
+/// Bytes that compaction reads or writes at once, but for a batch that is longer.
+pub const COMPACTION_IO_BYTES: usize = 256 << 10;
+const _: () = assert!(COMPACTION_IO_BYTES.is_multiple_of(BLOCK_BYTES));
+/// `log.cleaner.io.max.bytes.per.second` by default, for each shard: read and written together. Reached: it waits.
+pub const COMPACTION_BYTES_PER_SECOND_DEFAULT: u64 = 32 * MIB;
+/// The longest that it waits before it looks whether it has to end.
+pub const COMPACTION_PAUSE_MS_MAX: u64 = 100;
+/// `log.cleaner.backoff.ms` by default, Kafka's: time between two looks for something to compact.
+pub const COMPACTION_BACKOFF_MS_DEFAULT: u64 = 15_000;
+/// Bytes of segments that compaction has put others in the place of and that a crash may still need. Reached: a
+/// checkpoint is written at once, and their files go.
+pub const COMPACTION_RETIRED_BYTES_MAX: u64 = 256 * MIB;
 // A disk that fills.
 
 /// `disk.free.min` by default. Reached: produce is refused with KAFKA_STORAGE_ERROR, and retention is applied at once.

@@ -1,6 +1,7 @@
 //! The lowest layer: identities, limits, memory, counters. Knows nothing of the rest.
 
 pub mod buffer;
+pub mod guard;
 pub mod ids;
 pub mod limits;
 pub mod meter;

@@ -38,6 +38,8 @@ pub enum Bug {
     TruncateKeepsProducers,
     /// Segments below a log start are removed before its move is durable.
     RemoveEarly,
+    /// The files that compaction has written anew are removed before a checkpoint knows of the new ones.
+    DiscardEarly,
     /// An extent's entry is journaled before its bytes are synced.
     JournalExtentEarly,
     /// An extent's entry is journaled before the entry of its file in the directory is synced.

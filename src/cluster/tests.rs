@@ -227,6 +227,10 @@ fn configs_are_obeyed_or_refused() {
         ("min.cleanable.dirty.ratio", "0.50"),
         ("preallocate", "FALSE"),
         ("cleanup.policy", "delete"),
+        ("cleanup.policy", "compact"),
+        ("cleanup.policy", "compact, delete"),
+        ("min.cleanable.dirty.ratio", "0"),
+        ("max.compaction.lag.ms", "1"),
     ] {
         let (_, results) = create_on(&empty(), &[config(key, value)], &placing(1, Advertise::Shard));
         assert_eq!(results[0].as_ref().unwrap().configs[key], value.trim());
@@ -236,7 +240,11 @@ fn configs_are_obeyed_or_refused() {
         ("compression.type", "brotli", "String must be one of: uncompressed, zstd"),
         ("message.timestamp.type", "logappendtime", "one of: CreateTime, LogAppendTime"),
         ("compression.gzip.level", "5", "leave it unset or set it to -1"),
-        ("cleanup.policy", "compact", "log compaction is not supported yet"),
+        ("cleanup.policy", "compact,keep", "Each must be one of: compact, delete"),
+        ("cleanup.policy", "", "Each must be one of: compact, delete"),
+        ("min.cleanable.dirty.ratio", "1.1", "from 0 to 1"),
+        ("min.cleanable.dirty.ratio", "NaN", "from 0 to 1"),
+        ("max.compaction.lag.ms", "0", "at least 1"),
         ("min.insync.replicas", "2", "leave it unset or set it to 1"),
         ("max.message.bytes", "15728641", "need more memory for each shard"),
         ("segment.bytes", "14", "from 1048576 to 2147483647"),

@@ -23,6 +23,8 @@ pub struct Budgets {
     pub fetch_bytes: u64,
     /// Other responses being sent.
     pub reply_bytes: u64,
+    /// Keys and batches of compaction.
+    pub compaction_bytes: u64,
 }
 
 impl Budgets {
@@ -42,12 +44,26 @@ impl Budgets {
             cached_bytes: 0,
             fetch_bytes: fetch_bytes(shard_bytes),
             reply_bytes: percent(shard_bytes, REPLY_MEMORY_PERCENT).min(REPLY_MEMORY_BYTES_MAX),
+            compaction_bytes: percent(shard_bytes, COMPACTION_MEMORY_PERCENT)
+                .min(COMPACTION_MEMORY_BYTES_MAX),
         };
         let own = connections * CONNECTION_BYTES + percent(shard_bytes, STATE_MEMORY_PERCENT);
         let produced = budgets.request_bytes + budgets.undurable_bytes + budgets.dirty_bytes;
-        let taken = own + produced + budgets.query_bytes + budgets.fetch_bytes + budgets.reply_bytes;
+        let others =
+            budgets.query_bytes + budgets.fetch_bytes + budgets.reply_bytes + budgets.compaction_bytes;
+        let taken = own + produced + others;
         budgets.cached_bytes = shard_bytes.checked_sub(taken).expect("the shares add up to less than all");
         budgets
+    }
+
+    /// Memory for the keys of a pass of compaction, at most.
+    pub fn compaction_key_bytes(&self) -> u64 {
+        self.compaction_bytes / 2
+    }
+
+    /// What a batch may unpack to that compaction rewrites.
+    pub fn compaction_batch_bytes(&self) -> u64 {
+        (self.compaction_bytes - self.compaction_key_bytes()) / COMPACTION_BATCH_COPIES
     }
 
     /// What groups, their members and offsets may take: a part of what state may take, in bytes.
@@ -155,7 +171,7 @@ mod tests {
         let connections = connections_that_fit(SHARD_MEMORY_BYTES_MIN);
         assert_eq!(connections, 1310);
         let budgets = Budgets::divide(SHARD_MEMORY_BYTES_MIN, journal, connections);
-        assert!(budgets.cached_bytes >= 38 * MIB, "{budgets:?}");
+        assert!(budgets.cached_bytes >= 25 * MIB, "{budgets:?}");
         assert!(budgets.request_bytes >= 40 * MIB && budgets.undurable_bytes >= 25 * MIB, "{budgets:?}");
     }
 
@@ -179,7 +195,7 @@ mod tests {
             let connections = connections.min(connections_that_fit(shard));
             let journal = files * JOURNAL_FILE_BYTES;
             let b = Budgets::divide(shard, journal, connections);
-            let others = b.query_bytes + b.fetch_bytes + b.reply_bytes;
+            let others = b.query_bytes + b.fetch_bytes + b.reply_bytes + b.compaction_bytes;
             let sum = b.request_bytes + b.undurable_bytes + b.dirty_bytes + b.cached_bytes + others;
             prop_assert!(sum + connections * CONNECTION_BYTES <= shard);
             prop_assert!(b.dirty_bytes * 100 <= journal * DIRTY_JOURNAL_PERCENT);

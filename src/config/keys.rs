@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 50] = [
+pub static KEYS: [Key; 53] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -245,6 +245,24 @@ pub static KEYS: [Key; 50] = [
         Kind::Integer { min: -1, max: i64::MAX },
         "-1",
         "Bytes of each partition that are kept; -1: all.",
+    ),
+    Key::fixed(
+        "log.cleaner.backoff.ms",
+        Kind::Integer { min: 1, max: 1_000_000_000_000 },
+        "15000",
+        "How often compaction looks for something to do, in ms.",
+    ),
+    Key::fixed(
+        "log.cleaner.dedupe.buffer.size",
+        Kind::Bytes { min: 1 << 20, max: limits::COMPACTION_MEMORY_BYTES_MAX },
+        "134217728",
+        "Memory for the keys of a pass of compaction, for each shard; at most 2.5 % of its part of memory.",
+    ),
+    Key::fixed(
+        "log.cleaner.io.max.bytes.per.second",
+        Kind::Bytes { min: 1, max: i64::MAX as u64 },
+        "33554432",
+        "Bytes that compaction reads and writes in a second at most, for each shard.",
     ),
     Key::fixed(
         "log.retention.check.interval.ms",

@@ -268,6 +268,9 @@ fn typed(
         log_roll_ms: settings.number("log.roll.ms"),
         log_retention_ms: settings.number("log.retention.ms"),
         log_retention_bytes: settings.number("log.retention.bytes"),
+        log_cleaner_backoff: Duration::from_millis(settings.number("log.cleaner.backoff.ms")),
+        log_cleaner_dedupe_buffer_size: settings.number("log.cleaner.dedupe.buffer.size"),
+        log_cleaner_io_max_bytes_per_second: settings.number("log.cleaner.io.max.bytes.per.second"),
         log_retention_check_interval: Duration::from_millis(
             settings.number("log.retention.check.interval.ms"),
         ),

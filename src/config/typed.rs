@@ -89,6 +89,12 @@ pub struct Config {
     pub log_retention_ms: i64,
     /// `log.retention.bytes`; -1: all
     pub log_retention_bytes: i64,
+    /// `log.cleaner.backoff.ms`
+    pub log_cleaner_backoff: Duration,
+    /// `log.cleaner.dedupe.buffer.size`, for each shard
+    pub log_cleaner_dedupe_buffer_size: u64,
+    /// `log.cleaner.io.max.bytes.per.second`, for each shard
+    pub log_cleaner_io_max_bytes_per_second: u64,
     /// `log.retention.check.interval.ms`
     pub log_retention_check_interval: Duration,
     /// `scrub.bytes.per.second`

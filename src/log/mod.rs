@@ -1,6 +1,7 @@
 //! The log of one shard: journal, checkpoint, segments, recovery.
 
 pub mod checkpoint;
+pub mod compaction;
 pub mod error;
 pub mod extent;
 pub mod journal;

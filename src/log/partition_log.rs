@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::segment::index::ReadStart;
-use super::segment::{NewBatch, SealPlan, Segment, SegmentLease};
+use super::segment::{NewBatch, SealPlan, Segment, SegmentLease, SegmentName, SegmentShape};
 use crate::base::ids::Offset;
 use crate::base::limits::BLOCK_BYTES;
 
@@ -78,7 +78,7 @@ pub enum ReadPlan {
 /// A read that begins on disk.
 pub struct ColdRead {
     /// The segment.
-    pub segment_base: Offset,
+    pub segment: SegmentShape,
     /// A batch at or before the one that holds the offset; `None` if the index has to be loaded.
     pub from: Option<ReadStart>,
     /// The offset.
@@ -87,8 +87,6 @@ pub struct ColdRead {
     pub disk_end: u64,
     /// Bytes behind `disk_end` that may be read, in order.
     pub behind: Vec<Bytes>,
-    /// Length of the segment's batches, for checking a loaded index.
-    pub end_position: u64,
     /// Keeps the file as it is while it is read.
     pub lease: SegmentLease,
 }
@@ -101,13 +99,17 @@ pub struct PartitionLog {
     pub(super) segments: VecDeque<Segment>,
     /// Offset of the next record while there is no segment.
     pub(super) start_offset: Offset,
+    /// Compaction has seen all records below this offset.
+    pub(super) compacted_to: Offset,
+    /// How often the log's end was cut.
+    pub(super) cuts: u64,
 }
 
 impl PartitionLog {
     /// A log in a directory with these segments, oldest first. `start_offset` is the next offset if there are
     /// none.
     pub fn new(directory: PathBuf, roll: Roll, segments: VecDeque<Segment>, start_offset: Offset) -> Self {
-        PartitionLog { directory, roll, segments, start_offset }
+        PartitionLog { directory, roll, segments, start_offset, compacted_to: 0, cuts: 0 }
     }
 
     /// The directory.
@@ -157,6 +159,7 @@ impl PartitionLog {
         let full =
             segment.end_position > 0 && segment.end_position + batch.length as u64 > self.roll.segment_bytes;
         full || segment.sealed
+            || !segment.may_grow()
             || segment.closed
             || batch.last_offset - segment.base_offset > i64::from(i32::MAX)
             || segment.age_with(batch) > self.roll.segment_ms
@@ -313,12 +316,11 @@ impl PartitionLog {
         let first_in_memory = segment.memory.first_batch_from(disk_end);
         let end = first_in_memory.map_or(segment.end_position, |batch| batch.position).min(limit);
         ColdRead {
-            segment_base: segment.base_offset,
+            segment: segment.shape(),
             from: segment.index.as_ref().map(|index| index.start_for_offset(segment.base_offset, offset)),
             offset,
             disk_end,
             behind: if end > disk_end { segment.memory.slice(disk_end..end) } else { Vec::new() },
-            end_position: segment.end_position,
             lease: segment.lease.clone(),
         }
     }
@@ -362,19 +364,21 @@ impl PartitionLog {
             .then_some(AppendPlace { segment_base: segment.base_offset, position: batch.position })
     }
 
-    /// Cuts the log at a place that is the end of the record before `offset`; returns the base offsets of the
-    /// segments that no longer exist. `kept_block` are the bytes that stay of the block that is cut.
+    /// Cuts the log at a place that is the end of the record before `offset`; returns the segments that no longer
+    /// exist. `kept_block` are the bytes that stay of the block that is cut.
     pub fn truncate(
         &mut self,
         offset: Offset,
         place: AppendPlace,
         kept_block: &[u8],
         journal_file: u64,
-    ) -> Vec<Offset> {
+    ) -> Vec<SegmentName> {
         let mut removed = Vec::new();
         while self.segments.back().is_some_and(|segment| segment.base_offset > place.segment_base) {
-            removed.extend(self.segments.pop_back().map(|segment| segment.base_offset));
+            removed.extend(self.segments.pop_back().map(|segment| segment.name()));
         }
+        self.cuts += 1;
+        self.compacted_to = self.compacted_to.min(offset);
         let segment = self.segments.back_mut().expect("the place is in a segment");
         segment.truncate(offset, place.position, kept_block, journal_file);
         removed

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::partition_log::ColdRead;
+use super::segment::SegmentShape;
 use super::segment::index::{ReadStart, StartOffset};
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
@@ -40,24 +41,28 @@ pub struct Found {
 }
 
 /// Whole batches from the one that holds the read's offset on, below `bound`, which is beyond that offset; but for
-/// the first, up to `max_bytes`. `from` is a batch at or before the wanted one. Each batch's CRC is checked, and as
-/// that does not cover offsets, also that each begins where the one before it ends.
+/// the first, up to `max_bytes`; where compaction has left nothing at the offset, from the next one on. `None` if that
+/// is in another segment. `from` is a batch at or before the wanted one. Each batch's CRC is checked, and as that does
+/// not cover offsets, also that each begins where the one before it ends.
 pub async fn read_cold(
     file: &dyn File,
     read: &ColdRead,
     mut from: ReadStart,
     bound: Offset,
     max_bytes: usize,
-) -> Result<Found, ReadError> {
+) -> Result<Option<Found>, ReadError> {
     let window = (max_bytes + INDEX_INTERVAL_BYTES as usize).max(COLD_READ_BYTES_MIN);
     loop {
+        if read.segment.may_have_holes() && from.position >= read.segment.end_position {
+            return Ok(None);
+        }
         let bytes = stretch(file, read, from.position, window).await?;
-        let (reached, found) = select(&bytes, from, read.offset, bound, max_bytes)?;
+        let (reached, found) = select(&bytes, from, &read.segment, read.offset, bound, max_bytes)?;
         match found {
-            Some(batches) => return Ok(Found { position: reached.position, batches }),
+            Some(batches) => return Ok(Some(Found { position: reached.position, batches })),
             None if reached.position > from.position => from = reached,
             // Not even one whole batch in the window: it is longer than that.
-            None => return read_long(file, read, from, &bytes, bound).await,
+            None => return read_long(file, read, from, &bytes, bound).await.map(Some),
         }
     }
 }
@@ -67,6 +72,7 @@ pub async fn read_cold(
 fn select(
     bytes: &Bytes,
     from: ReadStart,
+    segment: &SegmentShape,
     offset: Offset,
     bound: Offset,
     max_bytes: usize,
@@ -76,7 +82,7 @@ fn select(
     for batch in Batches::new(bytes) {
         let batch = batch.map_err(|error| corrupt(from.position + error.position as u64, error.reason))?;
         let (header, position) = (batch.batch.header(), from.position + batch.position as u64);
-        if !expected.is_of(header) {
+        if !segment.admits(expected, header) {
             return Err(corrupt(position, misplaced(header.base_offset, expected.value())));
         }
         expected = StartOffset::First(header.last_offset() + 1);
@@ -110,11 +116,13 @@ async fn read_long(
         return Err(corrupt(position, "the segment ends inside a batch"));
     }
     let header = BatchHeader::parse(head).map_err(|error| corrupt(position, error))?;
-    if header.total_bytes() <= head.len() || header.total_bytes() as u64 > read.end_position - position {
+    if header.total_bytes() <= head.len()
+        || header.total_bytes() as u64 > read.segment.end_position - position
+    {
         return Err(corrupt(position, "a batch's length does not fit its segment"));
     }
     let bytes = stretch(file, read, position, header.total_bytes()).await?;
-    match select(&bytes, from, read.offset, bound, 0)? {
+    match select(&bytes, from, &read.segment, read.offset, bound, 0)? {
         (_, Some(batches)) => Ok(Found { position, batches }),
         (_, None) => Err(corrupt(position, "the segment does not hold the offset")),
     }

@@ -64,7 +64,7 @@ impl Segment {
     /// How late its records are, in ms since 1970: their largest timestamp, unless that is none, or lies so far
     /// ahead of the broker's clock that the records would be kept for ever. Then, as Kafka does for records
     /// without timestamps, when it was filled.
-    fn latest_ms(&self) -> i64 {
+    pub(super) fn latest_ms(&self) -> i64 {
         let latest = self.clock.last_append_ms.saturating_add(RETENTION_AHEAD_MS_MAX);
         match self.largest.timestamp {
             timestamp if (0..=latest).contains(&timestamp) => timestamp,

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::read::{ReadError, from_disk, misplaced};
+use super::segment::SegmentShape;
 use super::segment::index::{ReadStart, StartOffset};
 use crate::base::ids::Offset;
 use crate::protocol::batch::{BatchHeader, Batches, HEADER_BYTES};
@@ -11,7 +12,7 @@ use crate::runtime::File;
 
 /// Whole batches that follow each other in a segment.
 pub struct Run {
-    /// Offset of the first record.
+    /// Offset of the first record, or one before it if nothing lies in between.
     pub base_offset: Offset,
     /// The offset behind the last record.
     pub next_offset: Offset,
@@ -34,6 +35,11 @@ impl Run {
         self.position + self.length() as u64
     }
 
+    /// Where the run that follows begins.
+    pub fn behind(&self) -> ReadStart {
+        ReadStart { position: self.end_position(), offset: StartOffset::First(self.next_offset) }
+    }
+
     /// Length in bytes.
     pub fn length(&self) -> usize {
         self.batches.len()
@@ -46,8 +52,8 @@ impl Run {
 
     /// The whole batches at the start of `bytes`, which are a segment's from `from` on; `None` if not even the first
     /// one is whole. Checked as [`read_run`] does.
-    pub fn of(bytes: &Bytes, from: ReadStart) -> Result<Option<Run>, ReadError> {
-        whole_batches(bytes, from)
+    pub fn of(bytes: &Bytes, segment: &SegmentShape, from: ReadStart) -> Result<Option<Run>, ReadError> {
+        whole_batches(bytes, segment, from)
     }
 
     /// Batches from the one that holds `offset` on, below `bound`, up to `max_bytes`; a first one that is longer only
@@ -77,13 +83,14 @@ impl Run {
 /// batch's offset is outside its CRC: it must be where the one before it ends.
 pub async fn read_run(
     file: &dyn File,
+    segment: &SegmentShape,
     from: ReadStart,
     disk_end: u64,
     length: usize,
 ) -> Result<Option<Run>, ReadError> {
     let position = from.position;
     let bytes = from_disk(file, position, disk_end.min(position + length as u64)).await?;
-    if let Some(run) = whole_batches(&bytes, from)? {
+    if let Some(run) = whole_batches(&bytes, segment, from)? {
         return Ok(Some(run));
     }
     if bytes.len() < HEADER_BYTES {
@@ -95,10 +102,10 @@ pub async fn read_run(
         return Ok(None);
     }
     let bytes = from_disk(file, position, end).await?;
-    whole_batches(&bytes, from)
+    whole_batches(&bytes, segment, from)
 }
 
-fn whole_batches(bytes: &Bytes, from: ReadStart) -> Result<Option<Run>, ReadError> {
+fn whole_batches(bytes: &Bytes, segment: &SegmentShape, from: ReadStart) -> Result<Option<Run>, ReadError> {
     let mut expected = from.offset;
     let mut offsets = None;
     let mut end = 0;
@@ -106,13 +113,17 @@ fn whole_batches(bytes: &Bytes, from: ReadStart) -> Result<Option<Run>, ReadErro
         let batch = batch.map_err(|error| (error.position, error.reason.to_string())).and_then(|batch| {
             let header = batch.batch.header();
             let what = || (end, misplaced(header.base_offset, expected.value()));
-            expected.is_of(header).then_some(batch).ok_or_else(what)
+            segment.admits(expected, header).then_some(batch).ok_or_else(what)
         });
         match batch {
             Ok(batch) => {
                 let header = batch.batch.header();
                 let next_offset = header.last_offset() + 1;
-                let (base_offset, _) = offsets.unwrap_or((header.base_offset, next_offset));
+                let first = match from.offset {
+                    StartOffset::First(offset) => offset,
+                    StartOffset::Last(_) => header.base_offset,
+                };
+                let (base_offset, _) = offsets.unwrap_or((first, next_offset));
                 offsets = Some((base_offset, next_offset));
                 expected = StartOffset::First(next_offset);
                 end = batch.position + batch.batch.bytes().len();

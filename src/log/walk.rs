@@ -5,6 +5,7 @@ use bytes::Bytes;
 
 use super::read::{ReadError, from_disk};
 use super::run::{Run, read_run};
+use super::segment::SegmentShape;
 use super::segment::index::{ReadStart, SparseIndex, StartOffset};
 use crate::base::ids::Offset;
 use crate::base::limits::BLOCK_BYTES;
@@ -34,6 +35,7 @@ pub enum Step {
 
 /// A walk through a segment's file.
 pub struct SegmentWalk<'a> {
+    segment: SegmentShape,
     end: u64,
     next: ReadStart,
     index: Option<&'a SparseIndex>,
@@ -42,15 +44,22 @@ pub struct SegmentWalk<'a> {
 }
 
 impl<'a> SegmentWalk<'a> {
-    /// Will go from the segment's first batch to `end`, where its file is known to hold bytes up to there. The index,
+    /// Will go from the segment's first batch to position `end`, where its file is known to hold bytes up to there. The index,
     /// which need not be right, tells where to go on behind damage.
-    pub fn new(segment_base: Offset, end: u64, index: Option<&'a SparseIndex>) -> Self {
-        SegmentWalk { end, next: ReadStart::of_segment(segment_base), index, is_lost: false }
+    pub fn new(segment: SegmentShape, end: u64, index: Option<&'a SparseIndex>) -> Self {
+        let next = ReadStart::of_segment(segment.name.base);
+        SegmentWalk { segment, end, next, index, is_lost: false }
     }
 
     /// Where the next batch is expected: beyond the last one that was whole.
     pub fn next(&self) -> ReadStart {
         self.next
+    }
+
+    /// Whether its last batch is where the segment's last one is known to be: that ends where the segment does, and with
+    /// the segment's last offset, unless compaction has taken later ones away.
+    pub fn is_complete(&self) -> bool {
+        self.segment.ends_at(self.next)
     }
 
     /// Whether it ended in damage behind which nothing good was found.
@@ -63,9 +72,9 @@ impl<'a> SegmentWalk<'a> {
         if self.is_lost || self.next.position >= self.end {
             return None;
         }
-        match read_run(file, self.next, self.end, length).await {
+        match read_run(file, &self.segment, self.next, self.end, length).await {
             Ok(Some(run)) => {
-                self.next = behind(&run);
+                self.next = run.behind();
                 Some(Step::Run(run))
             }
             Ok(None) => None,
@@ -95,7 +104,7 @@ impl<'a> SegmentWalk<'a> {
             .map(|row| ReadStart { position: row.position, offset: StartOffset::Last(row.last_offset) });
         for start in by_length.into_iter().chain(by_index) {
             // Little is read before the batch there is known to be one.
-            let run = read_run(file, start, self.end, BLOCK_BYTES).await;
+            let run = read_run(file, &self.segment, start, self.end, BLOCK_BYTES).await;
             if let Ok(Some(run)) = run
                 && run.base_offset > bad.offset.value()
             {
@@ -109,7 +118,10 @@ impl<'a> SegmentWalk<'a> {
         let head = self.end.min(bad.position + HEADER_BYTES as u64);
         let head = from_disk(file, bad.position, head).await.ok()?;
         let header = BatchHeader::parse(&head).ok()?;
-        if !bad.offset.is_of(&header) || header.last_offset_delta < 0 || header.last_offset() == i64::MAX {
+        if !self.segment.admits(bad.offset, &header)
+            || header.last_offset_delta < 0
+            || header.last_offset() == i64::MAX
+        {
             return None;
         }
         let position = bad.position + header.total_bytes() as u64;
@@ -122,8 +134,4 @@ impl<'a> SegmentWalk<'a> {
     pub async fn rest(&self, file: &dyn File) -> Result<Bytes, ReadError> {
         from_disk(file, self.next.position, self.end).await
     }
-}
-
-fn behind(run: &Run) -> ReadStart {
-    ReadStart { position: run.end_position(), offset: StartOffset::First(run.next_offset) }
 }

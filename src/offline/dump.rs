@@ -300,7 +300,7 @@ impl Printing<'_> {
     /// The CRC holds, so this is what its producer sent.
     fn print_unreadable(&mut self, place: BatchPlace, batch: &BatchView<'_>, what: String) {
         let outcome = "it is served as it is; consumers will refuse it";
-        let file = path::log_file(self.directory, place.segment_base);
+        let file = path::log_file(self.directory, place.segment);
         let finding = Finding::new(FindingKind::Note, file, what, outcome)
             .of_partition(&self.name)
             .at(place.position)
@@ -345,7 +345,7 @@ impl Visitor for Printing<'_> {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
             records: header.record_count,
-            segment_base: place.segment_base,
+            segment_base: place.segment.base,
             position: place.position,
             bytes: batch.bytes().len(),
             place: if place.is_on_disk { "segment" } else { "journal" },

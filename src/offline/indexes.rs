@@ -26,8 +26,8 @@ pub(super) struct IndexFiles {
 impl IndexFiles {
     /// Reads them.
     pub async fn read(site: &Site, directory: &Path, segment: &SegmentRecord) -> Result<Self, OfflineError> {
-        let base = segment.base_offset;
-        let paths = [path::index_file(directory, base), path::time_index_file(directory, base)];
+        let name = segment.name();
+        let paths = [path::index_file(directory, name), path::time_index_file(directory, name)];
         let length_max = SparseIndex::encoded_bytes_max(segment.end_position);
         let mut contents = Vec::new();
         for path in &paths {
@@ -38,7 +38,7 @@ impl IndexFiles {
                 }
             }
         }
-        let index = SparseIndex::decode(base, segment.end_position, &contents[0], &contents[1]);
+        let index = SparseIndex::decode(name.base, segment.end_position, &contents[0], &contents[1]);
         let problem = index.is_none().then(|| {
             let [first, _] = paths;
             (first, "this file and the .timeindex beside it do not fit their segment".to_owned())
@@ -106,8 +106,9 @@ impl<'a> RowCheck<'a> {
         let Some(index) = self.index.filter(|_| self.wrong.is_none()) else { return };
         let (offsets, times) = index.rows();
         let last_offset = header.last_offset();
-        if header.max_timestamp > self.largest.timestamp {
-            self.largest = TimeRow { timestamp: header.max_timestamp, offset: last_offset };
+        let timestamp = header.largest_record_timestamp();
+        if timestamp > self.largest.timestamp {
+            self.largest = TimeRow { timestamp, offset: last_offset };
         }
         if let Some(row) = offsets.get(self.offsets_seen).filter(|row| row.position <= position) {
             self.offsets_seen += 1;

@@ -14,8 +14,8 @@ use crate::base::limits::OFFLINE_READ_BYTES;
 use crate::log::LogError;
 use crate::log::recovery::ExaminedPartition;
 use crate::log::run::Run;
-use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset};
-use crate::log::segment::{SegmentRecord, path};
+use crate::log::segment::index::{ReadStart, SparseIndex};
+use crate::log::segment::{SegmentName, SegmentRecord, path};
 use crate::log::walk::{BadRange, SegmentWalk, Step};
 use crate::protocol::batch::{BatchView, Batches};
 use crate::runtime::{File, OpenMode};
@@ -24,7 +24,7 @@ use crate::runtime::{File, OpenMode};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct BatchPlace {
     /// The segment.
-    pub segment_base: Offset,
+    pub segment: SegmentName,
     /// Position in it, in bytes.
     pub position: u64,
     /// Whether all of it is in the segment's file.
@@ -59,7 +59,7 @@ pub(super) async fn walk_partition(
 ) -> Result<(), OfflineError> {
     let mut expected: Option<Offset> = None;
     for (segment, journaled) in &partition.segments {
-        let file = path::log_file(directory, segment.base_offset);
+        let file = path::log_file(directory, segment.name());
         if let Some(end) = expected.filter(|end| *end != segment.base_offset) {
             let what = format!("the segment before it ends at offset {end}");
             visitor.bad(&file, &bad(end, 0, what), segment.base_offset.max(end));
@@ -140,7 +140,7 @@ impl Walking<'_> {
         end: u64,
         index: Option<&'b SparseIndex>,
     ) -> (Option<SegmentWalk<'b>>, bool) {
-        let mut walk = SegmentWalk::new(self.segment.base_offset, end, index);
+        let mut walk = SegmentWalk::new(self.segment.shape(), end, index);
         let mut rows = RowCheck::new(index.filter(|_| self.segment.sealed));
         let (mut is_whole, mut done) = (true, 0);
         while let Some(step) = walk.step(file, OFFLINE_READ_BYTES).await {
@@ -161,7 +161,7 @@ impl Walking<'_> {
         }
         self.progress.advance(end - done);
         if is_whole && let Some(what) = rows.finish() {
-            self.visitor.index(&path::index_file(self.directory, self.segment.base_offset), what, false);
+            self.visitor.index(&path::index_file(self.directory, self.segment.name()), what, false);
         }
         (if walk.is_lost() { None } else { Some(walk) }, is_whole)
     }
@@ -170,13 +170,12 @@ impl Walking<'_> {
     fn in_journal(&mut self, mut from: ReadStart, mut bytes: Bytes, on_disk: u64) {
         let disk_end = from.position + on_disk;
         loop {
-            match Run::of(&bytes, from) {
+            match Run::of(&bytes, &self.segment.shape(), from) {
                 Ok(Some(run)) => {
                     let is_on_disk = run.end_position() <= disk_end;
                     self.tell_batches(&run, is_on_disk, &mut RowCheck::new(None));
                     bytes = bytes.slice(run.length()..);
-                    let offset = StartOffset::First(run.next_offset);
-                    from = ReadStart { position: run.end_position(), offset };
+                    from = run.behind();
                 }
                 Ok(None) => return self.check_end(from),
                 Err(error) => {
@@ -189,7 +188,7 @@ impl Walking<'_> {
     /// A log must end where it is known to have ended.
     fn check_end(&mut self, reached: ReadStart) {
         let (offset, position) = (reached.offset.value(), reached.position);
-        if offset != self.segment.next_offset || position != self.segment.end_position {
+        if !self.segment.shape().ends_at(reached) {
             let what = format!(
                 "whole batches end at byte {position} with offset {offset}, where {} bytes with offset {} were",
                 self.segment.end_position, self.segment.next_offset
@@ -202,7 +201,7 @@ impl Walking<'_> {
         for batch in Batches::new(run.batches()).flatten() {
             let position = run.position + batch.position as u64;
             rows.note(position, batch.batch.header());
-            let place = BatchPlace { segment_base: self.segment.base_offset, position, is_on_disk };
+            let place = BatchPlace { segment: self.segment.name(), position, is_on_disk };
             self.visitor.batch(place, &batch.batch);
             if self.visitor.is_done() {
                 return;

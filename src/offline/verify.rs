@@ -13,8 +13,7 @@ use super::site::Site;
 use crate::base::ids::{Offset, PartitionId, ShardId};
 use crate::log::LogError;
 use crate::log::recovery::ExaminedPartition;
-use crate::log::segment::SegmentRecord;
-use crate::log::segment::path;
+use crate::log::segment::{SegmentName, SegmentRecord, path};
 use crate::log::snapshot::EpochStart;
 use crate::log::walk::BadRange;
 use crate::protocol::batch::BatchView;
@@ -128,22 +127,23 @@ impl PartitionCheck<'_> {
         let mut visitor = Checking { shard, name, directory, partition, epochs, log_start, verified };
         visitor.tell_state();
         walk_partition(site, partition, directory, &mut visitor, progress).await?;
-        let bases: Vec<Offset> = partition.segments.iter().map(|(segment, _)| segment.base_offset).collect();
-        check_leftovers(site, partition.id, &bases, &mut verified.findings).await
+        let names: Vec<SegmentName> = partition.segments.iter().map(|(segment, _)| segment.name()).collect();
+        check_leftovers(site, partition.id, &names, &mut verified.findings).await
     }
 }
 
-/// Files in a partition's directory that belong to none of its segments.
+/// Files in a partition's directory that belong to none of its segments: a crash or a stop may leave those that compaction
+/// has put others in the place of, or that were to take the place of others.
 async fn check_leftovers(
     site: &Site,
     id: PartitionId,
-    segments: &[Offset],
+    segments: &[SegmentName],
     findings: &mut Findings,
 ) -> Result<(), OfflineError> {
     let Some(directory) = site.directory(id) else { return Ok(()) };
     let files = site.runtime.list_dir(directory).await.map_err(LogError::io(directory))?;
     for file in files {
-        if path::base_offset_of(&file).is_some_and(|base| !segments.contains(&base)) {
+        if path::segment_of(&file).is_some_and(|name| !segments.contains(&name)) {
             let what = "the file belongs to no segment that checkpoint or journal know";
             let outcome = "a start removes it";
             let finding = Finding::new(FindingKind::Note, file, what, outcome);
@@ -215,7 +215,7 @@ impl Visitor for Checking<'_> {
         if let Some(expected) = expected.filter(|expected| *expected != found) {
             let what = format!("a batch is of leader epoch {found}, where the log has {expected}");
             let outcome = "it is served so; the records are as they were written";
-            let file = path::log_file(self.directory, place.segment_base);
+            let file = path::log_file(self.directory, place.segment);
             let finding = Finding::new(FindingKind::Corruption, file, what, outcome).at(place.position);
             self.tell(finding.on_offsets(offset, header.last_offset() + 1));
         }

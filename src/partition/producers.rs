@@ -148,6 +148,11 @@ impl ProducerTable {
         active
     }
 
+    /// The offset of each producer's last record: its batch tells the last sequence number.
+    pub fn last_offsets(&self) -> HashMap<i64, Offset> {
+        self.producers.iter().map(|(&id, producer)| (id, producer.batches.newest().last_offset)).collect()
+    }
+
     /// Number of producers that are known.
     pub fn len(&self) -> usize {
         self.producers.len()

@@ -10,7 +10,7 @@ use crate::base::limits::{
 use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
-use crate::shard::{StorageConfig, partition_specs};
+use crate::shard::{CompactionConfig, StorageConfig, partition_specs};
 use crate::startup::resources;
 
 /// What layouts are made of under this configuration.
@@ -38,6 +38,14 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             ),
             retention_check_interval: config.log_retention_check_interval,
             reclaim_step_bytes: RECLAIM_STEP_BYTES,
+            compaction: CompactionConfig {
+                key_map_bytes_max: bytes(
+                    config.log_cleaner_dedupe_buffer_size.min(budgets.compaction_key_bytes()),
+                ),
+                batch_bytes_max: bytes(budgets.compaction_batch_bytes()),
+                bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
+                backoff: config.log_cleaner_backoff,
+            },
             extent_bytes_min: bytes(config.journal_bypass_bytes),
             disk_free_bytes_min: config.disk_free_bytes_min,
         },

@@ -16,7 +16,7 @@ use crate::base::planted::{Bug, is_planted};
 use crate::log::journal::entry::{Entry, EntryKind};
 use crate::log::journal::extent::EXTENT_PAYLOAD_BYTES_MAX;
 use crate::log::partition_log::SpaceNeed;
-use crate::log::segment::{NewBatch, path};
+use crate::log::segment::{NewBatch, SegmentName, path};
 use crate::partition::{AppendDecision, AppendError};
 use crate::protocol::batch::{BatchHeader, HEADER_BYTES, NO_TIMESTAMP, TimestampType};
 
@@ -294,8 +294,9 @@ impl Storage {
         }
         if need.is_new && replica.log.borrow_mut().segment_mut(need.segment_base).is_none() {
             // There is no space, or a shorter batch came first and still fitted the segment before.
-            self.files.forget((replica.id, need.segment_base));
-            let unused = path::log_file(replica.log.borrow().directory(), need.segment_base);
+            let name = SegmentName::filled(need.segment_base);
+            self.files.forget((replica.id, name));
+            let unused = path::log_file(replica.log.borrow().directory(), name);
             self.remove_files(&[unused]).await?;
         }
         allocated

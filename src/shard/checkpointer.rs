@@ -176,6 +176,7 @@ impl Storage {
     /// Writes a checkpoint and frees the journal files before the oldest that it needs.
     pub(super) async fn checkpoint(&self) -> Result<(), StorageError> {
         let _turn = self.checkpoint_turn.lock().await;
+        let retired = self.retired.borrow().len();
         let mut needed = self.held_journal_file.get().unwrap_or(u64::MAX).min(self.journal.current_file());
         let mut body = BodyBuilder::default();
         for damaged in self.damaged.borrow().values() {
@@ -208,6 +209,7 @@ impl Storage {
             .await
             .map_err(|error| self.checkpoint_error(&error))?;
         self.generation.set(generation);
+        self.discard_retired(retired);
         self.journal.recycle_before(needed);
         self.room.notify_waiters();
         Ok(())
@@ -225,9 +227,11 @@ impl Storage {
     }
 
     pub(super) fn record(&self, replica: &Replica) -> PartitionRecord {
-        let segments = replica.log.borrow().segments().map(Segment::record).collect();
+        let log = replica.log.borrow();
+        let segments = log.segments().map(Segment::record).collect();
         let state = replica.state.borrow().snapshot();
         PartitionRecord::new(replica.id, self.journal.position(), state, segments)
+            .compacted_to(log.compacted_to())
     }
 }
 

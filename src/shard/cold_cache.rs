@@ -13,9 +13,10 @@ use super::budget::Budget;
 use super::tasks::Tasks;
 use crate::base::ids::{Offset, PartitionId};
 use crate::log::run::Run;
+use crate::log::segment::SegmentName;
 
-/// A segment: its partition and its base offset.
-pub(super) type Key = (PartitionId, Offset);
+/// A segment: its partition and its name.
+pub(super) type Key = (PartitionId, SegmentName);
 
 struct Cached {
     run: Rc<Run>,

@@ -15,12 +15,13 @@ use crate::log::partition_log::ColdRead;
 use crate::log::read::{ReadError, read_cold};
 use crate::log::run::{Run, read_run};
 use crate::log::segment::SegmentLease;
-use crate::log::segment::index::{ReadStart, StartOffset};
+use crate::log::segment::index::ReadStart;
 use crate::runtime::File;
 
 impl Storage {
     /// Whole batches from the one that holds the read's offset on, below `bound`; but for the first, up to
-    /// `max_bytes`. They end where memory begins, where the segment ends and before what cannot be read.
+    /// `max_bytes`. They end where memory begins, where the segment ends and before what cannot be read. None where
+    /// compaction has left nothing from the offset to the segment's end.
     pub(super) async fn find_cold(
         &self,
         replica: &Rc<Replica>,
@@ -28,7 +29,7 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let file = self.segment_reader(replica, cold.segment_base).await?;
+        let file = self.segment_reader(replica, cold.segment.name).await?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         loop {
             let run = match self.run_at(replica, &file, &cold).await {
@@ -37,7 +38,7 @@ impl Storage {
                     return self.find_across(replica, &file, &cold, bound, max_bytes).await;
                 }
                 Err(StorageError::Corrupt(_))
-                    if cold.from.is_none() && !replica.is_known_corrupt(cold.segment_base) =>
+                    if cold.from.is_none() && !replica.is_known_corrupt(cold.segment.name.base) =>
                 {
                     // Its index led there, whose files have no checksum.
                     cold.from = Some(self.place_by_new_index(replica, &file, &cold).await?);
@@ -56,7 +57,7 @@ impl Storage {
             if is_over || run.next_offset >= bound {
                 return Ok(found);
             }
-            (cold.offset, cold.from) = (run.next_offset, Some(behind(&run)));
+            (cold.offset, cold.from) = (run.next_offset, Some(run.behind()));
         }
     }
 
@@ -67,7 +68,7 @@ impl Storage {
         file: &Rc<dyn File>,
         cold: &ColdRead,
     ) -> Result<Option<Rc<Run>>, StorageError> {
-        let key = (replica.id, cold.segment_base);
+        let key = (replica.id, cold.segment.name);
         let (mut passed, mut memory): (Option<Rc<Run>>, Option<Charge>) = (None, None);
         loop {
             let ended = self.cold.read_ended();
@@ -82,10 +83,10 @@ impl Storage {
             let before = passed.as_ref().or(near.before.as_ref());
             let is_sequential = before.is_some_and(|run| run.next_offset == cold.offset);
             let from = match before {
-                Some(run) if is_sequential => behind(run),
+                Some(run) if is_sequential => run.behind(),
                 before => {
                     let from = self.place(replica, cold).await?;
-                    before.map(|run| behind(run)).filter(|run| run.position > from.position).unwrap_or(from)
+                    before.map(|run| run.behind()).filter(|run| run.position > from.position).unwrap_or(from)
                 }
             };
             let position = from.position;
@@ -112,7 +113,8 @@ impl Storage {
             self.meters.runs.note(false);
             taken.adjust(end - position);
             let length = (end - position) as usize;
-            let run = read_run(&**file, from, cold.disk_end, length).await.map_err(read_error)?;
+            let run =
+                read_run(&**file, &cold.segment, from, cold.disk_end, length).await.map_err(read_error)?;
             drop(taken);
             let Some(run) = run.map(Rc::new) else { return Ok(None) };
             reading.keep(&run, is_sequential);
@@ -132,8 +134,8 @@ impl Storage {
         if let Some(from) = cold.from {
             return Ok(from);
         }
-        let index = self.index(replica, cold.segment_base, cold.end_position).await?;
-        Ok(index.start_for_offset(cold.segment_base, cold.offset))
+        let index = self.index(replica, &cold.segment).await?;
+        Ok(index.start_for_offset(cold.segment.name.base, cold.offset))
     }
 
     /// The same by an index that is built from the segment itself.
@@ -143,17 +145,16 @@ impl Storage {
         file: &Rc<dyn File>,
         cold: &ColdRead,
     ) -> Result<ReadStart, StorageError> {
-        let (base, end) = (cold.segment_base, cold.end_position);
-        let index = Rc::new(self.rebuild_index(&**file, base, end).await?.0);
-        self.keep_index(replica, base, end, &index);
-        Ok(index.start_for_offset(base, cold.offset))
+        let index = Rc::new(self.rebuild_index(&**file, &cold.segment).await?.0);
+        self.keep_index(replica, &cold.segment, &index);
+        Ok(index.start_for_offset(cold.segment.name.base, cold.offset))
     }
 
     /// Has the run behind this one read, unless it is there or being read. A short rest is not worth it, and may be
     /// the beginning of a batch that ends in memory.
     fn read_ahead(&self, key: Key, file: &Rc<dyn File>, run: &Run, cold: &ColdRead) {
         let disk_end = cold.disk_end;
-        let (from, length) = (behind(run), longer(run));
+        let (from, length) = (run.behind(), longer(run));
         let (position, offset) = (from.position, run.next_offset);
         if position + COLD_READ_BYTES_MIN as u64 > disk_end {
             return;
@@ -166,10 +167,10 @@ impl Storage {
         let Some(memory) = self.cold.reading.try_take(end - position) else { return };
         let Some(reading) = self.cold.begin(key, position..end) else { return };
         let file = Rc::clone(file);
-        let lease: SegmentLease = cold.lease.clone();
+        let (segment, lease): (_, SegmentLease) = (cold.segment, cold.lease.clone());
         self.cold.ahead.spawn(&*self.runtime, async move {
             // What is wrong will be met by whoever reads there.
-            let read = read_run(&*file, from, disk_end, (end - position) as usize).await;
+            let read = read_run(&*file, &segment, from, disk_end, (end - position) as usize).await;
             drop(memory);
             if let Ok(Some(run)) = read {
                 reading.keep(&Rc::new(run), true);
@@ -189,7 +190,7 @@ impl Storage {
     ) -> Result<Vec<Bytes>, StorageError> {
         let from = self.place(replica, cold).await?;
         let found = read_cold(&**file, cold, from, bound, max_bytes).await.map_err(read_error)?;
-        Ok(vec![found.batches])
+        Ok(found.into_iter().map(|found| found.batches).collect())
     }
 }
 
@@ -197,11 +198,6 @@ impl Storage {
 fn end_of_read(near: &Near, position: u64, length: usize, disk_end: u64) -> u64 {
     let end = disk_end.min(position + length as u64);
     near.behind.filter(|&behind| behind > position).map_or(end, |behind| end.min(behind))
-}
-
-/// Where the run that follows one begins.
-fn behind(run: &Run) -> ReadStart {
-    ReadStart { position: run.end_position(), offset: StartOffset::First(run.next_offset) }
 }
 
 /// The length of the read that follows one.

@@ -6,11 +6,12 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use crate::base::ids::{Offset, PartitionId};
+use crate::base::ids::PartitionId;
+use crate::log::segment::SegmentName;
 use crate::runtime::{File, OpenMode, Runtime};
 
 /// A segment.
-type Key = (PartitionId, Offset);
+type Key = (PartitionId, SegmentName);
 
 /// See the module. Files for reading and for writing are apart: reading never makes a file that is missing.
 pub struct FileCache {
@@ -94,7 +95,8 @@ mod tests {
 
     #[test]
     fn a_file_that_was_removed_while_it_was_opened_is_not_kept() {
-        let key: Key = (PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 }, 7);
+        let key: Key =
+            (PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 }, SegmentName::filled(7));
         let world = SimWorld::new(1);
         let runtime = world.runtime();
         let cache = Rc::new(FileCache::new(2));

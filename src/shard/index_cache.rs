@@ -4,14 +4,15 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use crate::base::ids::{Offset, PartitionId};
+use crate::base::ids::PartitionId;
 use crate::base::limits::CACHED_INDEXES_MAX;
+use crate::log::segment::SegmentName;
 use crate::log::segment::index::SparseIndex;
 
 /// See the module.
 pub struct IndexCache {
     bytes_max: usize,
-    indexes: RefCell<VecDeque<(PartitionId, Offset, Rc<SparseIndex>)>>,
+    indexes: RefCell<VecDeque<(PartitionId, SegmentName, Rc<SparseIndex>)>>,
 }
 
 impl IndexCache {
@@ -26,17 +27,17 @@ impl IndexCache {
     }
 
     /// The index of a segment, if it is here.
-    pub fn get(&self, id: PartitionId, segment_base: Offset) -> Option<Rc<SparseIndex>> {
+    pub fn get(&self, id: PartitionId, segment: SegmentName) -> Option<Rc<SparseIndex>> {
         let indexes = self.indexes.borrow();
-        let found = indexes.iter().find(|(of, base, _)| (*of, *base) == (id, segment_base))?;
+        let found = indexes.iter().find(|(of, name, _)| (*of, *name) == (id, segment))?;
         Some(Rc::clone(&found.2))
     }
 
     /// Keeps an index, in place of another one of the segment. One is kept however long it is.
-    pub fn put(&self, id: PartitionId, segment_base: Offset, index: Rc<SparseIndex>) {
+    pub fn put(&self, id: PartitionId, segment: SegmentName, index: Rc<SparseIndex>) {
         let mut indexes = self.indexes.borrow_mut();
-        indexes.retain(|(of, base, _)| (*of, *base) != (id, segment_base));
-        indexes.push_back((id, segment_base, index));
+        indexes.retain(|(of, name, _)| (*of, *name) != (id, segment));
+        indexes.push_back((id, segment, index));
         let bytes = |indexes: &VecDeque<(_, _, Rc<SparseIndex>)>| -> usize {
             indexes.iter().map(|(_, _, index)| index.memory_bytes()).sum()
         };
@@ -46,8 +47,8 @@ impl IndexCache {
     }
 
     /// Forgets a segment's index: the segment is gone.
-    pub fn forget(&self, (id, segment_base): (PartitionId, Offset)) {
-        self.indexes.borrow_mut().retain(|(of, base, _)| (*of, *base) != (id, segment_base));
+    pub fn forget(&self, (id, segment): (PartitionId, SegmentName)) {
+        self.indexes.borrow_mut().retain(|(of, name, _)| (*of, *name) != (id, segment));
     }
 
     /// Forgets a partition's indexes: it was cut or deleted.
@@ -74,8 +75,9 @@ mod tests {
         let id = PartitionId { topic: TopicId::from_bytes([1; 16]), index: 0 };
         let kept = |bytes_max: usize| {
             let cache = IndexCache::new(bytes_max);
-            (0..5).for_each(|base| cache.put(id, base, Rc::clone(&index)));
-            (0..5).filter(|&base| cache.get(id, base).is_some()).collect::<Vec<Offset>>()
+            let name = SegmentName::filled;
+            (0..5).for_each(|base| cache.put(id, name(base), Rc::clone(&index)));
+            (0..5).filter(|&base| cache.get(id, name(base)).is_some()).collect::<Vec<i64>>()
         };
         assert_eq!(kept(3 * index.memory_bytes()), [2, 3, 4]);
         assert_eq!(kept(0), [4]);

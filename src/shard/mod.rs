@@ -5,6 +5,10 @@ mod budget;
 mod checkpointer;
 mod cold_cache;
 mod cold_read;
+mod compactor;
+mod compactor_output;
+mod compactor_pace;
+mod compactor_pass;
 mod corruption;
 mod endpoints;
 mod error;
@@ -48,6 +52,8 @@ mod write_back;
 
 pub use append::Appended;
 pub use budget::{Budget, Charge};
+pub use compactor::CompactionConfig;
+pub use compactor_pass::{PassEnd, PassError};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
 pub use error::StorageError;
 pub use fetch::{

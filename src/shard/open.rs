@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::error::StorageError;
 use super::replica::{Replica, roll};
 use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
-use crate::base::ids::{LeaderEpoch, PartitionId};
+use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::planted::{Bug, is_planted};
 use crate::cluster::TopicSettings;
 use crate::log::LogError;
@@ -115,6 +115,7 @@ impl Storage {
         leader_epoch: Option<LeaderEpoch>,
     ) -> Result<Rc<Replica>, Box<DamagedPartition>> {
         let now_ms = self.runtime.wall_clock_ms();
+        let compacted_to = compacted_to(&recovered);
         let snapshot = recovered.record.as_ref().map_or_else(StateSnapshot::default, |it| it.state.clone());
         let state = restore_state(&snapshot, &recovered.changes, now_ms, leader_epoch).map_err(|what| {
             let offset = snapshot.log_end_offset;
@@ -123,7 +124,8 @@ impl Storage {
         })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
-        let log = PartitionLog::new(directory, roll(&spec.settings), recovered.segments, next_offset);
+        let mut log = PartitionLog::new(directory, roll(&spec.settings), recovered.segments, next_offset);
+        log.set_compacted_to(compacted_to);
         Ok(Replica::new(spec.id, spec.settings, state, log))
     }
 
@@ -132,7 +134,9 @@ impl Storage {
         state.become_leader(spec.leader_epoch).expect("the first term follows none");
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let log = PartitionLog::new(directory, roll(&spec.settings), VecDeque::new(), 0);
-        Replica::new(spec.id, spec.settings, state, log)
+        let replica = Replica::new(spec.id, spec.settings, state, log);
+        replica.is_swept.set(true);
+        replica
     }
 
     pub(super) fn insert(&self, replica: &Rc<Replica>) {
@@ -235,6 +239,16 @@ impl Storage {
             *log = PartitionLog::new(directory, roll, VecDeque::new(), log.next_offset());
         });
     }
+}
+
+/// Offset below which compaction has seen all records that the log still has.
+fn compacted_to(recovered: &RecoveredPartition) -> Offset {
+    let known = recovered.record.as_ref().map_or(0, |record| record.compacted_to);
+    let cuts = recovered.changes.iter().filter_map(|change| match change {
+        StateChange::Truncate(offset) => Some(*offset),
+        StateChange::Append(_) | StateChange::LogStart(_) => None,
+    });
+    cuts.fold(known, Offset::min)
 }
 
 /// What a partition's state comes to: as its checkpoint has it, with what its journal did to it since.

@@ -11,9 +11,9 @@ use super::storage::Storage;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, COLD_READ_BYTES_MIN};
 use crate::log::partition_log::{ColdRead, ReadPlan};
-use crate::log::read::read_cold;
+use crate::log::read::{Found, read_cold};
 use crate::log::segment::index::{ReadStart, SparseIndex, StartOffset, TimeRow};
-use crate::log::segment::{NewBatch, Segment, SegmentLease, path};
+use crate::log::segment::{NewBatch, Segment, SegmentLease, SegmentName, SegmentShape, path};
 use crate::protocol::batch::Batches;
 use crate::runtime::{File, OpenMode};
 
@@ -29,14 +29,24 @@ impl Storage {
         replica.check_online()?;
         replica.check_end_known(offset)?;
         let bound = replica.state.borrow().fetch_bound(offset)?;
-        let plan = replica.log.borrow().read(offset, bound, max_bytes);
-        if !matches!(plan, ReadPlan::Empty) {
-            self.meters.tails.note(matches!(plan, ReadPlan::Memory(_)));
-        }
-        match plan {
-            ReadPlan::Empty => Ok(Vec::new()),
-            ReadPlan::Memory(bytes) => Ok(bytes),
-            ReadPlan::Cold(cold) => self.read_cold(replica, cold, bound, max_bytes).await,
+        let mut from = offset;
+        loop {
+            let plan = replica.log.borrow().read(from, bound, max_bytes);
+            if !matches!(plan, ReadPlan::Empty) {
+                self.meters.tails.note(matches!(plan, ReadPlan::Memory(_)));
+            }
+            let cold = match plan {
+                ReadPlan::Empty => return Ok(Vec::new()),
+                ReadPlan::Memory(bytes) => return Ok(bytes),
+                ReadPlan::Cold(cold) => cold,
+            };
+            let segment = cold.segment;
+            let found = self.read_cold(replica, cold, bound, max_bytes).await?;
+            if !found.is_empty() || !segment.may_have_holes() {
+                return Ok(found);
+            }
+            // Compaction has left nothing there; the next segment goes on.
+            from = segment.next_offset;
         }
     }
 
@@ -47,7 +57,7 @@ impl Storage {
         bound: Offset,
         max_bytes: usize,
     ) -> Result<Vec<Bytes>, StorageError> {
-        let (offset, segment) = (cold.offset, cold.segment_base);
+        let (offset, segment) = (cold.offset, cold.segment.name);
         let found = self.find_cold(replica, cold, bound, max_bytes).await;
         // A partition that was deleted or cut meanwhile has other bytes there, or no file any more.
         replica.check_online()?;
@@ -55,9 +65,9 @@ impl Storage {
         found.inspect_err(|error| {
             if let StorageError::Corrupt(what) = error {
                 self.meters.corrupt_reads.increment();
-                self.note_corruption(replica, segment, offset, what);
+                self.note_corruption(replica, segment.base, offset, what);
             } else {
-                tracing::error!(partition = replica.name(), segment, offset, %error, "a segment cannot be read");
+                tracing::error!(partition = replica.name(), ?segment, offset, %error, "a segment cannot be read");
             }
         })
     }
@@ -66,9 +76,9 @@ impl Storage {
     pub(super) async fn segment_reader(
         &self,
         replica: &Replica,
-        segment_base: Offset,
+        segment: SegmentName,
     ) -> Result<Rc<dyn File>, StorageError> {
-        self.open_segment(replica, segment_base, OpenMode::Read).await
+        self.open_segment(replica, segment, OpenMode::Read).await
     }
 
     /// A segment's file for writing; made if it is missing.
@@ -77,22 +87,22 @@ impl Storage {
         replica: &Replica,
         segment_base: Offset,
     ) -> Result<Rc<dyn File>, StorageError> {
-        self.open_segment(replica, segment_base, OpenMode::Write).await
+        self.open_segment(replica, segment_name(replica, segment_base), OpenMode::Write).await
     }
 
     async fn open_segment(
         &self,
         replica: &Replica,
-        segment_base: Offset,
+        segment: SegmentName,
         mode: OpenMode,
     ) -> Result<Rc<dyn File>, StorageError> {
-        let key = (replica.id, segment_base);
+        let key = (replica.id, segment);
         let open = self.files.get(key, mode);
         self.meters.files.note(open.is_some());
         if let Some(file) = open {
             return Ok(file);
         }
-        let path = path::log_file(replica.log.borrow().directory(), segment_base);
+        let path = path::log_file(replica.log.borrow().directory(), segment);
         let file = self.files.open(&self.runtime, key, &path, mode).await;
         if mode == OpenMode::Write {
             // It may just have been made, also for a segment that is not new: a crash takes a file whose entry
@@ -111,72 +121,60 @@ impl Storage {
     pub(super) async fn index(
         &self,
         replica: &Rc<Replica>,
-        base: Offset,
-        end_position: u64,
+        segment: &SegmentShape,
     ) -> Result<Rc<SparseIndex>, StorageError> {
-        let cached = self.indexes.get(replica.id, base);
+        let cached = self.indexes.get(replica.id, segment.name);
         self.meters.indexes.note(cached.is_some());
         if let Some(index) = cached {
             return Ok(index);
         }
-        let index = match self.load_index(replica, base, end_position).await {
+        let index = match self.load_index(replica, segment).await {
             Some(index) => index,
             None => {
-                let file = self.segment_reader(replica, base).await?;
-                self.rebuild_index(&*file, base, end_position).await?.0
+                let file = self.segment_reader(replica, segment.name).await?;
+                self.rebuild_index(&*file, segment).await?.0
             }
         };
         let index = Rc::new(index);
-        self.keep_index(replica, base, end_position, &index);
+        self.keep_index(replica, segment, &index);
         Ok(index)
     }
 
     /// Keeps an index in memory, but not that of a segment that was cut meanwhile.
-    pub(super) fn keep_index(
-        &self,
-        replica: &Replica,
-        base: Offset,
-        end_position: u64,
-        index: &Rc<SparseIndex>,
-    ) {
-        let is_same = |segment: &Segment| segment.base_offset == base && segment.end_position == end_position;
-        if replica.log.borrow().segments().any(|segment| segment.sealed && is_same(segment)) {
-            self.indexes.put(replica.id, base, Rc::clone(index));
+    pub(super) fn keep_index(&self, replica: &Replica, shape: &SegmentShape, index: &Rc<SparseIndex>) {
+        let is_same = |segment: &Segment| segment.sealed && segment.shape() == *shape;
+        if replica.log.borrow().segments().any(is_same) {
+            self.indexes.put(replica.id, shape.name, Rc::clone(index));
         }
     }
 
-    pub(super) async fn load_index(
-        &self,
-        replica: &Replica,
-        base: Offset,
-        end_position: u64,
-    ) -> Option<SparseIndex> {
+    pub(super) async fn load_index(&self, replica: &Replica, segment: &SegmentShape) -> Option<SparseIndex> {
+        let SegmentShape { name, end_position, .. } = *segment;
         let length_max = SparseIndex::encoded_bytes_max(end_position);
         let mut contents = Vec::new();
-        for path in self.index_files(replica, base) {
+        for path in self.index_files(replica, name) {
             let file = self.runtime.open(&path, OpenMode::Read).await.ok()?;
             let length = file.length().await.ok().filter(|&length| length <= length_max)?;
             let blocks = (length as usize).max(1).next_multiple_of(BLOCK_BYTES);
             contents.push(file.read_at(0, blocks).await.ok()?);
         }
-        SparseIndex::decode(base, end_position, contents[0].as_slice(), contents[1].as_slice())
+        SparseIndex::decode(name.base, end_position, contents[0].as_slice(), contents[1].as_slice())
     }
 
     /// The index of a segment file, and the largest timestamp in it.
     pub(super) async fn rebuild_index(
         &self,
         file: &dyn File,
-        base: Offset,
-        end_position: u64,
+        segment: &SegmentShape,
     ) -> Result<(SparseIndex, TimeRow), StorageError> {
+        let (base, end_position) = (segment.name.base, segment.end_position);
         let mut rebuilt = Segment::new(base);
         let mut cold = ColdRead {
-            segment_base: base,
+            segment: *segment,
             from: None,
             offset: base,
             disk_end: end_position,
             behind: Vec::new(),
-            end_position,
             lease: SegmentLease::default(),
         };
         while rebuilt.end_position < end_position {
@@ -184,12 +182,16 @@ impl Storage {
             let offset = StartOffset::First(rebuilt.next_offset);
             let from = ReadStart { position: rebuilt.end_position, offset };
             let found = read_cold(file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
-            let bytes = found.map_err(read_error)?.batches;
-            for batch in Batches::new(&bytes).flatten() {
+            let found = found.map_err(read_error)?;
+            let Some(Found { batches, .. }) = found else {
+                return Err(StorageError::Damaged("the segment ends before its length".into()));
+            };
+            for batch in Batches::new(&batches).flatten() {
                 let header = batch.batch.header();
-                if header.base_offset != rebuilt.next_offset {
+                if !segment.admits(StartOffset::First(rebuilt.next_offset), header) {
                     return Err(StorageError::Damaged("batches are not contiguous".into()));
                 }
+                rebuilt.skip_to(header.base_offset);
                 rebuilt.note_batch(&NewBatch::of(header, 0));
             }
         }
@@ -198,21 +200,22 @@ impl Storage {
 
     /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
     async fn offset_for_time(&self, replica: &Rc<Replica>, timestamp: i64) -> Option<Offset> {
-        let (base, end_position, last_offset, offset) = {
+        let (segment, offset) = {
             let log = replica.log.borrow();
             let segment = log.segment_for_time(timestamp)?;
             let in_memory = segment.index.as_ref();
             let offset = in_memory.map(|index| index.offset_for_time(segment.base_offset, timestamp));
-            (segment.base_offset, segment.end_position, segment.next_offset - 1, offset)
+            (segment.shape(), offset)
         };
         if offset.is_some() {
             return offset;
         }
         // Without an index the search only takes longer; whatever is wrong will show there.
-        let index = self.index(replica, base, end_position).await;
+        let base = segment.name.base;
+        let index = self.index(replica, &segment).await;
         let offset = index.map_or(base, |index| index.offset_for_time(base, timestamp));
         // Its files are not trusted.
-        Some(offset.min(last_offset))
+        Some(offset.min(segment.next_offset - 1))
     }
 
     /// The first committed batch that may hold a record as late as `timestamp` (ms since 1970): the first
@@ -232,7 +235,7 @@ impl Storage {
             }
             for batch in Batches::new(&bytes).flatten() {
                 let header = batch.batch.header();
-                if header.max_timestamp >= timestamp {
+                if header.max_timestamp >= timestamp && header.record_count > 0 {
                     let range = batch.position..batch.position + batch.batch.bytes().len();
                     return Ok(Some(bytes.slice(range)));
                 }
@@ -241,6 +244,12 @@ impl Storage {
             self.runtime.yield_now().await;
         }
     }
+}
+
+/// What the files of a partition's segment are called by; of one that does not exist, as those of a new one.
+pub(super) fn segment_name(replica: &Replica, segment_base: Offset) -> SegmentName {
+    let mut log = replica.log.borrow_mut();
+    log.segment_mut(segment_base).map_or(SegmentName::filled(segment_base), |segment| segment.name())
 }
 
 fn joined(pieces: Vec<Bytes>) -> Bytes {

@@ -14,9 +14,8 @@ use std::time::Duration;
 use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
-use crate::base::ids::Offset;
 use crate::base::limits::RECLAIM_PAUSE_MS;
-use crate::log::segment::{Segment, path};
+use crate::log::segment::{Segment, SegmentName, path};
 use crate::runtime::OpenMode;
 
 const PAUSE: Duration = Duration::from_millis(RECLAIM_PAUSE_MS);
@@ -60,16 +59,18 @@ impl Storage {
         let removed = {
             // Write-back and allocation make a file that is missing.
             let _turn = self.segment_turn.lock().await;
-            self.remove_below_log_start(replica)
+            let mut removed = self.remove_below_log_start(replica);
+            removed.append(&mut replica.discardable.borrow_mut());
+            removed
         };
         self.forget_corruption(replica);
         for segment in removed {
             if self.has_ended() || replica.check_online().is_err() {
                 return;
             }
-            let base = segment.base_offset;
+            let name = segment.name();
             if let Err(error) = self.discard(replica, segment).await {
-                tracing::warn!(partition = %replica.id, segment = base, %error, "a segment's files remain");
+                tracing::warn!(partition = %replica.id, segment = ?name, %error, "a segment's files remain");
             }
         }
     }
@@ -83,18 +84,18 @@ impl Storage {
 
     /// Removes the files of a segment that is in no log any more, once nobody reads them.
     async fn discard(&self, replica: &Replica, segment: Segment) -> Result<(), StorageError> {
-        let base = segment.base_offset;
+        let name = segment.name();
         while segment.lease.is_shared() {
             if self.has_ended() {
                 return Ok(());
             }
             self.runtime.sleep(PAUSE).await;
         }
-        self.files.forget((replica.id, base));
-        self.indexes.forget((replica.id, base));
-        self.cold.forget((replica.id, base));
-        let log_file = path::log_file(replica.log.borrow().directory(), base);
-        self.remove_files(&self.index_files(replica, base)).await?;
+        self.files.forget((replica.id, name));
+        self.indexes.forget((replica.id, name));
+        self.cold.forget((replica.id, name));
+        let log_file = path::log_file(replica.log.borrow().directory(), name);
+        self.remove_files(&self.index_files(replica, name)).await?;
         self.shorten(&log_file).await.map_err(|error| StorageError::disk(&error))?;
         self.remove_files(&[log_file]).await?;
         self.runtime.sleep(PAUSE).await;
@@ -134,12 +135,13 @@ impl Storage {
             let directory = replica.log.borrow().directory().to_owned();
             let paths =
                 self.runtime.list_dir(&directory).await.map_err(|error| StorageError::disk(&error))?;
-            for base in missing(replica, &paths) {
-                self.note_corruption(replica, base, base, "its file is missing");
+            for name in missing(replica, &paths) {
+                self.note_corruption(replica, name.base, name.base, "its file is missing");
             }
             let (below, others) = orphans(replica, paths);
             // The log may come to a segment of that name: so these go while none can be made.
             self.remove_files(&others).await?;
+            replica.is_swept.set(true);
             below
         };
         for orphan in orphans {
@@ -154,22 +156,22 @@ impl Storage {
 }
 
 /// Segments of which bytes are on disk, by all that is known, and the file is not there.
-fn missing(replica: &Replica, paths: &[PathBuf]) -> Vec<Offset> {
+fn missing(replica: &Replica, paths: &[PathBuf]) -> Vec<SegmentName> {
     let log = replica.log.borrow();
     let there: HashSet<&PathBuf> = paths.iter().collect();
-    let is_missing = |base| !there.contains(&path::log_file(log.directory(), base));
-    let on_disk = log.segments().filter(|segment| segment.synced > 0).map(|segment| segment.base_offset);
-    on_disk.filter(|&base| is_missing(base)).collect()
+    let is_missing = |name| !there.contains(&path::log_file(log.directory(), name));
+    let on_disk = log.segments().filter(|segment| segment.synced > 0).map(Segment::name);
+    on_disk.filter(|&name| is_missing(name)).collect()
 }
 
 /// Segment files that belong to no segment: those before the log's first, and others.
 fn orphans(replica: &Replica, paths: Vec<PathBuf>) -> (Vec<PathBuf>, Vec<PathBuf>) {
     let log = replica.log.borrow();
-    let known: HashSet<Offset> = log.segments().map(|segment| segment.base_offset).collect();
+    let known: HashSet<SegmentName> = log.segments().map(Segment::name).collect();
     let first = log.segments().next().map_or(log.next_offset(), |segment| segment.base_offset);
-    let orphans = paths.into_iter().filter_map(|path| Some((path::base_offset_of(&path)?, path)));
+    let orphans = paths.into_iter().filter_map(|path| Some((path::segment_of(&path)?, path)));
     let (below, others): (Vec<_>, Vec<_>) =
-        orphans.filter(|(base, _)| !known.contains(base)).partition(|(base, _)| *base < first);
-    let paths = |orphans: Vec<(Offset, PathBuf)>| orphans.into_iter().map(|(_, path)| path).collect();
+        orphans.filter(|(name, _)| !known.contains(name)).partition(|(name, _)| name.base < first);
+    let paths = |orphans: Vec<(SegmentName, PathBuf)>| orphans.into_iter().map(|(_, path)| path).collect();
     (paths(below), paths(others))
 }

@@ -12,11 +12,17 @@ use super::fetch::Watchers;
 use crate::base::ids::{Offset, PartitionId};
 use crate::cluster::TopicSettings;
 use crate::log::partition_log::{PartitionLog, Roll};
+use crate::log::segment::Segment;
 use crate::partition::Partition;
 
 /// When segments are rolled under these settings.
 pub(super) fn roll(settings: &TopicSettings) -> Roll {
-    Roll { segment_bytes: settings.segment_bytes.into(), segment_ms: settings.segment_ms }
+    // Only what is in a complete segment is compacted.
+    let segment_ms = match settings.cleanup.compact {
+        true => settings.segment_ms.min(settings.compaction_lag_ms_max),
+        false => settings.segment_ms,
+    };
+    Roll { segment_bytes: settings.segment_bytes.into(), segment_ms }
 }
 
 /// A partition that the shard owns. Borrows of its cells never live across an await.
@@ -58,6 +64,10 @@ pub struct Replica {
     pub(super) log_start_sequence: Cell<u64>,
     /// Whether the partition is among those of which segments may be removed.
     pub(super) is_reclaimable: Cell<bool>,
+    /// Segments that are in no log any more, durably: compaction has put others in their place.
+    pub(super) discardable: RefCell<Vec<Segment>>,
+    /// Whether files that a crash has left were looked for, so that new ones can be told from them.
+    pub(super) is_swept: Cell<bool>,
     /// How often segment files may have been made, and up to which of these times the directory holds their entries
     /// durably.
     pub(super) files_made: Cell<u64>,
@@ -91,6 +101,8 @@ impl Replica {
             durable_log_start: Cell::new(log_start),
             log_start_sequence: Cell::new(0),
             is_reclaimable: Cell::new(false),
+            discardable: RefCell::default(),
+            is_swept: Cell::new(false),
             files_made: Cell::new(1),
             files_made_durably: Cell::new(0),
         })

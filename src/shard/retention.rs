@@ -42,7 +42,10 @@ impl Storage {
         let now_ms = self.steady_ms();
         replica.state.borrow_mut().expire_producers(now_ms, PRODUCER_ID_EXPIRATION_MS);
         let settings = replica.settings();
-        let retention = Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms };
+        let retention = match settings.cleanup.delete {
+            true => Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms },
+            false => Retention::default(),
+        };
         let wanted = {
             let state = replica.state.borrow();
             let (log_start, high_watermark) =

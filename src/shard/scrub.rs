@@ -3,7 +3,7 @@
 //! the one before it ends.
 //!
 //! One segment at a time, in small reads with pauses between them, beside the caches: nothing that consumers read is
-//! evicted for it. A segment that is removed or cut meanwhile is left alone.
+//! evicted for it. A segment that is removed cut or compacted meanwhile is left alone.
 
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -13,10 +13,9 @@ use futures_util::future::select;
 
 use super::replica::Replica;
 use super::storage::Storage;
-use crate::base::ids::Offset;
 use crate::base::limits::{SCRUB_DAMAGE_LOGGED_MAX, SCRUB_PASS_MS_MIN, SCRUB_READ_BYTES};
 use crate::base::meter::Counter;
-use crate::log::segment::{Segment, SegmentLease, path};
+use crate::log::segment::{Segment, SegmentLease, SegmentShape, path};
 use crate::log::walk::{BadRange, SegmentWalk, Step};
 use crate::runtime::{File, OpenMode};
 
@@ -33,19 +32,9 @@ pub struct ScrubMeters {
     pub damaged_ranges: Counter,
 }
 
-/// A sealed segment as it was when its scrub began.
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Subject {
-    base_offset: Offset,
-    next_offset: Offset,
-    end_position: u64,
-}
-
-impl Subject {
-    fn of(segment: &Segment) -> Option<Self> {
-        let Segment { base_offset, next_offset, end_position, .. } = *segment;
-        segment.sealed.then_some(Subject { base_offset, next_offset, end_position })
-    }
+/// What is scrubbed: a segment that is sealed.
+fn sealed_shape(segment: &Segment) -> Option<SegmentShape> {
+    segment.sealed.then(|| segment.shape())
 }
 
 impl Storage {
@@ -88,15 +77,15 @@ impl Storage {
     /// Goes through the sealed segments of a partition that can be read.
     pub async fn scrub_partition(&self, replica: &Rc<Replica>, bytes_per_second: u64) {
         let log_start = replica.durable_log_start.get();
-        let subjects: Vec<Subject> = {
+        let subjects: Vec<SegmentShape> = {
             let log = replica.log.borrow();
-            log.segments().filter_map(Subject::of).filter(|it| it.next_offset > log_start).collect()
+            log.segments().filter_map(sealed_shape).filter(|it| it.next_offset > log_start).collect()
         };
         for subject in subjects {
             if self.has_ended() || self.lease_of(replica, subject).is_none() {
                 continue;
             }
-            let file = path::log_file(replica.log.borrow().directory(), subject.base_offset);
+            let file = path::log_file(replica.log.borrow().directory(), subject.name);
             match self.runtime.open(&file, OpenMode::Read).await {
                 Ok(open) => self.scrub_segment(replica, subject, &*open, file, bytes_per_second).await,
                 Err(error) if self.lease_of(replica, subject).is_some() => {
@@ -109,24 +98,24 @@ impl Storage {
     }
 
     /// Keeps the segment's file for a read, if it is still the same.
-    fn lease_of(&self, replica: &Replica, subject: Subject) -> Option<SegmentLease> {
+    fn lease_of(&self, replica: &Replica, subject: SegmentShape) -> Option<SegmentLease> {
         replica.check_online().ok()?;
         let log = replica.log.borrow();
-        let segment = log.segments().find(|segment| segment.base_offset == subject.base_offset)?;
-        (Subject::of(segment) == Some(subject)).then(|| segment.lease.clone())
+        let segment = log.segments().find(|segment| segment.name() == subject.name)?;
+        (sealed_shape(segment) == Some(subject)).then(|| segment.lease.clone())
     }
 
     async fn scrub_segment(
         &self,
         replica: &Rc<Replica>,
-        subject: Subject,
+        subject: SegmentShape,
         open: &dyn File,
         file: PathBuf,
         bytes_per_second: u64,
     ) {
         // Only tells where to go on behind damage, and is not kept.
-        let index = self.load_index(replica, subject.base_offset, subject.end_position).await;
-        let mut walk = SegmentWalk::new(subject.base_offset, subject.end_position, index.as_ref());
+        let index = self.load_index(replica, &subject).await;
+        let mut walk = SegmentWalk::new(subject, subject.end_position, index.as_ref());
         let (mut reached, mut found) = (0, 0);
         loop {
             // Held for one read only: whoever removes the segment waits for it.
@@ -137,7 +126,7 @@ impl Storage {
             let is_over = position >= subject.end_position || position == reached || walk.is_lost();
             let damage = match step {
                 Some(Step::Bad(range)) => Some(range),
-                _ if is_over => cut_short(&walk, subject),
+                _ if is_over => cut_short(&walk),
                 _ => None,
             };
             // A segment that was cut or removed during the read has not rotted.
@@ -161,13 +150,13 @@ impl Storage {
     fn report_damage(
         &self,
         replica: &Rc<Replica>,
-        subject: Subject,
+        subject: SegmentShape,
         file: &std::path::Path,
         range: &BadRange,
         found: usize,
     ) {
         self.meters.scrub.damaged_ranges.increment();
-        self.note_corruption(replica, subject.base_offset, range.from, &range.what);
+        self.note_corruption(replica, subject.name.base, range.from, &range.what);
         // A segment that is damaged all over would fill the log.
         if found <= SCRUB_DAMAGE_LOGGED_MAX {
             let until = range.until.unwrap_or(subject.next_offset);
@@ -185,10 +174,9 @@ impl Storage {
 }
 
 /// What is wrong with a segment whose batches end before it does.
-fn cut_short(walk: &SegmentWalk<'_>, subject: Subject) -> Option<BadRange> {
+fn cut_short(walk: &SegmentWalk<'_>) -> Option<BadRange> {
     let next = walk.next();
-    let is_whole = next.position == subject.end_position && next.offset.value() == subject.next_offset;
-    (!is_whole && !walk.is_lost()).then(|| BadRange {
+    (!walk.is_complete() && !walk.is_lost()).then(|| BadRange {
         from: next.offset.value(),
         until: None,
         position: next.position,

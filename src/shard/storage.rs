@@ -1,7 +1,8 @@
 //! A shard's partitions on its disk: one journal, and for each partition a state and a log.
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
-//! `extent`, `log_start`, `retention`, `reclaim`, `write_back`, `checkpointer`, `open`, `stop`, `space`, `corruption`.
+//! `extent`, `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`, `space`,
+//! `corruption`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -13,6 +14,7 @@ use std::time::Duration;
 use tokio::sync::{Notify, Semaphore};
 
 use super::cold_cache::ColdCache;
+use super::compactor::{CompactionConfig, Retired};
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
@@ -55,6 +57,8 @@ pub struct StorageConfig {
     pub retention_check_interval: Duration,
     /// Bytes by which a segment file is shortened at a time before it is removed.
     pub reclaim_step_bytes: u64,
+    /// Compaction.
+    pub compaction: CompactionConfig,
     /// Length from which on a batch is written to its segment at once (`journal.bypass.bytes`).
     pub extent_bytes_min: usize,
     /// Produce is refused while less than this is free on the data directory's disk (`disk.free.min`).
@@ -128,6 +132,8 @@ pub struct Storage {
     pub(super) reclaim_work: Notify,
     /// Held by whoever removes segment files.
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
+    /// Segments that compaction has put others in the place of, until a checkpoint knows.
+    pub(super) retired: RefCell<Vec<Retired>>,
     /// The room on the disk.
     pub(super) space: Space,
     /// Retention is to be applied at once: the disk is nearly full.
@@ -190,6 +196,7 @@ impl Storage {
             reclaimable: RefCell::default(),
             reclaim_work: Notify::new(),
             reclaim_turn: tokio::sync::Mutex::new(()),
+            retired: RefCell::default(),
             space,
             retention_wanted: Notify::new(),
             lost_ends: parts.lost_ends,
@@ -253,6 +260,19 @@ impl Storage {
     /// How often batches were read from disk so far.
     pub fn cold_reads(&self) -> u64 {
         self.cold.reads()
+    }
+
+    /// Has recovery begin where the log is now, as the maintenance does from time to time. What fails takes the writer out
+    /// of service.
+    pub async fn checkpoint_now(&self) {
+        if let Err(error) = self.checkpoint().await {
+            tracing::error!(%error, "no checkpoint");
+        }
+    }
+
+    /// The most that compaction has worked on while nothing else of the shard had its turn, in bytes.
+    pub fn longest_compaction_turn_bytes(&self) -> u64 {
+        self.meters.compaction.longest_turn_bytes.get()
     }
 
     /// Changes a log and keeps the sums over all logs right. Looks at every segment: for what is rare.

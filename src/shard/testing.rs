@@ -113,6 +113,7 @@ async fn open_storage(
         open_segments_max: 64,
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 1 << 20,
+        compaction: CompactionConfig::default(),
         extent_bytes_min: 64 << 10,
         disk_free_bytes_min,
     };

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::error::StorageError;
 use super::log_start::journal_entry;
+use super::read::segment_name;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
@@ -34,6 +35,12 @@ impl Storage {
         if offset >= replica.state.borrow().progress().log_end() {
             return Ok(());
         }
+        // The cut is told by a position in a segment: recovery must know that segment, not those that compaction has
+        // put it in the place of.
+        if self.has_retired(replica) {
+            self.checkpoint().await?;
+            replica.check_online()?;
+        }
         let cut = self.find_cut(replica, offset).await;
         // A partition that was deleted meanwhile has no such place.
         replica.check_online()?;
@@ -46,20 +53,21 @@ impl Storage {
         let entry = journal_entry(replica, EntryKind::Truncate, offset, place);
         let sequence = self.journal.append(&entry, &[&kept_block]);
         let removed = self.change_log(replica, |log| log.truncate(offset, place, &kept_block, journal_file));
-        self.files.forget((replica.id, place.segment_base));
+        let cut_segment = segment_name(replica, place.segment_base);
+        self.files.forget((replica.id, cut_segment));
         self.indexes.forget_partition(replica.id);
         self.cold.forget_partition(replica.id);
         if !is_planted(Bug::TruncateEarly) {
             self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
         }
         // If it was complete, they are of what it was then.
-        self.remove_files(&self.index_files(replica, place.segment_base)).await?;
-        for base in removed {
-            self.files.forget((replica.id, base));
-            self.cold.forget((replica.id, base));
-            let log_file = path::log_file(replica.log.borrow().directory(), base);
+        self.remove_files(&self.index_files(replica, cut_segment)).await?;
+        for name in removed {
+            self.files.forget((replica.id, name));
+            self.cold.forget((replica.id, name));
+            let log_file = path::log_file(replica.log.borrow().directory(), name);
             self.remove_files(&[log_file]).await?;
-            self.remove_files(&self.index_files(replica, base)).await?;
+            self.remove_files(&self.index_files(replica, name)).await?;
         }
         Ok(())
     }
@@ -82,7 +90,7 @@ impl Storage {
             return Ok((offset, place));
         }
         let plan = replica.log.borrow().read(offset, Offset::MAX, 0);
-        let (position, segment_base, batches) = match plan {
+        let (place, batches) = match plan {
             ReadPlan::Empty => return Err(StorageError::OutsideLog(offset)),
             ReadPlan::Memory(bytes) => {
                 // The offset lies inside a batch that is in memory: cut before that batch.
@@ -91,26 +99,32 @@ impl Storage {
                 return Ok((base, place));
             }
             ReadPlan::Cold(cold) => {
-                let file = self.segment_reader(replica, cold.segment_base).await?;
+                let file = self.segment_reader(replica, cold.segment.name).await?;
+                let segment_base = cold.segment.name.base;
                 let from = match cold.from {
                     Some(from) => from,
                     // Sealed. It becomes the segment that is filled, which needs its index in memory.
                     None => {
-                        let index = self.index(replica, cold.segment_base, cold.end_position).await?;
+                        let index = self.index(replica, &cold.segment).await?;
                         self.change_log(replica, |log| {
-                            if let Some(segment) = log.segment_mut(cold.segment_base) {
+                            if let Some(segment) = log.segment_mut(segment_base) {
                                 segment.index.get_or_insert_with(|| (*index).clone());
                             }
                         });
-                        index.start_for_offset(cold.segment_base, offset)
+                        index.start_for_offset(segment_base, offset)
                     }
                 };
                 let found = read_cold(&*file, &cold, from, Offset::MAX, COLD_READ_BYTES_MIN).await;
                 let found = found.map_err(|error| StorageError::Damaged(error.to_string().into()))?;
-                (found.position, cold.segment_base, found.batches)
+                let Some(found) = found else {
+                    // Compaction has left nothing from there to the segment's end.
+                    return Ok((offset, AppendPlace { segment_base, position: cold.segment.end_position }));
+                };
+                (AppendPlace { segment_base, position: found.position }, found.batches)
             }
         };
-        Ok((batch_base(&batches)?, AppendPlace { segment_base, position }))
+        // Where compaction has taken the offset's batch away, the next one begins behind it.
+        Ok((batch_base(&batches)?.min(offset), place))
     }
 
     /// The bytes that stay of the block that is cut.
@@ -127,7 +141,7 @@ impl Storage {
         if let Some(pieces) = in_memory {
             return Ok(pieces.concat().into());
         }
-        let file = self.segment_reader(replica, place.segment_base).await?;
+        let file = self.segment_reader(replica, segment_name(replica, place.segment_base)).await?;
         let block = file.read_at(start, BLOCK_BYTES).await.map_err(|error| StorageError::disk(&error))?;
         let length = (place.position - start) as usize;
         if block.len() < length {

@@ -8,13 +8,14 @@ use bytes::Bytes;
 use futures_util::future::try_join_all;
 
 use super::error::StorageError;
+use super::read::segment_name;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::planted::{Bug, is_planted};
 use crate::log::partition_log::WriteBack;
-use crate::log::segment::path;
+use crate::log::segment::{SegmentName, path};
 use crate::runtime::{File, OpenMode};
 
 impl Storage {
@@ -109,7 +110,7 @@ impl Storage {
             if let Err(error) = self.write_indexes(replica, base, &*file).await {
                 // They can be made again from the segment; only half-made ones must not stay.
                 tracing::warn!(%error, "a segment is left without its indexes");
-                self.remove_files(&self.index_files(replica, base)).await?;
+                self.remove_files(&self.index_files(replica, segment_name(replica, base))).await?;
             }
             self.sync_directory(replica).await
         };
@@ -128,20 +129,30 @@ impl Storage {
         base: Offset,
         log_file: &dyn File,
     ) -> Result<(), StorageError> {
-        let (encoded, end_position) = {
+        let (encoded, shape) = {
             let mut log = replica.log.borrow_mut();
             let Some(segment) = log.segment_mut(base) else { return Ok(()) };
             let index = segment.index.as_ref().filter(|_| !segment.was_cut);
-            (index.map(|index| index.encode(base, segment.largest)), segment.end_position)
+            (index.map(|index| index.encode(base, segment.largest)), segment.shape())
         };
         let (offsets, times) = match encoded {
             Some(encoded) => encoded,
             None => {
-                let (index, largest) = self.rebuild_index(log_file, base, end_position).await?;
+                let (index, largest) = self.rebuild_index(log_file, &shape).await?;
                 index.encode(base, largest)
             }
         };
-        for (path, contents) in self.index_files(replica, base).iter().zip([offsets, times]) {
+        self.write_index_files(replica, shape.name, [offsets, times]).await
+    }
+
+    /// Writes the two files of a complete segment's index.
+    pub(super) async fn write_index_files(
+        &self,
+        replica: &Replica,
+        segment: SegmentName,
+        contents: [Vec<u8>; 2],
+    ) -> Result<(), StorageError> {
+        for (path, contents) in self.index_files(replica, segment).iter().zip(contents) {
             let file =
                 self.runtime.open(path, OpenMode::Write).await.map_err(|error| StorageError::disk(&error))?;
             if !contents.is_empty() {
@@ -157,9 +168,9 @@ impl Storage {
         Ok(())
     }
 
-    pub(super) fn index_files(&self, replica: &Replica, base: Offset) -> [PathBuf; 2] {
+    pub(super) fn index_files(&self, replica: &Replica, segment: SegmentName) -> [PathBuf; 2] {
         let log = replica.log.borrow();
-        [path::index_file(log.directory(), base), path::time_index_file(log.directory(), base)]
+        [path::index_file(log.directory(), segment), path::time_index_file(log.directory(), segment)]
     }
 
     pub(super) async fn remove_files(&self, paths: &[PathBuf]) -> Result<(), StorageError> {

@@ -16,7 +16,7 @@ use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchHeader, HEADER_BYTES};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig, StorageError};
 
 use super::random::Random;
 use super::{batches, plain};
@@ -92,6 +92,7 @@ impl Scene {
             open_segments_max: 64,
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+            compaction: CompactionConfig::default(),
             extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
             cold_bytes_max: 64 * BLOCK_BYTES,

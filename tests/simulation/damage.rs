@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use corelane::log::segment::path;
+use corelane::log::segment::{SegmentName, path};
 use corelane::runtime::OpenMode;
 use corelane::shard::{Replica, Storage, StorageError};
 
@@ -28,7 +28,7 @@ fn written(seed: u64) -> (Node, PathBuf) {
         let replica = storage.replica(id(0)).expect("open");
         let log = replica.log.borrow();
         assert!(log.segments().count() > 3);
-        path::log_file(log.directory(), 0)
+        path::log_file(log.directory(), SegmentName::filled(0))
     });
     node.world.crash();
     (node, first)

@@ -33,7 +33,7 @@ fn cut_waits_for_the_disk(seed: u64) -> bool {
         replica.state.borrow_mut().resign();
         storage.truncate(&replica, 2).await.expect("cut");
         let has_ended = has_ended.get();
-        replica.state.borrow_mut().become_leader(1_000).expect("a later term");
+        replica.state.borrow_mut().become_leader(1_001).expect("a later term");
         for fill in [5, 6] {
             produce(&storage, &replica, &batch_of(fill, LONG)).await.expect("appended");
         }

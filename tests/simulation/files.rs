@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use corelane::base::ids::Offset;
 use corelane::base::limits::BLOCK_BYTES;
+use corelane::log::segment::{SegmentName, path};
 use corelane::protocol::batch::{BatchHeader, Batches};
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::Replica;
@@ -18,12 +19,11 @@ use super::workload::Actor;
 pub async fn orphans(runtime: &Rc<dyn Runtime>, replica: &Replica) -> Vec<PathBuf> {
     let (directory, known) = {
         let log = replica.log.borrow();
-        let known: BTreeSet<Offset> = log.segments().map(|segment| segment.base_offset).collect();
+        let known: BTreeSet<SegmentName> = log.segments().map(|segment| segment.name()).collect();
         (log.directory().to_owned(), known)
     };
     let mut paths = runtime.list_dir(&directory).await.expect("listed");
-    let base = |path: &Path| path.file_stem()?.to_str()?.parse::<Offset>().ok();
-    paths.retain(|path| !base(path).is_some_and(|base| known.contains(&base)));
+    paths.retain(|path| !path::segment_of(path).is_some_and(|name| known.contains(&name)));
     paths
 }
 

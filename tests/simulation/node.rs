@@ -13,7 +13,7 @@ use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig, StorageError};
 
 /// Kafka's settings of a topic, but for the length of segments.
 pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
@@ -21,7 +21,7 @@ pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
     TopicSettings { segment_bytes, ..TopicSettings::default() }
 }
 
-const DISK_ID: [u8; 16] = [0xd1; 16];
+pub const DISK_ID: [u8; 16] = [0xd1; 16];
 
 /// A small ring of small files.
 pub const SMALL: RingShape = RingShape {
@@ -71,6 +71,7 @@ impl Node {
             open_segments_max: 64,
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
+            compaction: CompactionConfig::default(),
             extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
         };
@@ -93,7 +94,7 @@ impl Node {
         let spec = |index| PartitionSpec {
             id: id(index),
             topic_name: "t".to_owned(),
-            leader_epoch: self.boots.get(),
+            leader_epoch: self.boots.get() * 1_000,
             settings: topic_settings(self.config.segment_bytes),
         };
         let specs: Vec<_> = (0..self.partitions).map(spec).collect();

@@ -151,10 +151,10 @@ fn a_file_is_left_alone_while_somebody_reads_it() {
             storage.advance_log_start(&replica, 60).await.expect("moved");
             node.runtime.sleep(Duration::from_secs(1)).await;
             let directory = replica.log.borrow().directory().to_owned();
-            let file = directory.join(format!("{:020}.log", cold.segment_base));
+            let file = directory.join(format!("{:020}.log", cold.segment.name.base));
             assert_eq!(
                 node.bytes_of(&file).await.len() as u64,
-                cold.end_position,
+                cold.segment.end_position,
                 "seed {seed}: still whole"
             );
             drop(cold);

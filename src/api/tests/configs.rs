@@ -161,16 +161,16 @@ fn each_resource_is_altered_as_a_whole_or_refused_by_name() {
             (
                 TOPIC,
                 "t",
-                &[good, ("cleanup.policy", APPEND, Some("compact"))],
+                &[good, ("cleanup.policy", APPEND, Some("keep"))],
                 ErrorCode::InvalidConfig,
-                "compaction",
+                "one of: compact, delete",
             ),
             (
                 TOPIC,
                 "t",
                 &[good, ("cleanup.policy", SUBTRACT, Some("delete"))],
                 ErrorCode::InvalidConfig,
-                "set it to delete",
+                "one of: compact, delete",
             ),
             (
                 TOPIC,
@@ -221,7 +221,7 @@ fn each_resource_is_altered_as_a_whole_or_refused_by_name() {
             (
                 BROKER,
                 "",
-                &[("log.cleanup.policy", SET, Some("compact"))],
+                &[("log.cleanup.policy", SET, Some("keep"))],
                 ErrorCode::InvalidConfig,
                 "log.cleanup.policy",
             ),

@@ -1,7 +1,10 @@
 //! Groups end to end: whole frames in, whole frames out, records in the log.
 
 use super::*;
+use crate::base::ids::PartitionId;
+use crate::cluster::TopicSettings;
 use crate::protocol::ErrorCode;
+use crate::protocol::batch::Batches;
 use crate::protocol::messages::{
     delete_groups::DeleteGroupsRequest,
     describe_groups::DescribeGroupsRequest,
@@ -18,6 +21,7 @@ use crate::protocol::messages::{
     },
     sync_group::{SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse},
 };
+use crate::shard::{OFFSETS_TOPIC, PartitionSpec, PassEnd, Storage};
 
 /// The broker of the group's shard.
 async fn coordinator(node: &TestNode, group: &str) -> Caller {
@@ -276,5 +280,101 @@ fn a_deleted_topic_takes_its_offsets_along() {
         while fetch(&at, "g").await.0 != -1 {
             at.shard.runtime.yield_now().await;
         }
+    });
+}
+
+fn groups_log(shard: &Shard) -> PartitionId {
+    let image = shard.image();
+    image.topic_named(OFFSETS_TOPIC).expect("it was made").partitions[0].id()
+}
+
+/// Completes the segment that is being filled, and compacts all there is.
+async fn compact(storage: &Storage, id: PartitionId) {
+    let replica = storage.replica(id).expect("open");
+    let leader_epoch = replica.state.borrow().leader_epoch().expect("led");
+    let settings = TopicSettings { delete_retention_ms: 0, ..replica.settings() };
+    assert!(settings.cleanup.compact && !settings.cleanup.delete);
+    for segment_ms in [-1, settings.segment_ms] {
+        let settings = TopicSettings { segment_ms, ..settings };
+        let topic_name = OFFSETS_TOPIC.to_owned();
+        storage.change(&PartitionSpec { id, topic_name, leader_epoch, settings }).expect("the same term");
+        storage.retain(&replica).await.expect("the disk works");
+    }
+    assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
+}
+
+/// Records of a log, none of which is compressed.
+async fn count_records(storage: &Storage, id: PartitionId) -> i32 {
+    let replica = storage.replica(id).expect("open");
+    let (mut offset, mut count) = (0, 0);
+    loop {
+        let read = storage.read(&replica, offset, 10_000).await.expect("the disk reads").concat();
+        if read.is_empty() {
+            return count;
+        }
+        for batch in Batches::new(&read).check_crc() {
+            let batch = batch.expect("whole").batch;
+            assert_eq!(batch.header().attributes.compression(), Ok(Compression::None));
+            count += batch.header().record_count;
+            offset = batch.header().last_offset() + 1;
+        }
+    }
+}
+
+/// Has the groups read again, and waits for that.
+async fn reload(node: &TestNode, at: &Caller) {
+    node.shards.iter().for_each(|shard| shard.reload_groups());
+    let request = DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() };
+    loop {
+        let group = call(at, &request, 5).await.groups.remove(0);
+        if group.error_code != ErrorCode::CoordinatorLoadInProgress {
+            assert_eq!((&*group.group_state, group.members.len()), ("Stable", 1));
+            return;
+        }
+        at.shard.runtime.yield_now().await;
+    }
+}
+
+/// Of each key the last record stays: with holes where others were, and without the tombstones when their time is up.
+#[test]
+fn groups_come_back_from_a_compacted_log() {
+    on_node(&[("offsets.topic.num.partitions", "1")], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "g").await;
+        let (storage, log) = (&at.shard.storage, groups_log(&at.shard));
+        let joined = join(&at, "g").await;
+        sync(&at, "g", &joined, &[(&joined.member_id, "all of it")]).await;
+        for group in ["gone", "simple"] {
+            assert_eq!(commit(&at, group, None, 1).await, ErrorCode::None);
+        }
+        let gone = DeleteGroupsRequest { groups_names: vec!["gone".into()] };
+        assert_eq!(call(&at, &gone, 2).await.results[0].error_code, ErrorCode::None);
+        let beat = HeartbeatRequest {
+            group_id: "g".into(),
+            generation_id: 1,
+            member_id: joined.member_id.clone(),
+            ..Default::default()
+        };
+        let mut counts = Vec::new();
+        // The first pass notes when tombstones may go, and a later one takes them away.
+        for round in 1..=3 {
+            for offset in 0..50 {
+                let offset = round * 100 + offset;
+                assert_eq!(commit(&at, "g", Some(&joined), offset).await, ErrorCode::None);
+                assert_eq!(commit(&at, "simple", None, offset + 1_000).await, ErrorCode::None);
+            }
+            let before = count_records(storage, log).await;
+            assert!(before >= 100);
+            compact(storage, log).await;
+            counts.push(count_records(storage, log).await);
+            reload(&node, &at).await;
+            let last = round * 100 + 49;
+            assert_eq!(fetch(&at, "g").await, (last, Some("where I was".into())));
+            assert_eq!(fetch(&at, "simple").await.0, last + 1_000);
+            assert_eq!(fetch(&at, "gone").await.0, -1);
+            assert_eq!(call(&at, &beat, 4).await.error_code, ErrorCode::None, "it knows its member");
+        }
+        // The group with its member, two offsets; at first also the tombstones of an offset and of a group.
+        assert_eq!((counts[0], counts[2]), (5, 3), "{counts:?}");
     });
 }

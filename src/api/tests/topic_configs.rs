@@ -411,3 +411,28 @@ fn values_that_would_acknowledge_from_memory_are_refused_by_name() {
         );
     });
 }
+
+#[test]
+fn a_compacted_topic_refuses_records_without_a_key_by_name() {
+    on_node(&[], |node| async move {
+        let caller = caller(&node.shards[0]);
+        let topic = create_topic_with(&caller, "t", &[("cleanup.policy", "compact,delete")]).await;
+        let (owner, _) = owner_and_other(&node, topic, 0);
+        let caller = super::caller(&owner);
+        for (n, codec) in CODECS.into_iter().enumerate() {
+            let keyless =
+                builder(&[b"a"]).record(1, None, Some(b"b")).record(2, Some(b""), None).record(3, None, None);
+            let answer = produce(&caller, "t", 0, packed(codec, keyless)).await;
+            assert_eq!(answer.error_code, ErrorCode::InvalidRecord, "{codec:?}");
+            let named: Vec<_> = answer.record_errors.iter().map(|error| error.batch_index).collect();
+            assert_eq!(named, [1, 3]);
+            assert!(answer.error_message.expect("told").contains("2 record errors"));
+            let batch = builder(&[b"a", b"b"]).record(3, Some(b""), None);
+            let sent = packed(codec, batch);
+            let answer = produce(&caller, "t", 0, sent.clone()).await;
+            assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::None, 3 * n as i64));
+            assert_eq!(stored(&caller, topic).await[n][HEADER_BYTES..], sent[HEADER_BYTES..], "as it came");
+        }
+        assert_eq!(owner.budgets.requests.used(), 0);
+    });
+}

@@ -13,6 +13,10 @@ pub(in crate::cluster) enum Rule {
     Fixed(&'static [&'static str], &'static str),
     /// Whole numbers, both ends included.
     Range(i64, i64),
+    /// Fractions from 0 to 1.
+    Fraction,
+    /// Some of these words.
+    SomeOf(&'static [&'static str]),
     /// One of these words.
     OneOf(&'static [&'static str]),
     /// Lengths up to the longest batch that the broker takes.
@@ -58,6 +62,12 @@ impl ConfigKey {
             Rule::Range(least, most) => {
                 check_range(value, least, most, "").map_err(|reason| invalid(&reason))
             }
+            Rule::Fraction => match value.parse::<f64>() {
+                Ok(number) if (0.0..=1.0).contains(&number) => Ok(()),
+                _ => Err(invalid("Value must be from 0 to 1")),
+            },
+            Rule::SomeOf(words) if value.split(',').all(|word| words.contains(&word.trim())) => Ok(()),
+            Rule::SomeOf(words) => Err(invalid(&format!("Each must be one of: {}", words.join(", ")))),
             Rule::OneOf(words) if words.contains(&value) => Ok(()),
             Rule::OneOf(words) => Err(invalid(&format!("String must be one of: {}", words.join(", ")))),
             Rule::MaxMessageBytes => {

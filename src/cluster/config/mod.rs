@@ -18,6 +18,6 @@ pub use effective::{ConfigSource, EffectiveConfig, Synonym, broker_configs, effe
 pub use key::ConfigKey;
 pub use kind::ConfigKind;
 pub use layers::{Configs, TopicDefaults};
-pub use settings::{TopicSettings, settings_of, topic_settings};
+pub use settings::{CleanupPolicy, TopicSettings, settings_of, topic_settings};
 pub use table::topic_config_keys;
 pub(super) use validate::{broker_config, check_value, topic_config, validate_configs};

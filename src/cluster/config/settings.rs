@@ -20,6 +20,16 @@ pub struct TopicSettings {
     pub retention_ms: Option<i64>,
     /// `retention.bytes`: bytes of a partition that are kept; `None` for all.
     pub retention_bytes: Option<u64>,
+    /// `cleanup.policy`: what happens to old records.
+    pub cleanup: CleanupPolicy,
+    /// `delete.retention.ms`: how long tombstones stay after compaction has first seen them, in ms.
+    pub delete_retention_ms: i64,
+    /// `min.cleanable.dirty.ratio` in millionths: compaction waits until more than this part of a log is new to it.
+    pub cleanable_dirty_millionths_min: u32,
+    /// `min.compaction.lag.ms`: how old records must be that are compacted, in ms.
+    pub compaction_lag_ms_min: i64,
+    /// `max.compaction.lag.ms`: after which time they are compacted however few they are, in ms.
+    pub compaction_lag_ms_max: i64,
     /// `message.timestamp.type`: whose clock records have their timestamps from.
     pub timestamp_type: TimestampType,
     /// `message.timestamp.before.max.ms`: how far a producer's timestamp may lie behind the broker's clock, in ms;
@@ -33,6 +43,22 @@ pub struct TopicSettings {
     /// the broker allows it: records are acknowledged from memory while fewer than this many of the partition's are
     /// not synced. `None`: records are synced before they are acknowledged.
     pub unsynced_records_max: Option<i64>,
+}
+
+/// What happens to old records; both, or perhaps neither.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanupPolicy {
+    /// `delete`: they go by age and size.
+    pub delete: bool,
+    /// `compact`: those go of which a later one with their key is known.
+    pub compact: bool,
+}
+
+impl CleanupPolicy {
+    fn of(words: &str) -> Self {
+        let has = |wanted| words.split(',').any(|word| word.trim() == wanted);
+        CleanupPolicy { delete: has("delete"), compact: has("compact") }
+    }
 }
 
 impl Default for TopicSettings {
@@ -51,6 +77,11 @@ pub fn topic_settings(configs: &Configs, defaults: &TopicDefaults) -> TopicSetti
         segment_ms: values.number("segment.ms"),
         retention_ms: Some(values.number("retention.ms")).filter(|ms| *ms >= 0),
         retention_bytes: u64::try_from(values.number::<i64>("retention.bytes")).ok(),
+        cleanup: CleanupPolicy::of(values.text("cleanup.policy")),
+        delete_retention_ms: values.number("delete.retention.ms"),
+        cleanable_dirty_millionths_min: (values.number::<f64>("min.cleanable.dirty.ratio") * 1e6) as u32,
+        compaction_lag_ms_min: values.number("min.compaction.lag.ms"),
+        compaction_lag_ms_max: values.number("max.compaction.lag.ms"),
         timestamp_type: match values.text("message.timestamp.type") {
             "LogAppendTime" => TimestampType::LogAppendTime,
             _ => TimestampType::CreateTime,

@@ -1,6 +1,6 @@
 //! The topic configs that Kafka 4 knows, as Corelane treats them.
 
-use super::key::Rule::{Fixed, Flush, MaxMessageBytes, OneOf, Range};
+use super::key::Rule::{Fixed, Flush, Fraction, MaxMessageBytes, OneOf, Range, SomeOf};
 use super::key::{ConfigKey, Rule};
 use super::kind::ConfigKind::{self, Boolean, Double, Int, List, Long, Text};
 use crate::base::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
@@ -19,7 +19,6 @@ const fn key(
 
 /// The longest number that Kafka has, and so its "never".
 const NEVER: &str = "9223372036854775807";
-const NO_COMPACTION: &str = "log compaction is not supported yet";
 const NO_TIERING: &str = "tiered storage is not supported yet";
 const DEFAULT_LEVEL: &str = "the broker compresses at each codec's default level";
 const NO_THROTTLE: &str = "replication throttles are not supported yet";
@@ -32,8 +31,8 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("cleanup.policy", "log.cleanup.policy"),
         List,
         "delete",
-        Fixed(&[], NO_COMPACTION),
-        "What happens to old segments.",
+        SomeOf(&["compact", "delete"]),
+        "What happens to old records: delete by age and size, compact by key, or both.",
     ),
     key(
         ("compression.gzip.level", "compression.gzip.level"),
@@ -67,8 +66,8 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("delete.retention.ms", "log.cleaner.delete.retention.ms"),
         Long,
         "86400000",
-        Fixed(&[], NO_COMPACTION),
-        "How long tombstones stay.",
+        Range(0, i64::MAX),
+        "How long tombstones stay after compaction has first seen them, in ms.",
     ),
     key(
         ("file.delete.delay.ms", "log.segment.delete.delay.ms"),
@@ -124,8 +123,8 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("max.compaction.lag.ms", "log.cleaner.max.compaction.lag.ms"),
         Long,
         NEVER,
-        Fixed(&[], NO_COMPACTION),
-        "Longest wait for compaction.",
+        Range(1, i64::MAX),
+        "How long records wait for compaction at most, in ms.",
     ),
     key(
         ("max.message.bytes", "message.max.bytes"),
@@ -159,15 +158,15 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("min.cleanable.dirty.ratio", "log.cleaner.min.cleanable.ratio"),
         Double,
         "0.5",
-        Fixed(&[], NO_COMPACTION),
-        "When compaction pays.",
+        Fraction,
+        "The part of a log that must be new to compaction for it to begin.",
     ),
     key(
         ("min.compaction.lag.ms", "log.cleaner.min.compaction.lag.ms"),
         Long,
         "0",
-        Fixed(&[], NO_COMPACTION),
-        "Shortest wait for compaction.",
+        Range(0, i64::MAX),
+        "How old records must be to be compacted, in ms.",
     ),
     key(
         ("min.insync.replicas", "min.insync.replicas"),

@@ -14,13 +14,15 @@
 //!     76    4  checksum of the body, CRC-32
 //!     80    8  length of the body
 //!     88    4  checksum, CRC-32 of bytes 0 to 87
-//!   4096       body: for each partition a u64 length, 8 zero bytes, an rkyv archive of that length
-//!              (record.rs), zeros up to a multiple of 16
+//!   4096       body: for each partition a u64 length, a u64 0, an rkyv archive of that length (record.rs), zeros
+//!              up to a multiple of 16; where compaction was at it, behind that the same with a u64 1 and an
+//!              archive of compaction.rs
 //! ```
-//! Two files take turns, so that a torn one leaves the other.
+//! Version 2 has no frames of compaction. Two files take turns, so that a torn one leaves the other.
 
 use bytes::Bytes;
 
+use super::compaction::CompactionRecord;
 use super::record::PartitionRecord;
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{BLOCK_BYTES, CHECKPOINT_IO_BYTES};
@@ -28,10 +30,16 @@ use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::{FileStart, Link};
 
 const MAGIC: [u8; 4] = *b"CLCP";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
+/// The oldest version that is read.
+const VERSION_MIN: u32 = 2;
 const HEADER_BYTES: usize = 92;
 /// rkyv archives are read in place at this alignment.
 const FRAME_ALIGN: usize = 16;
+/// A frame with a partition.
+const PARTITION_FRAME: u64 = 0;
+/// A frame with what compaction has done to the partition before.
+const COMPACTION_FRAME: u64 = 1;
 
 /// The header of a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -57,9 +65,18 @@ impl BodyBuilder {
     /// Adds a partition.
     pub fn push(&mut self, record: &PartitionRecord) {
         let archive = rkyv::to_bytes::<rkyv::rancor::Error>(record).expect("memory is the only limit");
+        self.frame(PARTITION_FRAME, &archive);
+        if let Some(compaction) = CompactionRecord::of(record) {
+            let archive =
+                rkyv::to_bytes::<rkyv::rancor::Error>(&compaction).expect("memory is the only limit");
+            self.frame(COMPACTION_FRAME, &archive);
+        }
+    }
+
+    fn frame(&mut self, kind: u64, archive: &[u8]) {
         self.append(&(archive.len() as u64).to_le_bytes());
-        self.append(&[0; 8]);
-        self.append(&archive);
+        self.append(&kind.to_le_bytes());
+        self.append(archive);
         self.append(&[0; FRAME_ALIGN][..self.length.next_multiple_of(FRAME_ALIGN) - self.length]);
     }
 
@@ -110,7 +127,8 @@ pub fn decode_header(block: &[u8]) -> Option<(CheckpointHeader, usize, u32)> {
     let bytes = block.get(..HEADER_BYTES)?;
     let u32_at = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"));
     let u64_at = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("8 bytes"));
-    let intact = bytes[0..4] == MAGIC && u32_at(4) == VERSION && u32_at(88) == crc32fast::hash(&bytes[..88]);
+    let is_known = bytes[0..4] == MAGIC && (VERSION_MIN..=VERSION).contains(&u32_at(4));
+    let intact = is_known && u32_at(88) == crc32fast::hash(&bytes[..88]);
     let link = Link { sequence: u64_at(56), recovery_count: u64_at(64), previous_checksum: u32_at(72) };
     let header = CheckpointHeader {
         generation: u64_at(8),
@@ -128,12 +146,20 @@ pub fn decode_body(body: &[u8], checksum: u32) -> Option<Vec<PartitionRecord>> {
     if crc32fast::hash(body) != checksum {
         return None;
     }
-    let mut records = Vec::new();
+    let mut records: Vec<PartitionRecord> = Vec::new();
     let mut at = 0;
     while at < body.len() {
-        let length = u64::from_le_bytes(body.get(at..at + 8)?.try_into().expect("8 bytes")) as usize;
+        let u64_at = |at: usize| Some(u64::from_le_bytes(body.get(at..at + 8)?.try_into().expect("8 bytes")));
+        let (length, kind) = (u64_at(at)? as usize, u64_at(at + 8)?);
         let archive = body.get(at + FRAME_ALIGN..)?.get(..length)?;
-        records.push(rkyv::from_bytes::<PartitionRecord, rkyv::rancor::Error>(archive).ok()?);
+        match kind {
+            PARTITION_FRAME => records.push(rkyv::from_bytes::<_, rkyv::rancor::Error>(archive).ok()?),
+            COMPACTION_FRAME => {
+                let compaction = rkyv::from_bytes::<CompactionRecord, rkyv::rancor::Error>(archive).ok()?;
+                compaction.complete(records.last_mut()?)?;
+            }
+            _ => return None,
+        }
         at = (at + FRAME_ALIGN + length).next_multiple_of(FRAME_ALIGN);
     }
     Some(records)
@@ -182,11 +208,13 @@ mod tests {
             index: index_of(entries),
             sealed: false,
             was_cut: true,
+            generation: index as u32,
         };
         let epochs = vec![EpochStart { leader_epoch: 1, start_offset: 5 }];
         let state = StateSnapshot { log_end_offset: 99, epochs, ..StateSnapshot::default() };
         let id = PartitionId { topic: TopicId::from_bytes([3; 16]), index };
-        PartitionRecord::new(id, JournalPosition { sequence: 4, entries: 2 }, state, vec![segment])
+        let as_of = JournalPosition { sequence: 4, entries: 2 };
+        PartitionRecord::new(id, as_of, state, vec![segment]).compacted_to(i64::from(index) * 10)
     }
 
     fn encoded(records: &[PartitionRecord]) -> (Vec<u8>, AlignedBuf, usize) {

@@ -1,5 +1,6 @@
 //! Checkpoints: everything that replay needs and that the journal no longer holds.
 
+mod compaction;
 mod file;
 mod format;
 mod record;

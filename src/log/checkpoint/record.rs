@@ -19,6 +19,9 @@ pub struct PartitionRecord {
     pub state: StateSnapshot,
     /// Segments, oldest first.
     pub segments: Vec<SegmentRecord>,
+    /// Compaction has seen all records below this offset. Kept beside the record, as the segments' generations.
+    #[rkyv(with = rkyv::with::Skip)]
+    pub compacted_to: i64,
 }
 
 impl PartitionRecord {
@@ -36,12 +39,18 @@ impl PartitionRecord {
             as_of_entries: as_of.entries,
             state,
             segments,
+            compacted_to: 0,
         }
     }
 
     /// The partition.
     pub fn id(&self) -> PartitionId {
         PartitionId { topic: TopicId::from_bytes(self.topic_id), index: self.index }
+    }
+
+    /// The same with how far compaction has come.
+    pub fn compacted_to(self, offset: i64) -> Self {
+        PartitionRecord { compacted_to: offset, ..self }
     }
 
     /// The moment.

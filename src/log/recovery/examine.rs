@@ -137,7 +137,8 @@ impl Examined {
         let state = state(record, &changes)?;
         let behind = JournalPosition { sequence: at.sequence + 1, entries: 0 };
         let segments = segments.iter().map(|segment| segment.record()).collect();
-        Ok(PartitionRecord::new(id, behind, state, segments))
+        let compacted_to = record.map_or(0, |record| record.compacted_to).min(cut.base_offset);
+        Ok(PartitionRecord::new(id, behind, state, segments).compacted_to(compacted_to))
     }
 }
 

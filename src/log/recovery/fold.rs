@@ -210,8 +210,12 @@ impl PartitionFold {
         is_new: bool,
     ) -> Result<(), LogError> {
         let (base, cut) = (entry.segment_base, entry.position);
+        // What the journal holds of the segments that compaction has put one in the place of is not of that one, which
+        // was complete. This entry repeats what it needs.
+        let is_compacted =
+            self.segments.iter().any(|segment| segment.base_offset == base && segment.generation > 0);
         self.patches.retain_mut(|patch| {
-            if patch.segment_base == base && patch.position < cut {
+            if patch.segment_base == base && patch.position < cut && !is_compacted {
                 patch.bytes.truncate((cut - patch.position) as usize);
                 // The log may grow again from the cut, with its batches elsewhere.
                 patch.boundary = patch.boundary.min((cut, entry.base_offset));

@@ -5,4 +5,5 @@ pub mod memory;
 pub mod path;
 mod state;
 
-pub use state::{NewBatch, Pin, SealPlan, Segment, SegmentClock, SegmentLease, SegmentRecord};
+pub use path::SegmentName;
+pub use state::{NewBatch, Pin, SealPlan, Segment, SegmentClock, SegmentLease, SegmentRecord, SegmentShape};

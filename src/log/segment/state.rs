@@ -7,8 +7,9 @@ use std::rc::Rc;
 use bytes::Bytes;
 use rkyv::{Archive, Deserialize, Serialize};
 
-use super::index::{OffsetRow, SparseIndex, TimeRow};
+use super::index::{OffsetRow, ReadStart, SparseIndex, StartOffset, TimeRow};
 use super::memory::SegmentMemory;
+use super::path::SegmentName;
 use crate::base::buffer::AlignedBuf;
 use crate::base::ids::Offset;
 use crate::base::limits::{BLOCK_BYTES, SEGMENT_ALLOCATION_BYTES_MAX, SEGMENT_ALLOCATION_BYTES_MIN};
@@ -35,6 +36,9 @@ pub struct SegmentRecord {
     pub sealed: bool,
     /// See [`Segment::was_cut`].
     pub was_cut: bool,
+    /// See [`Segment::generation`]. Kept beside the record (checkpoint/format.rs), since most segments have none.
+    #[rkyv(with = rkyv::with::Skip)]
+    pub generation: u32,
 }
 
 /// When a segment was filled. Wall clock, in ms since 1970.
@@ -49,6 +53,16 @@ pub struct SegmentClock {
 }
 
 impl SegmentRecord {
+    /// What its files are called by.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, generation: self.generation }
+    }
+
+    /// What is needed to read its file.
+    pub fn shape(&self) -> SegmentShape {
+        SegmentShape { name: self.name(), next_offset: self.next_offset, end_position: self.end_position }
+    }
+
     /// As [`Segment::note_batch`].
     pub fn note_batch(&mut self, batch: &NewBatch) {
         note_batch(
@@ -139,10 +153,46 @@ impl NewBatch {
         NewBatch {
             base_offset: header.base_offset,
             last_offset: header.last_offset(),
-            max_timestamp: header.max_timestamp,
+            max_timestamp: header.largest_record_timestamp(),
             length: header.total_bytes(),
             now_ms,
         }
+    }
+}
+
+/// What is needed to read a segment's file, as it was at some moment.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentShape {
+    /// What its files are called by.
+    pub name: SegmentName,
+    /// Offset behind the last record.
+    pub next_offset: Offset,
+    /// Length of the record batches, in bytes.
+    pub end_position: u64,
+}
+
+impl SegmentShape {
+    /// Whether a batch with this header may stand where a batch is expected. Where compaction has taken batches away
+    /// it may come later than expected, but not behind the segment's end.
+    pub fn admits(&self, expected: StartOffset, header: &BatchHeader) -> bool {
+        match expected {
+            StartOffset::First(offset) if self.may_have_holes() => {
+                header.base_offset >= offset && header.last_offset() < self.next_offset
+            }
+            _ => expected.is_of(header),
+        }
+    }
+
+    /// Whether whole batches that end here are all of the segment.
+    pub fn ends_at(&self, reached: ReadStart) -> bool {
+        let offset = reached.offset.value();
+        let is_last = offset == self.next_offset || (self.may_have_holes() && offset < self.next_offset);
+        is_last && reached.position == self.end_position
+    }
+
+    /// Whether offsets may be missing between its batches, and before and behind them.
+    pub fn may_have_holes(&self) -> bool {
+        self.name.generation > 0
     }
 }
 
@@ -169,8 +219,10 @@ pub struct SealPlan {
 
 /// A segment.
 pub struct Segment {
-    /// Offset of the first record.
+    /// Offset of the first record; the first record's may be larger where compaction has written the segment.
     pub base_offset: Offset,
+    /// How often compaction has written anew what stands at the base offset; 0 for a segment that was filled.
+    pub generation: u32,
     /// Offset behind the last record.
     pub next_offset: Offset,
     /// Length of the record batches, in bytes.
@@ -206,6 +258,7 @@ impl Segment {
     pub fn new(base_offset: Offset) -> Self {
         Segment {
             base_offset,
+            generation: 0,
             next_offset: base_offset,
             end_position: 0,
             largest: TimeRow { timestamp: i64::MIN, offset: base_offset },
@@ -226,6 +279,7 @@ impl Segment {
     /// The segment that a checkpoint describes, without the bytes behind `synced`.
     pub fn restore(record: SegmentRecord) -> Self {
         Segment {
+            generation: record.generation,
             next_offset: record.next_offset,
             end_position: record.end_position,
             largest: record.largest,
@@ -253,7 +307,30 @@ impl Segment {
             index: index.cloned().unwrap_or_default(),
             sealed: self.sealed,
             was_cut: self.was_cut,
+            generation: self.generation,
         }
+    }
+
+    /// What its files are called by.
+    pub fn name(&self) -> SegmentName {
+        SegmentName { base: self.base_offset, generation: self.generation }
+    }
+
+    /// What is needed to read its file now.
+    pub fn shape(&self) -> SegmentShape {
+        SegmentShape { name: self.name(), next_offset: self.next_offset, end_position: self.end_position }
+    }
+
+    /// Leaves out offsets behind the last batch, whose records compaction has taken away.
+    pub fn skip_to(&mut self, offset: Offset) {
+        assert!(offset >= self.next_offset, "offsets only grow");
+        self.next_offset = offset;
+    }
+
+    /// Whether a batch may be appended as far as compaction is concerned. What it wrote is left as it is, so that only
+    /// there offsets are missing; but for a segment that was cut to nothing.
+    pub fn may_grow(&self) -> bool {
+        self.generation == 0 || self.next_offset == self.base_offset
     }
 
     /// Notes a batch that begins at the end of the segment: index, offsets, times. The bytes follow.

@@ -54,7 +54,7 @@ impl Visitor for Boundaries {
     }
 
     fn bad(&mut self, file: &Path, bad: &BadRange, _until: Offset) {
-        if path::base_offset_of(file) == Some(self.segment_base) {
+        if path::segment_of(file).is_some_and(|name| name.base == self.segment_base) {
             self.note(bad.from, bad.position);
         }
     }
@@ -93,7 +93,7 @@ pub(super) async fn kept_block(
     let on_disk = segment.synced.clamp(start, cut.position);
     let mut kept = Vec::new();
     if on_disk > start {
-        let file = path::log_file(directory, cut.segment_base);
+        let file = path::log_file(directory, segment.name());
         let reader = site.runtime.open(&file, OpenMode::Read).await.map_err(LogError::io(&file))?;
         let block = reader.read_at(start, BLOCK_BYTES).await.map_err(LogError::io(&file))?;
         let wanted = (on_disk - start) as usize;

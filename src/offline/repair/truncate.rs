@@ -161,12 +161,12 @@ fn describe(
     let name = site.name(partition.id);
     let mut files = backup::shard_files(paths, examined.shape);
     if let Some(directory) = site.directory(partition.id) {
-        let bases = partition.segments.iter().map(|(segment, _)| segment.base_offset);
-        for base in bases.filter(|base| *base >= cut.segment_base) {
+        let names = partition.segments.iter().map(|(segment, _)| segment.name());
+        for name in names.filter(|name| name.base >= cut.segment_base) {
             files.extend([
-                path::log_file(directory, base),
-                path::index_file(directory, base),
-                path::time_index_file(directory, base),
+                path::log_file(directory, name),
+                path::index_file(directory, name),
+                path::time_index_file(directory, name),
             ]);
         }
     }

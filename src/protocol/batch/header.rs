@@ -276,6 +276,12 @@ impl BatchHeader {
         LENGTH_COUNTS_FROM + self.batch_length as usize
     }
 
+    /// The largest timestamp of its records; `i64::MIN` if compaction has taken all of them away: what is left of their
+    /// timestamps is no record's.
+    pub fn largest_record_timestamp(&self) -> i64 {
+        if self.record_count == 0 { i64::MIN } else { self.max_timestamp }
+    }
+
     /// Offset of the last record; `i64::MAX` where hostile values would go beyond it.
     pub fn last_offset(&self) -> Offset {
         self.base_offset.saturating_add(i64::from(self.last_offset_delta))
@@ -284,6 +290,11 @@ impl BatchHeader {
     /// Whether an idempotent producer made the batch. Like Kafka, takes every negative id for "none".
     pub fn has_producer_id(&self) -> bool {
         self.producer_id > NO_PRODUCER_ID
+    }
+
+    /// When the batch's tombstones may go, in ms since 1970 (KIP-534), if compaction has set that.
+    pub fn delete_horizon_ms(&self) -> Option<i64> {
+        self.attributes.has_delete_horizon().then_some(self.base_timestamp)
     }
 
     /// The producer's sequence number of the last record, or [`NO_SEQUENCE`].

@@ -5,6 +5,7 @@ mod builder;
 mod header;
 mod record;
 mod records;
+mod stored;
 mod times;
 mod validate;
 mod walk;
@@ -19,6 +20,7 @@ pub use header::{
 };
 pub use record::{Record, records};
 pub use records::{BadRecord, RecordFault, TimestampRange};
+pub use stored::{RecordWalk, StoredRecord};
 pub use times::record_times;
 pub use validate::{InvalidBatch, RecordsCheck, ValidBatch, validate};
 pub use walk::{BatchAt, Batches, CorruptBatch, Corruption};

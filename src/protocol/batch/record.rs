@@ -103,7 +103,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length and as many bytes, or a null.
-    fn nullable(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
+    pub(super) fn nullable(&mut self) -> Result<Option<&'a [u8]>, RecordFault> {
         self.length()?.map(|bytes| self.take(bytes)).transpose()
     }
 
@@ -154,12 +154,12 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-fn varint_bytes(value: i64) -> usize {
+pub(super) fn varint_bytes(value: i64) -> usize {
     (u64::BITS - (zigzag(value) | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// The same bytes for `i32` and `i64`.
-fn put_varint(out: &mut Vec<u8>, value: i64) {
+pub(super) fn put_varint(out: &mut Vec<u8>, value: i64) {
     let mut rest = zigzag(value);
     while rest >= 0x80 {
         out.push(rest as u8 | 0x80);

@@ -21,6 +21,14 @@ impl Shard {
         self.take_up_groups();
     }
 
+    /// Lets go of all groups and reads them again, as a restart does.
+    #[cfg(any(test, feature = "test-support"))]
+    pub fn reload_groups(self: &Rc<Self>) {
+        self.groups
+            .step(|core, _| core.partitions().into_iter().for_each(|partition| core.unload(partition)));
+        self.take_up_groups();
+    }
+
     /// Begins to coordinate what the metadata gives this shard, and ends what it does not give it any more.
     pub(super) fn take_up_groups(self: &Rc<Self>) {
         let image = self.image();

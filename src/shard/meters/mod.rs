@@ -1,6 +1,7 @@
 //! What a shard counts, and how others are told. Counters are plain cells of the shard's own thread; who wants to know
 //! asks through the mailbox and is given a copy.
 
+mod compaction;
 mod connections;
 mod pauses;
 mod probe;

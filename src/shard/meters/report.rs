@@ -63,6 +63,8 @@ pub struct ShardReport {
     pub disk: Vec<DiskReport>,
     /// Reads of segments that were not as they had been written.
     pub corrupt_reads: u64,
+    /// Compaction.
+    pub compaction: CompactionReport,
     /// Scrubbing.
     pub scrub: ScrubReport,
     /// Partitions that it serves now.
@@ -149,6 +151,23 @@ pub struct ScrubReport {
     pub damaged_ranges: u64,
 }
 
+/// What compaction has done, and has to do.
+#[derive(Clone, Debug)]
+pub struct CompactionReport {
+    /// Passes.
+    pub passes: u64,
+    /// Bytes by direction: read, written.
+    pub bytes: [(&'static str, u64); 2],
+    /// Records that were left out.
+    pub removed_records: u64,
+    /// How long the last pass took.
+    pub last_pass: Duration,
+    /// Bytes of compacted partitions: those that it has seen, and those that it has not.
+    pub partition_bytes: [(&'static str, u64); 2],
+    /// Partitions by why they are not compacted: they wait, or are damaged.
+    pub partitions: [(&'static str, u64); 2],
+}
+
 /// Looks into one cache.
 #[derive(Clone, Debug)]
 pub struct CacheReport {
@@ -210,6 +229,7 @@ impl Shard {
             caches: self.cache_reports(),
             disk: self.disk_reports(),
             corrupt_reads: meters.corrupt_reads.get(),
+            compaction: self.compaction_report(),
             scrub: ScrubReport {
                 passes: meters.scrub.passes.get(),
                 segments: meters.scrub.segments.get(),
@@ -219,6 +239,18 @@ impl Shard {
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.damaged.borrow().len() as u64,
+        }
+    }
+
+    fn compaction_report(&self) -> CompactionReport {
+        let meters = &self.storage.meters.compaction;
+        CompactionReport {
+            passes: meters.passes.get(),
+            bytes: [("read", meters.read_bytes.get()), ("written", meters.written_bytes.get())],
+            removed_records: meters.removed_records.get(),
+            last_pass: meters.last_pass.get(),
+            partition_bytes: [("clean", meters.clean_bytes.get()), ("dirty", meters.dirty_bytes.get())],
+            partitions: [("waiting", meters.waiting.get()), ("damaged", meters.stuck.get())],
         }
     }
 
@@ -268,6 +300,11 @@ impl Shard {
                 "connections",
                 connections * CONNECTION_BYTES,
                 self.config.max_connections as u64 * CONNECTION_BYTES,
+            ),
+            bound(
+                "compaction_keys",
+                storage.meters.compaction.key_map_bytes.get(),
+                config.compaction.key_map_bytes_max as u64,
             ),
             bound("journal", used_files * journal.file_bytes(), journal.file_count() * journal.file_bytes()),
         ]

@@ -1,5 +1,6 @@
 //! What is counted of a shard's storage, besides its journal and its disk.
 
+use super::compaction::CompactionMeters;
 use crate::base::meter::Counter;
 use crate::shard::scrub::ScrubMeters;
 
@@ -46,6 +47,8 @@ pub struct StorageMeters {
     pub files: CacheMeters,
     /// Reads of segments that were not as they had been written.
     pub corrupt_reads: Counter,
+    /// Compaction.
+    pub compaction: CompactionMeters,
     /// Scrubbing.
     pub scrub: ScrubMeters,
 }

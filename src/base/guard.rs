@@ -15,7 +15,7 @@ pub fn is_guarded() -> bool {
 
 /// Runs pure code on a client's bytes; `None` if it panicked. The code shares no state with anything else that
 /// goes on.
-pub(super) fn guarded<T>(code: impl FnOnce() -> T) -> Option<T> {
+pub fn guarded<T>(code: impl FnOnce() -> T) -> Option<T> {
     let outer = IS_GUARDED.replace(true);
     let outcome = catch_unwind(AssertUnwindSafe(code));
     IS_GUARDED.set(outer);

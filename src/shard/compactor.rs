@@ -1,0 +1,210 @@
+//! Compaction: partitions whose topic wants it are gone through, one after the other, behind everything else that the
+//! shard does (log/compaction decides what stays). This file chooses partitions and has new segments take the place of
+//! old ones; `compactor_pass` goes through one partition at the pace of `compactor_pace`, `compactor_output` writes one
+//! segment.
+//!
+//! New segments are complete and synced, under names of their own, before anybody knows of them. They take their place
+//! in memory in one step, and on disk with the next checkpoint: a crash before it leaves the old segments, one behind it
+//! the new ones, and the files of the others belong to no segment then, which the next start looks for. The old files
+//! go behind that checkpoint, when nobody reads them any more.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::future::select;
+
+use super::compactor_pass::{PassEnd, PassError};
+use super::replica::Replica;
+use super::storage::Storage;
+use crate::base::limits::{
+    COMPACTION_BACKOFF_MS_DEFAULT, COMPACTION_BYTES_PER_SECOND_DEFAULT, COMPACTION_RETIRED_BYTES_MAX,
+    PARTITIONS_PER_TURN,
+};
+use crate::base::planted::{Bug, is_planted};
+use crate::cluster::TopicSettings;
+use crate::log::compaction::{Dirt, Group, Readiness};
+use crate::log::segment::Segment;
+use crate::log::segment::memory::SegmentMemory;
+
+/// Bounds of compaction.
+#[derive(Clone, Debug)]
+pub struct CompactionConfig {
+    /// Memory for keys (`log.cleaner.dedupe.buffer.size`), in bytes; what does not fit waits for the next pass.
+    pub key_map_bytes_max: usize,
+    /// What a batch may unpack to; a longer one stays as it is.
+    pub batch_bytes_max: usize,
+    /// Bytes that are read and written in a second (`log.cleaner.io.max.bytes.per.second`); it waits when they are.
+    pub bytes_per_second: u64,
+    /// Time between two looks for something to do (`log.cleaner.backoff.ms`).
+    pub backoff: Duration,
+}
+
+impl Default for CompactionConfig {
+    /// For tests and tools: little memory, and Kafka's times.
+    fn default() -> Self {
+        CompactionConfig {
+            key_map_bytes_max: 1 << 20,
+            batch_bytes_max: 1 << 20,
+            bytes_per_second: COMPACTION_BYTES_PER_SECOND_DEFAULT,
+            backoff: Duration::from_millis(COMPACTION_BACKOFF_MS_DEFAULT),
+        }
+    }
+}
+
+/// A segment that is in no log any more, and that recovery would still want.
+pub(super) struct Retired {
+    replica: Rc<Replica>,
+    segment: Segment,
+}
+
+impl Storage {
+    /// Compacts until the storage stops or fails.
+    pub async fn compact(self: Rc<Self>) {
+        loop {
+            let ended = self.ended.notified();
+            if self.has_ended() {
+                return;
+            }
+            if !self.compact_all().await {
+                let next = self.runtime.sleep(self.config.compaction.backoff);
+                select(std::pin::pin!(ended), next).await;
+            }
+        }
+    }
+
+    /// Gives each partition for which it pays a pass, the dirtiest first; whether any has got on and has more to do.
+    async fn compact_all(&self) -> bool {
+        let mut has_more = false;
+        for replica in self.due_for_compaction().await {
+            if self.has_ended() {
+                return false;
+            }
+            has_more |= self.compact_replica(&replica).await == Ok(PassEnd::MemoryFull);
+        }
+        // What was put in the place of old segments counts, and the old ones go.
+        if !self.has_ended() && !self.retired.borrow().is_empty() {
+            self.checkpoint_now().await;
+        }
+        has_more
+    }
+
+    /// The partitions for which a pass pays, the dirtiest first.
+    async fn due_for_compaction(&self) -> Vec<Rc<Replica>> {
+        let mut due = Vec::new();
+        let (mut clean_bytes, mut dirty_bytes, mut stuck) = (0, 0, 0);
+        for some in self.all_replicas().chunks(PARTITIONS_PER_TURN) {
+            for replica in some.iter().filter(|replica| replica.settings().cleanup.compact) {
+                let dirt = self.dirt(replica);
+                (clean_bytes, dirty_bytes) = (clean_bytes + dirt.clean_bytes, dirty_bytes + dirt.dirty_bytes);
+                stuck += u64::from(replica.check_intact().is_err());
+                if self.may_compact(replica) && dirt.is_due(&readiness(&replica.settings())) {
+                    due.push((dirt.millionths(), Rc::clone(replica)));
+                }
+            }
+            self.runtime.yield_now().await;
+        }
+        let meters = &self.meters.compaction;
+        meters.clean_bytes.set(clean_bytes);
+        meters.dirty_bytes.set(dirty_bytes);
+        meters.stuck.set(stuck);
+        meters.waiting.set(due.len() as u64);
+        due.sort_by_key(|(millionths, replica)| (std::cmp::Reverse(*millionths), replica.id));
+        due.into_iter().map(|(_, replica)| replica).collect()
+    }
+
+    /// How much of the partition's log compaction has not seen.
+    pub fn dirt(&self, replica: &Replica) -> Dirt {
+        let (log_start, high_watermark) = {
+            let state = replica.state.borrow();
+            (state.progress().log_start(), state.progress().high_watermark())
+        };
+        let readiness = readiness(&replica.settings());
+        replica.log.borrow().dirt(&readiness, log_start, high_watermark, self.steady_ms())
+    }
+
+    fn may_compact(&self, replica: &Replica) -> bool {
+        replica.is_swept.get() && replica.check_intact().is_ok() && replica.check_online().is_ok()
+    }
+
+    /// Gives a partition a pass, whether it pays or not.
+    pub async fn compact_replica(&self, replica: &Rc<Replica>) -> Result<PassEnd, PassError> {
+        if !self.may_compact(replica) || !replica.settings().cleanup.compact {
+            return Err(PassError::Interrupted);
+        }
+        let began = self.runtime.now();
+        let outcome = self.compaction_pass(replica).await;
+        let meters = &self.meters.compaction;
+        meters.waiting.set(meters.waiting.get().saturating_sub(1));
+        match &outcome {
+            Ok(_) => {
+                meters.passes.increment();
+                meters.last_pass.set(self.runtime.now().saturating_sub(began));
+            }
+            Err(PassError::Interrupted) => {}
+            // The partition takes no records either, and has said why.
+            Err(PassError::Corrupt) => meters.stuck.set(meters.stuck.get() + 1),
+            Err(PassError::Disk(reason)) => {
+                tracing::warn!(partition = %replica.id, reason, "compaction is put off");
+            }
+        }
+        outcome
+    }
+
+    /// Has a segment take the place of a group; `false` if the log is no longer what the group was made of. `cuts` is
+    /// the log's then.
+    pub(super) async fn put_in_place(
+        &self,
+        replica: &Rc<Replica>,
+        group: &Group,
+        cuts: u64,
+        segment: Segment,
+    ) -> Result<bool, PassError> {
+        {
+            // A cut that is under way is told by positions in the segments that there are.
+            let _turn = self.segment_turn.lock().await;
+            if self.has_ended() || replica.check_online().is_err() {
+                return Err(PassError::Interrupted);
+            }
+            let Ok(replaced) = self.change_log(replica, |log| log.replace(group, cuts, segment)) else {
+                return Ok(false);
+            };
+            for mut segment in replaced {
+                segment.memory = SegmentMemory::starting_at(segment.end_position);
+                self.retired.borrow_mut().push(Retired { replica: Rc::clone(replica), segment });
+            }
+        }
+        if is_planted(Bug::DiscardEarly) {
+            self.discard_retired(self.retired.borrow().len());
+        }
+        if self.retired_bytes() >= COMPACTION_RETIRED_BYTES_MAX {
+            self.checkpoint().await.map_err(|error| PassError::Disk(error.to_string()))?;
+        }
+        Ok(true)
+    }
+
+    fn retired_bytes(&self) -> u64 {
+        self.retired.borrow().iter().map(|retired| retired.segment.end_position).sum()
+    }
+
+    /// Whether recovery would find segments of the partition that compaction has put others in the place of.
+    pub(super) fn has_retired(&self, replica: &Rc<Replica>) -> bool {
+        self.retired.borrow().iter().any(|retired| Rc::ptr_eq(&retired.replica, replica))
+    }
+
+    /// A checkpoint knows what has taken the place of the first `count` retired segments: their files may go.
+    pub(super) fn discard_retired(&self, count: usize) {
+        let retired: Vec<_> = self.retired.borrow_mut().drain(..count).collect();
+        for Retired { replica, segment } in retired {
+            replica.discardable.borrow_mut().push(segment);
+            self.reclaim_later(&replica);
+        }
+    }
+}
+
+fn readiness(settings: &TopicSettings) -> Readiness {
+    Readiness {
+        dirty_millionths_min: settings.cleanable_dirty_millionths_min,
+        lag_ms_min: settings.compaction_lag_ms_min,
+        lag_ms_max: settings.compaction_lag_ms_max,
+    }
+}
