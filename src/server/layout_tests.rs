@@ -6,13 +6,13 @@ use std::rc::Rc;
 
 use super::layout::{Assigned, Ground};
 use crate::base::ids::{PartitionId, ShardId, TopicId};
-use crate::cluster::TopicSettings;
+use crate::cluster::{CleanupPolicy, TopicSettings};
 use crate::control::Layout;
 use crate::log::journal::ring::RingShape;
 use crate::protocol::batch::{BatchBuilder, BatchHeader, Batches, HEADER_BYTES};
 use crate::runtime::Runtime;
 use crate::runtime::sim::{CrashPoint, SimWorld};
-use crate::shard::{CompactionConfig, PartitionSpec, Storage, StorageConfig};
+use crate::shard::{CompactionConfig, PartitionSpec, PassEnd, Storage, StorageConfig};
 
 const PARTITIONS: i32 = 7;
 const SHARDS_MAX: u64 = 4;
@@ -34,7 +34,12 @@ struct Scene {
     owners: RefCell<Vec<ShardId>>,
     epoch: Cell<i32>,
     sent: Vec<RefCell<Sent>>,
+    /// Segments that compaction had written when a life ended.
+    compacted: Cell<usize>,
 }
+
+/// The partition that is compacted. All keys are different: small segments become one, and nothing else changes.
+const COMPACTED: i32 = 0;
 
 impl Scene {
     fn new(seed: u64) -> Self {
@@ -71,6 +76,7 @@ impl Scene {
             owners: RefCell::new(vec![ShardId(0); PARTITIONS as usize]),
             epoch: Cell::new(0),
             sent: (0..PARTITIONS).map(|_| RefCell::default()).collect(),
+            compacted: Cell::new(0),
         };
         scene.deal(layout.shards);
         let runtime = &scene.runtime;
@@ -99,8 +105,29 @@ impl Scene {
             id: PartitionId { topic: TopicId::from_bytes([9; 16]), index },
             topic_name: "t".into(),
             leader_epoch: self.epoch.get(),
-            settings: TopicSettings { segment_bytes: 24 << 10, ..TopicSettings::default() },
+            settings: self.settings(index),
         }
+    }
+
+    fn settings(&self, index: i32) -> TopicSettings {
+        let settings = TopicSettings { segment_bytes: 24 << 10, ..TopicSettings::default() };
+        if index != COMPACTED {
+            return settings;
+        }
+        // What one life has filled the next one puts together.
+        let segment_bytes = if self.epoch.get() % 2 == 0 { 24 << 10 } else { 6 << 10 };
+        let cleanup = CleanupPolicy { delete: false, compact: true };
+        TopicSettings { segment_bytes, cleanup, cleanable_dirty_millionths_min: 0, ..settings }
+    }
+
+    async fn compact(&self, storages: &[Rc<Storage>]) {
+        // Leftover files are looked for before anything is compacted.
+        self.runtime.sleep(std::time::Duration::from_millis(50)).await;
+        let storage = &storages[self.owner(COMPACTED)];
+        let replica = storage.replica(self.spec(COMPACTED).id).unwrap();
+        assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
+        let written = replica.log.borrow().segments().filter(|segment| segment.generation > 0).count();
+        self.compacted.set(self.compacted.get() + written);
     }
 
     fn assigned(&self) -> Vec<Assigned> {
@@ -188,7 +215,7 @@ impl Scene {
             let index = self.world.random_below(PARTITIONS as u64) as i32;
             let mut value = vec![0; self.world.random_below(3000) as usize + 8];
             value[..8].copy_from_slice(&self.world.random_below(u64::MAX).to_le_bytes());
-            let batch = BatchBuilder::new().record(1, None, Some(&value)).build();
+            let batch = BatchBuilder::new().record(1, Some(&value[..8]), Some(&value)).build();
             let header = BatchHeader::parse(&batch).unwrap();
             let storage = &storages[self.owner(index)];
             let replica = storage.replica(self.spec(index).id).unwrap();
@@ -213,8 +240,10 @@ impl Scene {
         self.check(&storages).await;
         for storage in &storages {
             self.runtime.spawn(Box::pin(Rc::clone(storage).maintain()));
+            self.runtime.spawn(Box::pin(Rc::clone(storage).reclaim()));
         }
         self.append(&storages, 30).await;
+        self.compact(&storages).await;
         for storage in &storages {
             storage.stop().await.unwrap();
         }
@@ -232,6 +261,7 @@ impl Scene {
 #[test]
 fn acknowledged_records_outlive_every_change_of_the_number_of_shards() {
     let mut outcomes: HashMap<bool, u32> = HashMap::new();
+    let mut compacted = 0;
     for seed in 0..SEEDS {
         let scene = Scene::new(seed);
         let mut events_per_round = 400;
@@ -255,7 +285,9 @@ fn acknowledged_records_outlive_every_change_of_the_number_of_shards() {
             let storages = scene.open().await;
             scene.check(&storages).await;
         });
+        compacted += scene.compacted.get();
     }
+    assert!(compacted > 100, "{compacted} segments");
     assert!(outcomes[&true] > 100 && outcomes[&false] > 100, "both happen: {outcomes:?}");
 }
 

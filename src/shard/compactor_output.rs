@@ -103,7 +103,9 @@ impl Storage {
         let (offsets, times) = output.output.encode_index();
         self.write_index_files(replica, group.output, [offsets, times]).await.map_err(refused)?;
         let directory = replica.log.borrow().directory().to_owned();
-        self.runtime.sync_dir(&directory).await.map_err(disk)?;
+        // Entries of other files may be lost with it, and the next sync would not tell.
+        let synced = self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error));
+        synced.inspect_err(|error| self.fail(error)).map_err(refused)?;
         self.meters.compaction.written_bytes.add(end_position);
         Ok(output.output.finish(group))
     }

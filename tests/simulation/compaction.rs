@@ -3,16 +3,18 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::base::ids::Offset;
 use corelane::base::limits::{CODEC_STEP_BYTES, COMPACTION_BYTES_PER_TURN};
 use corelane::cluster::{CleanupPolicy, TopicSettings};
+use corelane::log::segment::path;
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches, Compression, HEADER_BYTES, RecordWalk};
 use corelane::protocol::codec::{Packer, unpack};
 use corelane::runtime::Runtime;
-use corelane::runtime::sim::CrashPoint;
+use corelane::runtime::sim::{CrashPoint, DiskFault, DiskOp};
 use corelane::shard::{PartitionSpec, PassEnd, PassError, Replica, Storage, StorageError};
 
 use super::files::orphans;
@@ -359,6 +361,40 @@ fn damage_is_not_written_anew() {
         assert_eq!(storage.compact_replica(&replica).await, Err(PassError::Interrupted), "it stays away");
         assert!(orphans(&node.runtime, &replica).await.is_empty());
     });
+}
+
+#[test]
+fn a_disk_that_refuses_puts_a_pass_off() {
+    let ops = [DiskOp::Allocate, DiskOp::Write, DiskOp::SetLength, DiskOp::Sync, DiskOp::SyncDir];
+    for (seed, op) in ops.into_iter().enumerate() {
+        let node = Node::new(seed as u64, SMALL, 1);
+        let sent = node.run(async {
+            let (storage, replica) = boot(&node, compacted(&node)).await;
+            let sent = fill(&node, &storage, &replica, 100).await;
+            seal(&storage, &replica).await;
+            node.runtime.sleep(Duration::from_millis(100)).await;
+            node.world.fail(op, 1, DiskFault::Io);
+            let outcome = storage.compact_replica(&replica).await;
+            assert!(matches!(outcome, Err(PassError::Disk(_))), "{op:?}: {outcome:?}");
+            // What a group of segments before has replaced waits for a checkpoint.
+            let is_new = |path: &PathBuf| path::segment_of(path).is_some_and(|name| name.generation > 0);
+            assert!(!orphans(&node.runtime, &replica).await.iter().any(is_new), "{op:?}");
+            let is_in_service = storage.check_in_service().is_ok();
+            assert_eq!(is_in_service, op != DiskOp::SyncDir, "{op:?}");
+            if is_in_service {
+                assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
+                check_all(&node, &storage, &replica, &sent).await;
+            }
+            sent
+        });
+        node.world.crash();
+        node.run(async {
+            let (storage, replica) = boot(&node, compacted(&node)).await;
+            seal(&storage, &replica).await;
+            storage.compact_replica(&replica).await.expect("compacted");
+            check_all(&node, &storage, &replica, &sent).await;
+        });
+    }
 }
 
 #[test]

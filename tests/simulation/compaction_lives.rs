@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::base::ids::Offset;
+use corelane::base::limits::BLOCK_BYTES;
 use corelane::base::planted::{Bug, plant};
 use corelane::cluster::TopicSettings;
 use corelane::protocol::batch::{BatchHeader, Batches};
@@ -183,6 +184,8 @@ async fn cut_on(node: Rc<dyn Runtime>, storage: Rc<Storage>, replica: Rc<Replica
 fn lives(seed: u64) -> u32 {
     let mut node = Node::new(seed, SMALL, 1);
     node.config.compaction.bytes_per_second = 64 << 20;
+    // Now and then many batches go past the journal.
+    node.config.extent_bytes_min = [1, 3][node.world.random_below(2) as usize] * BLOCK_BYTES;
     if node.world.random_below(3) == 0 {
         node.config.compaction.key_map_bytes_max = 8 * 24;
     }
