@@ -5,6 +5,11 @@ use std::path::{Path, PathBuf};
 
 use crate::base::ids::{Offset, PartitionId};
 
+/// Whether the disk said that it has no room, or a quota.
+pub fn is_no_space(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
 /// An operating error of the log.
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {

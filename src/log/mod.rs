@@ -14,5 +14,5 @@ pub mod segment;
 pub mod snapshot;
 pub mod walk;
 
-pub use error::LogError;
+pub use error::{LogError, is_no_space};
 pub use retention::Retention;

@@ -99,7 +99,8 @@ impl Storage {
                 return outcome;
             }
             let now_ms = self.runtime.wall_clock_ms();
-            let new_batch = self.new_batch(replica, &stamped(replica, header, now_ms), self.steady_ms());
+            let new_batch =
+                self.new_batch(replica, &stamped(replica, header, now_ms), self.steady_ms_at(now_ms));
             match self.obstacle(replica, &new_batch) {
                 None => {}
                 Some(Obstacle::Space(need)) => {
@@ -144,7 +145,7 @@ impl Storage {
         }
         let now_ms = self.runtime.wall_clock_ms();
         let header = &stamped(replica, header, now_ms);
-        let new_batch = self.new_batch(replica, header, self.steady_ms());
+        let new_batch = self.new_batch(replica, header, self.steady_ms_at(now_ms));
         if new_batch.length > self.journal.payload_bytes_max() {
             return Some(Err(StorageError::TooLarge(new_batch.length)));
         }

@@ -11,8 +11,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use futures_util::future::select;
-
 use super::compactor_pass::{PassEnd, PassError};
 use super::replica::Replica;
 use super::storage::Storage;
@@ -60,14 +58,9 @@ pub(super) struct Retired {
 impl Storage {
     /// Compacts until the storage stops or fails.
     pub async fn compact(self: Rc<Self>) {
-        loop {
-            let ended = self.ended.notified();
-            if self.has_ended() {
-                return;
-            }
+        while !self.has_ended() {
             if !self.compact_all().await {
-                let next = self.runtime.sleep(self.config.compaction.backoff);
-                select(std::pin::pin!(ended), next).await;
+                self.pause(self.config.compaction.backoff).await;
             }
         }
     }
@@ -177,7 +170,7 @@ impl Storage {
             self.discard_retired(self.retired.borrow().len());
         }
         if self.retired_bytes() >= COMPACTION_RETIRED_BYTES_MAX {
-            self.checkpoint().await.map_err(|error| PassError::Disk(error.to_string()))?;
+            self.checkpoint().await.map_err(PassError::disk)?;
         }
         Ok(true)
     }

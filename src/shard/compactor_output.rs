@@ -58,10 +58,10 @@ impl OutputFile {
         let end = self.written + buffer.len() as u64;
         if end > self.allocated {
             let length = end.next_multiple_of(SEGMENT_ALLOCATION_BYTES_MAX);
-            self.file.allocate(length).await.map_err(disk)?;
+            self.file.allocate(length).await.map_err(PassError::disk)?;
             self.allocated = length;
         }
-        self.file.write_at(self.written, buffer.view(0..buffer.len())).await.map_err(disk)?;
+        self.file.write_at(self.written, buffer.view(0..buffer.len())).await.map_err(PassError::disk)?;
         self.written = end;
         pace.moved(buffer.len() as u64).await
     }
@@ -79,7 +79,7 @@ impl Storage {
         replica.check_online().map_err(|_| PassError::Interrupted)?;
         let Some(output) = Output::begin(&mut replica.log.borrow_mut(), group) else { return Ok(None) };
         let path = path::log_file(replica.log.borrow().directory(), group.output);
-        let file = self.runtime.open(&path, OpenMode::Write).await.map_err(disk)?;
+        let file = self.runtime.open(&path, OpenMode::Write).await.map_err(PassError::disk)?;
         let buffer = AlignedBuf::with_capacity(COMPACTION_IO_BYTES);
         Ok(Some(OutputFile { file, output, buffer, written: 0, allocated: 0, is_changed: false }))
     }
@@ -96,16 +96,16 @@ impl Storage {
             output.flush(pace).await?;
         }
         let end_position = output.output.end_position();
-        output.file.set_length(end_position).await.map_err(disk)?;
-        output.file.sync().await.map_err(disk)?;
+        output.file.set_length(end_position).await.map_err(PassError::disk)?;
+        output.file.sync().await.map_err(PassError::disk)?;
         let _turn = self.segment_turn.lock().await;
         pace.check()?;
         let (offsets, times) = output.output.encode_index();
-        self.write_index_files(replica, group.output, [offsets, times]).await.map_err(refused)?;
+        self.write_index_files(replica, group.output, [offsets, times]).await.map_err(PassError::disk)?;
         let directory = replica.log.borrow().directory().to_owned();
         // Entries of other files may be lost with it, and the next sync would not tell.
         let synced = self.runtime.sync_dir(&directory).await.map_err(|error| StorageError::disk(&error));
-        synced.inspect_err(|error| self.fail(error)).map_err(refused)?;
+        synced.inspect_err(|error| self.fail(error)).map_err(PassError::disk)?;
         self.meters.compaction.written_bytes.add(end_position);
         Ok(output.output.finish(group))
     }
@@ -121,12 +121,4 @@ impl Storage {
             tracing::warn!(partition = %replica.id, segment = ?group.output, %error, "a file that nobody uses remains");
         }
     }
-}
-
-fn disk(error: std::io::Error) -> PassError {
-    PassError::Disk(error.to_string())
-}
-
-fn refused(error: StorageError) -> PassError {
-    PassError::Disk(error.to_string())
 }

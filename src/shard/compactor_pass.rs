@@ -44,6 +44,13 @@ pub enum PassError {
     Disk(String),
 }
 
+impl PassError {
+    /// The disk's answer, for `map_err`.
+    pub(super) fn disk(error: impl std::fmt::Display) -> Self {
+        PassError::Disk(error.to_string())
+    }
+}
+
 /// How far keys were noted.
 struct Noting {
     /// Records from this offset on are not noted.
@@ -345,7 +352,7 @@ impl Storage {
             found.lease.clone()
         };
         let file = self.segment_reader(replica, segment.name).await;
-        let file = file.map_err(|error| PassError::Disk(error.to_string()))?;
+        let file = file.map_err(PassError::disk)?;
         Ok(Some(Scan { file, segment, from: ReadStart::of_segment(segment.name.base), _lease: lease }))
     }
 
@@ -364,7 +371,7 @@ impl Storage {
             Ok(Some(run)) => run,
             Ok(None) => return Err(corrupt("it ends amid a batch")),
             Err(error @ ReadError::Corrupt { .. }) => return Err(corrupt(&error.to_string())),
-            Err(error @ ReadError::Io { .. }) => return Err(PassError::Disk(error.to_string())),
+            Err(error @ ReadError::Io { .. }) => return Err(PassError::disk(error)),
         };
         scan.from = run.behind();
         self.meters.compaction.read_bytes.add(run.length() as u64);

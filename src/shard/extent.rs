@@ -70,10 +70,9 @@ impl ExtentAppend {
 impl Storage {
     /// Whether a batch goes to its segment at once.
     pub(super) fn goes_past_journal(&self, replica: &Replica, batch: &NewBatch) -> bool {
-        // From memory an answer comes sooner than from any disk.
-        let is_answered_from_memory = replica.settings().unsynced_records_max.is_some();
+        // Few are long; and from memory an answer comes sooner than from any disk.
         batch.length >= self.config.extent_bytes_min
-            && !is_answered_from_memory
+            && replica.settings().unsynced_records_max.is_none()
             && replica.log.borrow().extent_backlog_bytes() <= EXTENT_BACKLOG_BYTES_MAX
     }
 

@@ -3,13 +3,11 @@
 //! the one before it ends.
 //!
 //! One segment at a time, in small reads with pauses between them, beside the caches: nothing that consumers read is
-//! evicted for it. A segment that is removed cut or compacted meanwhile is left alone.
+//! evicted for it. A segment that is removed, cut or compacted meanwhile is left alone.
 
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
-
-use futures_util::future::select;
 
 use super::replica::Replica;
 use super::storage::Storage;
@@ -63,15 +61,6 @@ impl Storage {
     /// What scrubbing has counted.
     pub fn scrub_meters(&self) -> &ScrubMeters {
         &self.meters.scrub
-    }
-
-    /// Waits; `false` if the storage has ended.
-    async fn pause(&self, duration: Duration) -> bool {
-        let ended = self.ended.notified();
-        if !self.has_ended() {
-            select(std::pin::pin!(ended), self.runtime.sleep(duration)).await;
-        }
-        !self.has_ended()
     }
 
     /// Goes through the sealed segments of a partition that can be read.

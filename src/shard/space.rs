@@ -20,14 +20,10 @@ use crate::base::limits::{
     DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_LOOKS_UNTIL_FULL, DISK_SPACE_CHECK_MS,
     SEGMENT_ALLOCATION_BYTES_MAX,
 };
+use crate::log::is_no_space;
 use crate::runtime::DiskSpace;
 
 const CHECK_PAUSE: Duration = Duration::from_millis(DISK_SPACE_CHECK_MS);
-
-/// Whether the disk said that it has no room, or a quota.
-pub(super) fn is_no_space(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
-}
 
 /// What another look at the disk changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -184,8 +180,7 @@ impl Storage {
     pub(super) async fn rest_without_space(&self, reason: Arc<str>) {
         self.space.set_stuck(Some(reason));
         self.room.notify_waiters();
-        let ended = self.ended.notified();
-        select(self.runtime.sleep(CHECK_PAUSE), std::pin::pin!(ended)).await;
+        self.pause(CHECK_PAUSE).await;
     }
 }
 

@@ -71,7 +71,12 @@ impl SteadyClock {
 impl Storage {
     /// The time by which records and producers grow old, in ms since 1970. See the module.
     pub(super) fn steady_ms(&self) -> i64 {
-        self.steady_clock.at(self.runtime.now(), self.runtime.wall_clock_ms())
+        self.steady_ms_at(self.runtime.wall_clock_ms())
+    }
+
+    /// The same for whoever has looked at the wall clock, which shows `wall_ms`.
+    pub(super) fn steady_ms_at(&self, wall_ms: i64) -> i64 {
+        self.steady_clock.at(self.runtime.now(), wall_ms)
     }
 }
 

@@ -11,6 +11,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::select;
 use tokio::sync::{Notify, Semaphore};
 
 use super::cold_cache::ColdCache;
@@ -373,6 +374,15 @@ impl Storage {
     /// Whether the tasks of the storage are to end.
     pub(super) fn has_ended(&self) -> bool {
         self.is_stopping.get() || self.journal.failure().is_some()
+    }
+
+    /// Waits for so long, or until the storage has ended; `false` if it has.
+    pub(super) async fn pause(&self, duration: Duration) -> bool {
+        let ended = self.ended.notified();
+        if !self.has_ended() {
+            select(std::pin::pin!(ended), self.runtime.sleep(duration)).await;
+        }
+        !self.has_ended()
     }
 
     /// Has the tasks of the storage look whether they are to end.

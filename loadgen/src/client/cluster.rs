@@ -105,10 +105,6 @@ fn describe(client: &mut BlockingClient, names: &[String]) -> Result<Cluster, Cl
     for name in names {
         partitions.append(&mut partitions_of(&response, name)?);
     }
-    let address = |host: &str, port| match host.contains(':') {
-        true => format!("[{host}]:{port}"),
-        false => format!("{host}:{port}"),
-    };
     let brokers = response.brokers.iter().map(|it| (it.node_id, address(&it.host, it.port))).collect();
     Ok(Cluster { id: response.cluster_id, brokers, partitions, has_topic_ids })
 }
@@ -179,6 +175,14 @@ pub fn init_producer_id(client: &mut BlockingClient) -> Result<Identity, ClientE
             Ok(Identity { producer_id, producer_epoch })
         }
         code => Err(ClientError::Refused { what: "asking for a producer id".to_owned(), code }),
+    }
+}
+
+/// HOST:PORT as it is connected to; an IPv6 address stands in brackets.
+pub fn address(host: &str, port: i32) -> String {
+    match host.contains(':') {
+        true => format!("[{host}]:{port}"),
+        false => format!("{host}:{port}"),
     }
 }
 

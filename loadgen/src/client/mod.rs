@@ -10,7 +10,7 @@ mod stream;
 mod versions;
 
 pub use blocking::{BlockingClient, CLIENT_ID, RESPONSE_BYTES_MAX};
-pub use cluster::{Cluster, Partition, describe_broker, init_producer_id, prepare};
+pub use cluster::{Cluster, Partition, address, describe_broker, init_producer_id, prepare};
 pub use error::ClientError;
 pub use event::Event;
 pub use offsets::{LATEST, list_offsets};

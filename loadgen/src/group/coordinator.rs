@@ -19,7 +19,7 @@ use corelane::protocol::messages::sync_group::{SyncGroupRequest, SyncGroupReques
 use corelane::protocol::{ErrorCode, Message};
 
 use super::range::{CONSUMER, Partitions, RANGE};
-use crate::client::{BlockingClient, ClientError, when_ready};
+use crate::client::{BlockingClient, ClientError, address, when_ready};
 
 /// Silence after which a member counts as gone.
 const SESSION_TIMEOUT_MS: i32 = 30_000;
@@ -207,5 +207,5 @@ fn find(bootstrap: &str, group: &str) -> Result<String, ClientError> {
         }
         None => (response.host, response.port),
     };
-    Ok(if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") })
+    Ok(address(&host, port))
 }

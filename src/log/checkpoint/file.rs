@@ -11,7 +11,7 @@ use crate::base::limits::{
     BLOCK_BYTES, CHECKPOINT_IO_BYTES, CHECKPOINT_SPACE_PART, CHECKPOINT_SPACE_STEP_BYTES,
 };
 use crate::base::planted::{Bug, is_planted};
-use crate::log::LogError;
+use crate::log::{LogError, is_no_space};
 use crate::runtime::{File, OpenMode, Runtime};
 
 /// A checkpoint read back.
@@ -89,11 +89,9 @@ async fn write_body(file: &dyn File, body: Vec<AlignedBuf>) -> std::io::Result<(
 /// For `map_err`: tells want of space from other answers. Without space the other checkpoint is still the newest, and
 /// this one may be written again.
 fn no_space(path: &Path, needed_bytes: u64) -> impl Fn(std::io::Error) -> LogError + '_ {
-    move |source| match source.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            LogError::NoSpace { path: path.to_owned(), needed_bytes, source }
-        }
-        _ => LogError::io(path)(source),
+    move |source| match is_no_space(&source) {
+        true => LogError::NoSpace { path: path.to_owned(), needed_bytes, source },
+        false => LogError::io(path)(source),
     }
 }
 

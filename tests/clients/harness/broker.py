@@ -4,7 +4,6 @@ import ctypes
 import json
 import os
 import queue
-import re
 import signal
 import subprocess
 import threading
@@ -61,8 +60,9 @@ class Broker:
 
     @property
     def admin(self):
-        """HOST:PORT of the admin port, from the log: it is open before the ready line."""
-        return re.search(r"the admin port is open address=(\S+)", self.log_of_this_start()).group(1)
+        """HOST:PORT of the admin port."""
+        with open(os.path.join(self.data_dir, "endpoints.json"), encoding="utf-8") as file:
+            return json.load(file)["admin"]
 
     @property
     def pid(self):
