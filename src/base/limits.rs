@@ -97,6 +97,13 @@ pub const CARRY_BYTES_MAX: u64 = 64 << 10;
 pub const WRITE_BACKS_AT_ONCE: usize = 32;
 const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MIN);
 
+/// Journal files are freed so fast that it is done when this part of the room that there was (one half) is used: slower
+/// than the disk could. Whoever waits for room ends all pacing.
+pub const WRITE_BACK_ROOM_PART: u64 = 2;
+
+/// The longest pause between two steps of write-back, ms: it goes on when nobody produces.
+pub const WRITE_BACK_PAUSE_MS: u64 = 5;
+
 /// Partitions that a checkpoint describes before other tasks get a turn.
 pub const PARTITIONS_PER_TURN: usize = 64;
 

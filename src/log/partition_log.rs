@@ -235,6 +235,11 @@ impl PartitionLog {
         self.unsealed().filter_map(Segment::oldest_pin).min()
     }
 
+    /// Bytes that are not written back and for which journal files before `journal_file` are needed.
+    pub fn unwritten_before(&self, journal_file: u64) -> u64 {
+        self.unsealed().map(|segment| segment.unwritten_before(journal_file)).sum()
+    }
+
     /// Segments that are not complete on disk: the last ones.
     fn unsealed(&self) -> impl Iterator<Item = &Segment> {
         let first = self.segments.partition_point(|segment| segment.sealed);
@@ -244,7 +249,17 @@ impl PartitionLog {
     /// Whole blocks that can be written back, of records below `durable_end`: what is not durable in the
     /// journal yet may still be lost, and stays in memory.
     pub fn next_write_back(&self, durable_end: Offset) -> Option<WriteBack> {
-        self.unsealed().find_map(|segment| {
+        self.write_back_of(durable_end, |_| true)
+    }
+
+    /// The same of segments for which journal files before `journal_file` are needed, until they are not but for what
+    /// is in no whole block.
+    pub fn next_write_back_before(&self, durable_end: Offset, journal_file: u64) -> Option<WriteBack> {
+        self.write_back_of(durable_end, |segment| segment.unwritten_before(journal_file) > 0)
+    }
+
+    fn write_back_of(&self, durable_end: Offset, is_wanted: impl Fn(&Segment) -> bool) -> Option<WriteBack> {
+        self.unsealed().filter(|segment| is_wanted(segment)).find_map(|segment| {
             let end = segment.position_of(durable_end);
             let end = end - end % BLOCK_BYTES as u64;
             if segment.written >= end {

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::error::StorageError;
+use super::pace::Pace;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::limits::{
@@ -104,10 +105,16 @@ impl Storage {
         replicas
     }
 
+    /// Bytes that are not written back and for which journal files before `target` are needed.
+    fn unwritten_before(&self, target: u64) -> u64 {
+        self.replicas.borrow().values().map(|replica| replica.log.borrow().unwritten_before(target)).sum()
+    }
+
     /// Makes the journal files before `target` unnecessary, records that durably and frees them.
     pub(super) async fn free_journal_before(&self, target: u64) -> Result<(), StorageError> {
         let mut carried = 0;
         let mut too_long = Vec::with_capacity(WRITE_BACKS_AT_ONCE);
+        let mut pace = Pace::new(self.unwritten_before(target), self.journal.room_bytes());
         for replica in self.all_replicas() {
             if !is_pinning(&replica, target) {
                 continue;
@@ -117,23 +124,32 @@ impl Storage {
             let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
             if carry && self.carry(&replica) && !is_pinning(&replica, target) {
                 carried += dirty;
+                self.keep(&mut pace, dirty).await;
             } else {
                 too_long.push(replica);
             }
             if too_long.len() == WRITE_BACKS_AT_ONCE {
-                self.unpin(&too_long, target).await?;
+                self.unpin(&too_long, target, &mut pace).await?;
                 too_long.clear();
             }
             self.runtime.yield_now().await;
         }
-        self.unpin(&too_long, target).await?;
+        self.unpin(&too_long, target, &mut pace).await?;
         self.checkpoint().await
     }
 
     /// Writes back what pins journal files before `target`, and repeats in the journal what is less than a block.
-    async fn unpin(&self, replicas: &[Rc<Replica>], target: u64) -> Result<(), StorageError> {
-        self.write_back(replicas).await?;
-        for replica in replicas.iter().filter(|replica| is_pinning(replica, target)) {
+    async fn unpin(
+        &self,
+        replicas: &[Rc<Replica>],
+        target: u64,
+        pace: &mut Pace,
+    ) -> Result<(), StorageError> {
+        self.write_back_paced(replicas, target, pace).await?;
+        // Of these segments are complete, or the last records are in no whole block.
+        let pinning: Vec<_> = replicas.iter().filter(|it| is_pinning(it, target)).cloned().collect();
+        self.write_back(&pinning).await?;
+        for replica in pinning.iter().filter(|replica| is_pinning(replica, target)) {
             let is_full = !self.carry(replica) && !self.journal.has_reserve(BLOCK_BYTES);
             if is_full && !replica.is_allocating.get() {
                 // Crashes in a row, each amid this work, have used up the reserve. A segment that is complete

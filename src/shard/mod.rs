@@ -26,6 +26,7 @@ mod mailbox;
 mod metadata;
 mod meters;
 mod open;
+mod pace;
 mod partition_error;
 mod partition_ops;
 mod pending_append;

@@ -33,8 +33,13 @@ impl Storage {
         for replica in replicas {
             any |= self.write_blocks(replica).await?;
         }
-        try_join_all(replicas.iter().map(|replica| self.sync_segments(replica))).await?;
+        self.sync_written(replicas).await?;
         Ok(any)
+    }
+
+    /// Makes what was written of some partitions durable in the files. The caller has the turn at segments.
+    pub(super) async fn sync_written(&self, replicas: &[Rc<Replica>]) -> Result<(), StorageError> {
+        try_join_all(replicas.iter().map(|replica| self.sync_segments(replica))).await.map(|_| ())
     }
 
     /// Everything but the sync of segments that are not complete.
@@ -50,16 +55,24 @@ impl Storage {
 
     /// One stretch of records below `bound`; whether there was one.
     async fn write_one(&self, replica: &Rc<Replica>, bound: Offset) -> Result<bool, StorageError> {
-        let Some(WriteBack { segment_base, position, bytes }) = replica.log.borrow().next_write_back(bound)
-        else {
-            return Ok(false);
-        };
+        let Some(next) = replica.log.borrow().next_write_back(bound) else { return Ok(false) };
+        self.write_stretch(replica, next).await?;
+        Ok(true)
+    }
+
+    /// One stretch. The caller has the turn at segments.
+    pub(super) async fn write_stretch(
+        &self,
+        replica: &Rc<Replica>,
+        stretch: WriteBack,
+    ) -> Result<(), StorageError> {
+        let WriteBack { segment_base, position, bytes } = stretch;
         let end = position + bytes.len() as u64;
         let file = self.segment_with_space(replica, segment_base, end).await?;
         self.write_copy(&*file, position, bytes).await?;
         self.change_segment(replica, segment_base, |segment| segment.written = segment.written.max(end));
         self.room.notify_waiters();
-        Ok(true)
+        Ok(())
     }
 
     /// A segment's file, with space up to `end`. A crash may have taken the space that was there before the bytes were

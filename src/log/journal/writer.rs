@@ -164,7 +164,12 @@ impl Journal {
 
     /// Whether `payload_bytes` more can be accepted without using what is reserved for making room.
     pub fn has_room(&self, payload_bytes: usize) -> bool {
-        self.state.borrow().room_bytes(JOURNAL_RESERVED_FILES) >= group_bytes_of(payload_bytes)
+        self.room_bytes() >= group_bytes_of(payload_bytes)
+    }
+
+    /// Bytes that can still be accepted without using what is reserved for making room.
+    pub fn room_bytes(&self) -> u64 {
+        self.state.borrow().room_bytes(JOURNAL_RESERVED_FILES)
     }
 
     /// Whether `payload_bytes` more can be accepted if the reserve is used: for entries that make room. What

@@ -378,6 +378,12 @@ impl Segment {
         self.pins.front().map(|pin| pin.journal_file)
     }
 
+    /// Bytes that are not written back and for which journal files before `journal_file` are needed.
+    pub fn unwritten_before(&self, journal_file: u64) -> u64 {
+        let needed = self.pins.iter().rfind(|pin| pin.journal_file < journal_file);
+        needed.map_or(0, |pin| pin.end_position.saturating_sub(self.written))
+    }
+
     /// The file is durable up to `position`: the journal's copies before it are no longer needed.
     pub fn note_synced(&mut self, position: u64) {
         assert!(position <= self.written && position >= self.synced);
