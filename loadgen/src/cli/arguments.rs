@@ -46,6 +46,8 @@ pub enum Command {
     Disk(DiskArguments),
     /// Measure round trips and bandwidth of this machine's loopback network
     Net(NetArguments),
+    /// Measure how long this machine takes a busy CPU away
+    Cpu(CpuArguments),
     /// Send numbered records, read them back, and count loss, duplicates and reordering, across broker restarts
     #[command(args_override_self = true)]
     Verify(VerifyArguments),
@@ -220,6 +222,20 @@ pub struct NetArguments {
     #[arg(long, value_name = "LIST")]
     pub cpus: Option<CpuList>,
     /// Write net.json into this directory; reports that are written there later state the distance to it
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+/// Arguments of `loadgen cpu`.
+#[derive(Args, Debug)]
+pub struct CpuArguments {
+    /// The CPUs, all busy at the same time, such as 0-3 [default: all that may be used]
+    #[arg(long, value_name = "LIST")]
+    pub cpus: Option<CpuList>,
+    /// How long
+    #[arg(long, value_name = "TIME", default_value = "10s")]
+    pub duration: Period,
+    /// Write cpu.json into this directory; reports that are written there later state the distance to it
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }

@@ -7,8 +7,8 @@ use std::process::ExitCode;
 use clap::{CommandFactory, FromArgMatches};
 
 use super::arguments::{
-    Arguments, BackpressureArguments, Command, DiskArguments, NetArguments, RunArguments, SweepArguments,
-    VerifyArguments,
+    Arguments, BackpressureArguments, Command, CpuArguments, DiskArguments, NetArguments, RunArguments,
+    SweepArguments, VerifyArguments,
 };
 use super::{expand, presets, resolve};
 use crate::commands::{self, CommandError, DiskPlan, Invocation, ROUND_TRIP_BYTES_MAX};
@@ -43,6 +43,7 @@ pub fn run() -> ExitCode {
         Command::Backpressure(arguments) => backpressure_command(&arguments, &invocation),
         Command::Disk(arguments) => disk_command(arguments),
         Command::Net(arguments) => net_command(&arguments),
+        Command::Cpu(arguments) => cpu_command(&arguments),
         Command::Verify(arguments) => verify_command(&arguments, &invocation),
         Command::Compare(arguments) => finished(commands::compare(&arguments.reports)),
         Command::Run(arguments) => run_command(&arguments, &invocation),
@@ -95,15 +96,30 @@ fn disk_command(arguments: DiskArguments) -> ExitCode {
     finished(commands::disk(&plan, arguments.report.as_deref()))
 }
 
-fn net_command(arguments: &NetArguments) -> ExitCode {
-    let cpus = match &arguments.cpus {
+/// Those that were asked for, or all that may be used.
+fn cpus_of(given: Option<&CpuList>) -> Vec<usize> {
+    match given {
         Some(CpuList(cpus)) => cpus.clone(),
         None => core_affinity::get_core_ids().unwrap_or_default().into_iter().map(|core| core.id).collect(),
-    };
-    let (Some(first), bytes) = (cpus.first().copied(), arguments.size.0) else {
-        eprintln!("loadgen: no CPU may be used");
-        return ExitCode::from(FAILED);
-    };
+    }
+}
+
+fn no_cpu() -> ExitCode {
+    eprintln!("loadgen: no CPU may be used");
+    ExitCode::from(FAILED)
+}
+
+fn cpu_command(arguments: &CpuArguments) -> ExitCode {
+    let cpus = cpus_of(arguments.cpus.as_ref());
+    if cpus.is_empty() {
+        return no_cpu();
+    }
+    finished(commands::cpu(&cpus, arguments.duration.0, arguments.report.as_deref()))
+}
+
+fn net_command(arguments: &NetArguments) -> ExitCode {
+    let cpus = cpus_of(arguments.cpus.as_ref());
+    let (Some(first), bytes) = (cpus.first().copied(), arguments.size.0) else { return no_cpu() };
     if !(1..=ROUND_TRIP_BYTES_MAX).contains(&bytes) {
         eprintln!("loadgen: --size must be 1 to {ROUND_TRIP_BYTES_MAX} bytes");
         return ExitCode::from(WRONGLY_CALLED);

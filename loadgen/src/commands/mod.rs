@@ -2,6 +2,7 @@
 
 mod backpressure;
 mod compare;
+mod cpu;
 mod disk;
 mod error;
 mod measure;
@@ -15,6 +16,7 @@ mod verify;
 
 pub use backpressure::backpressure;
 pub use compare::compare;
+pub use cpu::cpu;
 pub use disk::{DiskPlan, disk};
 pub use error::CommandError;
 pub use net::{ROUND_TRIP_BYTES_MAX, net};

@@ -1,4 +1,4 @@
-//! What the machine can do at most, measured by `loadgen disk` and `loadgen net`.
+//! What the machine can do at most, measured by `loadgen disk`, `loadgen net` and `loadgen cpu`.
 
 use std::path::Path;
 
@@ -47,6 +47,26 @@ pub struct NetLimits {
     pub bytes_per_s: f64,
 }
 
+/// `cpu.json`.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CpuLimits {
+    /// When, in UTC.
+    pub measured_at: String,
+    /// One for each CPU; all were busy at the same time.
+    pub cells: Vec<CpuCell>,
+}
+
+/// What a machine takes of one busy CPU.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct CpuCell {
+    /// Its number.
+    pub cpu: usize,
+    /// By how much whoever is due at some moment is late, in ms.
+    pub delay_ms: LatencySummary,
+    /// Times of 1 ms and more that the CPU was away, a second.
+    pub long_gaps_per_s: f64,
+}
+
 /// The limits known when a report was written.
 #[derive(Clone, PartialEq, Default, Debug, Serialize, Deserialize)]
 pub struct Limits {
@@ -54,12 +74,18 @@ pub struct Limits {
     pub disk: Option<DiskLimits>,
     /// The network's.
     pub net: Option<NetLimits>,
+    /// The CPUs'.
+    pub cpu: Option<CpuLimits>,
 }
 
 impl Limits {
-    /// What `disk` and `net` have left in a directory.
+    /// What `disk`, `net` and `cpu` have left in a directory.
     pub fn read(directory: &Path) -> Limits {
-        Limits { disk: read(&directory.join("disk.json")), net: read(&directory.join("net.json")) }
+        Limits {
+            disk: read(&directory.join("disk.json")),
+            net: read(&directory.join("net.json")),
+            cpu: read(&directory.join("cpu.json")),
+        }
     }
 
     /// Sentences on how far figures are from the limits.
@@ -85,6 +111,18 @@ impl Limits {
                 "synchronous writes reach {:.0} MB/s here: the throughput achieved is {:.1} % of it",
                 best / 1e6,
                 achieved_bytes_per_s / best * 100.0
+            ));
+        }
+        let worst = self
+            .cpu
+            .iter()
+            .flat_map(|cpu| &cpu.cells)
+            .max_by(|a, b| a.delay_ms.p99.total_cmp(&b.delay_ms.p99));
+        if let Some(CpuCell { cpu, delay_ms, .. }) = worst {
+            sentences.push(format!(
+                "this machine keeps whoever is due on a busy CPU waiting for {:.3} ms at p99 and {:.3} ms at p99.9 \
+                 (CPU {cpu}): the broker cannot be blamed for as much",
+                delay_ms.p99, delay_ms.p999
             ));
         }
         sentences
@@ -127,10 +165,17 @@ mod tests {
             round_trip_ms: latency(0.05),
             bytes_per_s: 1e9,
         };
-        let limits = Limits { disk: Some(disk), net: Some(net) };
+        let cell = |cpu, p99| CpuCell {
+            cpu,
+            delay_ms: LatencySummary { p99, ..latency(0.0) },
+            long_gaps_per_s: 1.0,
+        };
+        let cpu = CpuLimits { measured_at: String::new(), cells: vec![cell(0, 2.0), cell(3, 4.5)] };
+        let limits = Limits { disk: Some(disk), net: Some(net), cpu: Some(cpu) };
         let sentences = limits.distances(0.3, 5e7);
         assert!(sentences[0].contains("service p50 is 2.0 times"), "{sentences:?}");
         assert!(sentences[1].contains("200 MB/s") && sentences[1].contains("25.0 %"), "{sentences:?}");
+        assert!(sentences[2].contains("4.500 ms at p99 ") && sentences[2].contains("CPU 3"), "{sentences:?}");
         assert!(Limits::default().distances(1.0, 1.0).is_empty());
 
         let directory = tempfile::tempdir().unwrap();

@@ -18,7 +18,7 @@ mod write;
 
 pub use broker_side::{BrokerSide, BudgetUse};
 pub use distribution::LatencySummary;
-pub use limits::{DiskCell, DiskLimits, Limits, NetLimits, write_json};
+pub use limits::{CpuCell, CpuLimits, DiskCell, DiskLimits, Limits, NetLimits, write_json};
 pub use machine::Machine;
 pub use model::{ClusterInfo, FORMAT, Rates, Report, Tool, repeat_command};
 pub use overload::Overloaded;

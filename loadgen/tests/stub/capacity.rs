@@ -111,12 +111,17 @@ fn limits_of_the_machine_are_measured_and_stated_in_reports() {
     loadgen(&["net", "--duration", "50ms"], directory.path());
     assert!(json(&directory.path().join("net.json"))["bytes_per_s"].as_f64().unwrap() > 0.0);
 
+    loadgen(&["cpu", "--cpus", "0", "--duration", "50ms"], directory.path());
+    let cpu = json(&directory.path().join("cpu.json"));
+    assert!(cpu["cells"][0]["delay_ms"]["count"].as_u64().unwrap() >= 900, "{cpu}");
+
     let stub = Stub::start(Behaviour::default());
     let arguments =
         ["run", "--brokers", &stub.address, "--rate", "100", "--warmup", "0s", "--duration", "500ms"];
     let output = loadgen(&arguments, directory.path());
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(text.contains("times their sum") && text.contains("synchronous writes reach"), "{text}");
+    assert!(text.contains("keeps whoever is due on a busy CPU waiting"), "{text}");
 }
 
 #[test]
