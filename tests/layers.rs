@@ -110,6 +110,18 @@ fn few_know_which_runtime_it_is() {
     assert!(wrong.is_empty(), "\n{}\nuse the traits of src/runtime/api.rs instead", wrong.join("\n"));
 }
 
+/// The client commands' library is a client like any other: nothing of the broker may lean on it.
+#[test]
+fn the_client_library_stays_in_the_client_commands() {
+    let others = sources().into_iter().filter(|(file, _)| !file.starts_with("cli/client/"));
+    let named = others.flat_map(|(file, text)| {
+        let own: Vec<_> = paths(&text).into_iter().filter(|path| matches(path, "rdkafka")).collect();
+        own.into_iter().map(move |path| format!("src/{file} names {path}"))
+    });
+    let wrong: Vec<String> = named.collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+}
+
 #[test]
 fn files_are_short() {
     let long = |(file, text): &(String, String)| {

@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::client::commands::ClientCommand;
+use super::client::config::ConfigAction;
+use super::completions::CompletionsCommand;
 use super::log_arguments::LogCommand;
 use crate::config::{Assignment, ConfigError, Inputs, Origin};
 
@@ -45,7 +48,10 @@ pub enum Command {
     /// bootstrap.servers. DATA_DIR/endpoints.json says the same in more detail. Logs go to stderr.
     #[command(after_help = EXAMPLES)]
     Serve(Settings),
-    /// Show the effective configuration and where each value comes from
+    /// Show the effective configuration and where each value comes from, or a cluster's with get and set
+    ///
+    /// Without a subcommand: what a broker with these arguments would run with. With one: the configs of topics and of
+    /// running brokers, of this or any other cluster.
     Config(ConfigCommand),
     /// Look at this machine and say what to change for a broker with this configuration
     ///
@@ -57,6 +63,11 @@ pub enum Command {
     ///
     /// docs/log-tools.md says more, with examples.
     Log(LogCommand),
+    /// Commands that talk to a cluster.
+    #[command(flatten)]
+    Client(ClientCommand),
+    /// Print what makes a shell complete this command line
+    Completions(CompletionsCommand),
 }
 
 /// Arguments of `corelane check`.
@@ -71,7 +82,11 @@ pub struct CheckCommand {
 
 /// Arguments of `corelane config`.
 #[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct ConfigCommand {
+    /// What to do with the configs of a cluster, if that is meant.
+    #[command(subcommand)]
+    pub action: Option<ConfigAction>,
     #[command(flatten)]
     pub settings: Settings,
     /// How to print
@@ -85,9 +100,10 @@ pub struct ConfigCommand {
 /// How to print.
 #[derive(ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Output {
-    /// A table for people
+    /// For people
+    #[value(name = "table", alias = "human")]
     Human,
-    /// A JSON array, for programs
+    /// For programs
     Json,
 }
 

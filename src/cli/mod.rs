@@ -2,6 +2,8 @@
 
 mod arguments;
 mod check_command;
+mod client;
+mod completions;
 mod config_command;
 mod log_arguments;
 mod log_command;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use super::arguments::{Arguments, CheckCommand, Command, ConfigCommand, Settings};
+use super::client::{self, commands};
 use super::{check_command, config_command, log_command, serve};
 use crate::check;
 use crate::config::{ConfigErrors, Loaded, Machine, load, reference};
@@ -40,6 +41,11 @@ pub fn run() -> ExitCode {
                 ExitCode::from(FAILED)
             }
         },
+        Command::Client(command) => commands::run(command),
+        Command::Completions(command) => printed(command.print(io::stdout().lock())),
+        Command::Config(ConfigCommand { action: Some(action), .. }) => {
+            commands::exit_code(client::config::run(action))
+        }
         Command::Config(ConfigCommand { markdown: true, .. }) => {
             printed(io::stdout().write_all(reference::markdown().as_bytes()))
         }

@@ -1,25 +1,41 @@
-//! Tables for people: columns as wide as what is in them, numbers to the right.
+//! Tables for people: columns as wide as what is in them, columns of numbers to the right.
 
 /// Lays out rows of equal length below their heading.
 pub(super) fn table(heading: &[&str], rows: &[Vec<String>]) -> String {
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0).max(heading[column].chars().count())
+    let column = |index: usize| {
+        let cells = || rows.iter().map(|row| row[index].as_str());
+        let width = cells().chain([heading[index]]).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let is_of_numbers = cells().any(is_number) && cells().all(|cell| is_number(cell) || cell == UNKNOWN);
+        Column { width, is_of_numbers }
     };
-    let widths: Vec<usize> = (0..heading.len()).map(width).collect();
-    let mut text = line(heading.iter().copied(), &widths);
+    let columns: Vec<Column> = (0..heading.len()).map(column).collect();
+    let mut text = line(heading.iter().copied(), &columns);
     for row in rows {
-        text.push_str(&line(row.iter().map(String::as_str), &widths));
+        text.push_str(&line(row.iter().map(String::as_str), &columns));
     }
     text
 }
 
-fn line<'a>(cells: impl Iterator<Item = &'a str>, widths: &[usize]) -> String {
-    let pad = |(cell, &width): (&'a str, &usize)| {
-        let is_number = cell.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
-        if is_number { format!("{cell:>width$}") } else { format!("{cell:width$}") }
+/// What stands in a cell whose value is not known, or is none.
+const UNKNOWN: &str = "-";
+
+struct Column {
+    width: usize,
+    is_of_numbers: bool,
+}
+
+/// A number, perhaps with a unit; not an address, nor a list of numbers.
+fn is_number(cell: &str) -> bool {
+    let unit = |char: char| char.is_ascii_alphabetic() || [' ', '%', '/'].contains(&char);
+    cell.starts_with(|first: char| first.is_ascii_digit() || first == '-')
+        && cell.trim_end_matches(unit).parse::<f64>().is_ok()
+}
+
+fn line<'a>(cells: impl Iterator<Item = &'a str>, columns: &[Column]) -> String {
+    let pad = |(cell, &Column { width, is_of_numbers }): (&'a str, &Column)| {
+        if is_of_numbers { format!("{cell:>width$}") } else { format!("{cell:width$}") }
     };
-    let cells: Vec<String> = cells.zip(widths).map(pad).collect();
+    let cells: Vec<String> = cells.zip(columns).map(pad).collect();
     format!("{}\n", cells.join("  ").trim_end())
 }
 
@@ -32,5 +48,13 @@ mod tests {
         let row = |name: &str, number: &str| vec![name.to_owned(), number.to_owned(), "x".to_owned()];
         let expected = "name    bytes  state\na           7  x\nlonger  12345  x\n";
         assert_eq!(table(&["name", "bytes", "state"], &[row("a", "7"), row("longer", "12345")]), expected);
+    }
+
+    #[test]
+    fn numbers_go_to_the_right_as_a_column() {
+        let row = |cells: [&str; 3]| cells.map(str::to_owned).to_vec();
+        let rows = [row(["-", "10.0.0.1:9092", "1000"]), row(["12 ms", "9", "-1"])];
+        let expected = "  lag  address          id\n    -  10.0.0.1:9092  1000\n12 ms  9                -1\n";
+        assert_eq!(table(&["lag", "address", "id"], &rows), expected);
     }
 }

@@ -7,6 +7,10 @@ use super::settings::{Assignment, Origin};
 /// The variable that names the configuration file, as `--config` does.
 pub const CONFIG_VARIABLE: &str = "CORELANE_CONFIG";
 
+/// The variable that names the cluster of client commands, as `--brokers` does. It is no setting of a broker, but may be
+/// set where one runs.
+pub const BROKERS_VARIABLE: &str = "CORELANE_BROKERS";
+
 const PREFIX: &str = "CORELANE_";
 
 /// What the variables assign. A `CORELANE_*` that sets nothing is an error, since it is a typing error.
@@ -14,7 +18,8 @@ pub(super) fn read(variables: &[(String, String)]) -> (Vec<Assignment>, Vec<Conf
     let mut assignments = Vec::new();
     let mut errors = Vec::new();
     for (variable, value) in variables {
-        if !variable.starts_with(PREFIX) || variable == CONFIG_VARIABLE || is_service_link(variable, value) {
+        let is_other = [CONFIG_VARIABLE, BROKERS_VARIABLE].contains(&variable.as_str());
+        if !variable.starts_with(PREFIX) || is_other || is_service_link(variable, value) {
             continue;
         }
         let origin = Origin::Environment(variable.clone());
@@ -56,8 +61,12 @@ mod tests {
 
     #[test]
     fn a_variable_sets_its_key() {
-        let given =
-            variables(&[("HOME", "/"), ("CORELANE_LOG_SEGMENT_BYTES", "7"), ("CORELANE_CONFIG", "f")]);
+        let given = variables(&[
+            ("HOME", "/"),
+            ("CORELANE_LOG_SEGMENT_BYTES", "7"),
+            ("CORELANE_CONFIG", "f"),
+            ("CORELANE_BROKERS", "b:1"),
+        ]);
         let (assignments, errors) = read(&given);
         assert!(errors.is_empty());
         assert_eq!(assignments.len(), 1);

@@ -22,11 +22,12 @@ mod settings;
 #[cfg(test)]
 mod tests;
 mod typed;
-mod units;
+pub mod units;
 mod value;
 
 pub use budgets::Budgets;
 pub use cpus::{format as format_cpus, parse as parse_cpus};
+pub use environment::BROKERS_VARIABLE;
 pub use error::{ConfigError, ConfigErrors, ValueError};
 pub use listener::Listener;
 pub use load::{Inputs, Loaded, load};

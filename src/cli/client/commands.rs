@@ -1,0 +1,36 @@
+//! The client commands, and from a command to its exit code.
+
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+use super::error::ClientError;
+use super::{cluster_status, topic};
+
+/// Commands that talk to a cluster.
+#[derive(Subcommand, Debug)]
+pub enum ClientCommand {
+    /// Create, list, describe, alter and delete topics
+    Topic(topic::TopicCommand),
+    /// Show the cluster's brokers and the health of its partitions
+    Cluster(cluster_status::ClusterCommand),
+}
+
+/// Carries out a client command.
+pub fn run(command: ClientCommand) -> ExitCode {
+    exit_code(match command {
+        ClientCommand::Topic(command) => topic::run(command),
+        ClientCommand::Cluster(command) => cluster_status::run(command),
+    })
+}
+
+/// Tells why it failed on stderr, and which status that is.
+pub fn exit_code(result: Result<(), ClientError>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("corelane: {error}");
+            error.status().into()
+        }
+    }
+}
