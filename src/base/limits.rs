@@ -642,3 +642,17 @@ pub const SCRUB_BYTES_PER_SECOND_MAX: u64 = 4 << 30;
 pub const OFFLINE_UNPACKED_BYTES_MAX: usize = 256 << 20;
 /// Length of the log of repairs. Reached: its oldest lines go.
 pub const REPAIR_LOG_BYTES_MAX: usize = 1 << 20;
+
+// Client commands.
+
+/// A line that `corelane produce` reads. Longer: told, and nothing is sent from there on.
+pub const PRODUCE_LINE_BYTES_MAX: usize = 16 << 20;
+/// What it reads of stdin at a time.
+pub const PRODUCE_READ_BYTES: usize = 64 << 10;
+/// Such pieces, each with at least one line, that are read and not sent yet. Reached: stdin waits.
+pub const PRODUCE_PIECES_MAX: usize = 4;
+/// Records that librdkafka has and no broker has acknowledged. Reached: stdin waits.
+pub const PRODUCE_QUEUE_BYTES_MAX: usize = 64 << 20;
+const _: () = assert!(PRODUCE_LINE_BYTES_MAX < PRODUCE_QUEUE_BYTES_MAX, "every record can be sent");
+/// What `corelane consume` collects while more is there, before it prints.
+pub const CONSUME_PRINT_BYTES: usize = 64 << 10;

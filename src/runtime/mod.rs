@@ -11,4 +11,5 @@ pub mod sim;
 pub mod tokio;
 
 pub use api::{DiskSpace, File, OpenMode, Runtime};
+pub use glommio::wall_clock_ms;
 pub use metered::{DiskMeters, DiskOperation, metered};

@@ -5,13 +5,19 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::error::ClientError;
-use super::{cluster_status, topic};
+use super::{cluster_status, consume, group, produce, topic};
 
 /// Commands that talk to a cluster.
 #[derive(Subcommand, Debug)]
 pub enum ClientCommand {
     /// Create, list, describe, alter and delete topics
     Topic(topic::TopicCommand),
+    /// Write lines of stdin to a topic
+    Produce(produce::ProduceCommand),
+    /// Print a topic's records
+    Consume(consume::ConsumeCommand),
+    /// List, describe, reset and delete consumer groups
+    Group(group::GroupCommand),
     /// Show the cluster's brokers and the health of its partitions
     Cluster(cluster_status::ClusterCommand),
 }
@@ -20,6 +26,9 @@ pub enum ClientCommand {
 pub fn run(command: ClientCommand) -> ExitCode {
     exit_code(match command {
         ClientCommand::Topic(command) => topic::run(command),
+        ClientCommand::Produce(command) => produce::run(command),
+        ClientCommand::Consume(command) => consume::run(command),
+        ClientCommand::Group(command) => group::run(command),
         ClientCommand::Cluster(command) => cluster_status::run(command),
     })
 }

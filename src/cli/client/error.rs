@@ -30,6 +30,8 @@ pub enum Status {
     Partial = 6,
     /// It was not agreed to.
     NotAgreed = 7,
+    /// Ctrl-C or SIGTERM came before it was done; what shells say of a process that SIGINT has ended.
+    Interrupted = 130,
 }
 
 impl From<Status> for ExitCode {
@@ -94,6 +96,9 @@ pub enum ClientError {
     /// The answer to the question was not yes, or there was nobody to ask.
     #[error("nothing was changed")]
     NotAgreed,
+    /// By Ctrl-C or SIGTERM.
+    #[error("interrupted")]
+    Interrupted,
     /// What was asked was answered, and the answer is bad: said on stdout.
     #[error("{0}")]
     Unhealthy(String),
@@ -118,6 +123,7 @@ impl ClientError {
             ClientError::Refused { .. } => Status::Refused,
             ClientError::Several { status, .. } => *status,
             ClientError::NotAgreed => Status::NotAgreed,
+            ClientError::Interrupted => Status::Interrupted,
             ClientError::Unhealthy(_)
             | ClientError::Print(_)
             | ClientError::Read(_)

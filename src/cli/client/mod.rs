@@ -11,6 +11,7 @@
 //! - [`output::print`] for the result: a table for people, or the same as JSON. stdout has nothing else.
 //! - [`outcomes::Outcomes`] if the command does the same to several things that may fail one by one.
 //! - [`confirm::confirm`] before anything is destroyed, [`progress::Progress`] for what may take a second or more.
+//! - [`interrupt::Interrupt`] if Ctrl-C should end it in order.
 //! - Errors are [`error::ClientError`]: the variant decides the exit status, the text names the remedy.
 
 pub(super) mod arguments;
@@ -19,10 +20,17 @@ mod cluster_status;
 pub(super) mod commands;
 pub(super) mod config;
 pub(super) mod confirm;
+mod consume;
 pub(super) mod error;
+mod group;
+pub(super) mod interrupt;
 pub(super) mod native;
 pub(super) mod outcomes;
 pub(super) mod output;
+mod partitions;
+mod position;
+mod produce;
 pub(super) mod progress;
+mod record_json;
 mod topic;
 pub(super) mod watch;

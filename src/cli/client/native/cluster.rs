@@ -191,7 +191,7 @@ unsafe fn read_partition(partition: *const rd_kafka_TopicPartitionInfo_t) -> Par
 
 /// # Safety
 /// `node` is alive.
-unsafe fn read_node(node: *const rd_kafka_Node_t) -> Node {
+pub(super) unsafe fn read_node(node: *const rd_kafka_Node_t) -> Node {
     // SAFETY: as demanded; a node without a rack has null.
     unsafe {
         let rack = rd_kafka_Node_rack(node);

@@ -9,6 +9,9 @@ mod call;
 mod cluster;
 mod codes;
 mod configs;
+mod group_offsets;
+mod groups;
+mod headers;
 mod memory;
 mod offsets;
 mod topics;
@@ -18,5 +21,8 @@ pub use cluster::{
 };
 pub use codes::{code_meaning, code_name};
 pub use configs::{Change, ConfigEntry, Resource, Source, alter_configs, describe_configs};
+pub use group_offsets::{Element, alter_offsets, committed_offsets};
+pub use groups::{GroupDescription, Member, delete_groups, describe_group};
+pub use headers::headers;
 pub use offsets::{At, OffsetAt, list_offsets};
 pub use topics::{NewTopic, create_partitions, create_topics, delete_topics};
