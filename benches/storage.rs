@@ -16,7 +16,7 @@ use corelane::log::journal::ring::RingShape;
 use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
-use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig};
+use corelane::shard::{CompactionConfig, PartitionSpec, ProducersConfig, Replica, Storage, StorageConfig};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use memory_disk::MemoryRuntime;
 
@@ -87,6 +87,7 @@ fn shard() -> Shard {
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 64 << 20,
         compaction: CompactionConfig::default(),
+        producers: ProducersConfig::default(),
         extent_bytes_min: usize::MAX,
         disk_free_bytes_min: 0,
     };

@@ -60,6 +60,7 @@ fn configured(config: &Config, broker: BrokerId) -> impl Iterator<Item = Describ
         ("max.incremental.fetch.session.cache.slots", config.fetch_sessions_max.to_string(), Int),
         ("node.id", config.node_id.to_string(), Int),
         ("num.partitions", config.num_partitions.to_string(), Int),
+        ("producer.id.expiration.ms", config.producer_id_expiration_ms.to_string(), Int),
         ("socket.request.max.bytes", config.socket_request_max_bytes.to_string(), Int),
     ];
     values.into_iter().map(|(name, value, kind)| {

@@ -2,6 +2,7 @@
 //! a broker of its own to clients answers for its partitions; where the node is one broker, any shard answers for all.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::base::ids::{PartitionId, ShardId, TopicId};
 use crate::protocol::messages::describe_log_dirs::{
@@ -9,7 +10,7 @@ use crate::protocol::messages::describe_log_dirs::{
     DescribeLogDirsResult, DescribeLogDirsTopic,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::LogSizes;
+use crate::shard::{LogSizes, Shard};
 
 use super::errors::partition_error;
 use super::reply::{Reply, respond};
@@ -31,8 +32,7 @@ pub(super) async fn handle(
         None => by_topic(caller, sizes.into_iter()),
         Some(topics) => by_topic(caller, asked_for(caller, &topics, &sizes).into_iter()),
     };
-    let directory = &caller.shard.config.data_dir;
-    let log_dir = std::path::absolute(directory).unwrap_or_else(|_| directory.clone());
+    let log_dir = log_dir(&caller.shard);
     let mut result = DescribeLogDirsResult {
         log_dir: log_dir.to_string_lossy().into_owned(),
         topics,
@@ -46,6 +46,12 @@ pub(super) async fn handle(
         Err(error) => tracing::warn!(%error, "the room on the disk is unknown"),
     }
     respond(header, &DescribeLogDirsResponse { results: vec![result], ..Default::default() })
+}
+
+/// The path of the only log directory, as clients are told it.
+pub(super) fn log_dir(shard: &Shard) -> PathBuf {
+    let directory = &shard.config.data_dir;
+    std::path::absolute(directory).unwrap_or_else(|_| directory.clone())
 }
 
 /// All logs of the broker that was asked.

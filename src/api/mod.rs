@@ -2,7 +2,10 @@
 //! file; `errors` says which Kafka error each refusal is.
 
 mod accept;
+mod acls;
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_replica_log_dirs;
 mod api_versions;
 mod broker_configs;
 mod brokers;
@@ -19,6 +22,7 @@ mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_topic_partitions;
+mod elect_leaders;
 mod errors;
 mod fetch;
 mod find_coordinator;
@@ -27,8 +31,11 @@ mod init_producer_id;
 mod join_group;
 mod leader_hints;
 mod leave_group;
+mod list_config_resources;
 mod list_groups;
 mod list_offsets;
+mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_commit;
 mod offset_delete;
@@ -38,10 +45,12 @@ mod operations;
 mod pace;
 mod pending_produce;
 mod produce;
+mod quotas;
 mod recompress;
 mod record_time;
 mod reply;
 mod router;
+mod scram_credentials;
 mod sync_group;
 #[cfg(test)]
 mod tests;

@@ -6,18 +6,25 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use crate::protocol::messages::{
-    alter_configs::AlterConfigsRequest, api_versions::ApiVersionsRequest,
-    create_partitions::CreatePartitionsRequest, create_topics::CreateTopicsRequest,
-    delete_groups::DeleteGroupsRequest, delete_records::DeleteRecordsRequest,
-    delete_topics::DeleteTopicsRequest, describe_cluster::DescribeClusterRequest,
-    describe_configs::DescribeConfigsRequest, describe_groups::DescribeGroupsRequest,
-    describe_log_dirs::DescribeLogDirsRequest, describe_producers::DescribeProducersRequest,
-    describe_topic_partitions::DescribeTopicPartitionsRequest, fetch::FetchRequest,
-    find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
+    alter_client_quotas::AlterClientQuotasRequest, alter_configs::AlterConfigsRequest,
+    alter_partition_reassignments::AlterPartitionReassignmentsRequest,
+    alter_replica_log_dirs::AlterReplicaLogDirsRequest,
+    alter_user_scram_credentials::AlterUserScramCredentialsRequest, api_versions::ApiVersionsRequest,
+    create_acls::CreateAclsRequest, create_partitions::CreatePartitionsRequest,
+    create_topics::CreateTopicsRequest, delete_acls::DeleteAclsRequest, delete_groups::DeleteGroupsRequest,
+    delete_records::DeleteRecordsRequest, delete_topics::DeleteTopicsRequest,
+    describe_acls::DescribeAclsRequest, describe_client_quotas::DescribeClientQuotasRequest,
+    describe_cluster::DescribeClusterRequest, describe_configs::DescribeConfigsRequest,
+    describe_groups::DescribeGroupsRequest, describe_log_dirs::DescribeLogDirsRequest,
+    describe_producers::DescribeProducersRequest, describe_topic_partitions::DescribeTopicPartitionsRequest,
+    describe_user_scram_credentials::DescribeUserScramCredentialsRequest, elect_leaders::ElectLeadersRequest,
+    fetch::FetchRequest, find_coordinator::FindCoordinatorRequest, heartbeat::HeartbeatRequest,
     incremental_alter_configs::IncrementalAlterConfigsRequest, init_producer_id::InitProducerIdRequest,
-    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest, list_groups::ListGroupsRequest,
-    list_offsets::ListOffsetsRequest, metadata::MetadataRequest, offset_commit::OffsetCommitRequest,
-    offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
+    join_group::JoinGroupRequest, leave_group::LeaveGroupRequest,
+    list_config_resources::ListConfigResourcesRequest, list_groups::ListGroupsRequest,
+    list_offsets::ListOffsetsRequest, list_partition_reassignments::ListPartitionReassignmentsRequest,
+    list_transactions::ListTransactionsRequest, metadata::MetadataRequest,
+    offset_commit::OffsetCommitRequest, offset_delete::OffsetDeleteRequest, offset_fetch::OffsetFetchRequest,
     offset_for_leader_epoch::OffsetForLeaderEpochRequest, produce::ProduceRequest,
     sync_group::SyncGroupRequest,
 };
@@ -26,11 +33,13 @@ use crate::shard::{ListenerIndex, Shard};
 
 use super::reply::{Refused, Reply};
 use super::{
-    Pace, PendingProduce, alter_configs, api_versions, create_partitions, create_topics, delete_groups,
-    delete_records, delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat, init_producer_id,
-    join_group, leave_group, list_groups, list_offsets, metadata, offset_commit, offset_delete, offset_fetch,
-    offset_for_leader_epoch, produce, sync_group,
+    Pace, PendingProduce, acls, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
+    describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
+    join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
+    list_transactions, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
+    produce, quotas, scram_credentials, sync_group,
 };
 use crate::base::guard::guarded;
 
@@ -116,6 +125,19 @@ enum Body {
     DescribeProducers(DescribeProducersRequest),
     DescribeTopicPartitions(DescribeTopicPartitionsRequest),
     OffsetForLeaderEpoch(OffsetForLeaderEpochRequest),
+    AlterClientQuotas(AlterClientQuotasRequest),
+    AlterPartitionReassignments(AlterPartitionReassignmentsRequest),
+    AlterReplicaLogDirs(AlterReplicaLogDirsRequest),
+    AlterUserScramCredentials(AlterUserScramCredentialsRequest),
+    CreateAcls(CreateAclsRequest),
+    DeleteAcls(DeleteAclsRequest),
+    DescribeAcls,
+    DescribeClientQuotas,
+    DescribeUserScramCredentials(DescribeUserScramCredentialsRequest),
+    ElectLeaders(ElectLeadersRequest),
+    ListConfigResources(ListConfigResourcesRequest),
+    ListPartitionReassignments,
+    ListTransactions(ListTransactionsRequest),
 }
 
 /// Takes a request's frame (the bytes behind its length) apart. Record batches stay views of it.
@@ -163,6 +185,34 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::OffsetForLeaderEpoch => Body::OffsetForLeaderEpoch(Message::decode(reader, version)?),
         ApiKey::DescribeLogDirs => Body::DescribeLogDirs(Message::decode(reader, version)?),
         ApiKey::DescribeProducers => Body::DescribeProducers(Message::decode(reader, version)?),
+        ApiKey::AlterClientQuotas => Body::AlterClientQuotas(Message::decode(reader, version)?),
+        ApiKey::AlterPartitionReassignments => {
+            Body::AlterPartitionReassignments(Message::decode(reader, version)?)
+        }
+        ApiKey::AlterReplicaLogDirs => Body::AlterReplicaLogDirs(Message::decode(reader, version)?),
+        ApiKey::AlterUserScramCredentials => {
+            Body::AlterUserScramCredentials(Message::decode(reader, version)?)
+        }
+        ApiKey::CreateAcls => Body::CreateAcls(Message::decode(reader, version)?),
+        ApiKey::DeleteAcls => Body::DeleteAcls(Message::decode(reader, version)?),
+        ApiKey::DescribeAcls => {
+            DescribeAclsRequest::decode(reader, version)?;
+            Body::DescribeAcls
+        }
+        ApiKey::DescribeClientQuotas => {
+            DescribeClientQuotasRequest::decode(reader, version)?;
+            Body::DescribeClientQuotas
+        }
+        ApiKey::DescribeUserScramCredentials => {
+            Body::DescribeUserScramCredentials(Message::decode(reader, version)?)
+        }
+        ApiKey::ElectLeaders => Body::ElectLeaders(Message::decode(reader, version)?),
+        ApiKey::ListConfigResources => Body::ListConfigResources(Message::decode(reader, version)?),
+        ApiKey::ListPartitionReassignments => {
+            ListPartitionReassignmentsRequest::decode(reader, version)?;
+            Body::ListPartitionReassignments
+        }
+        ApiKey::ListTransactions => Body::ListTransactions(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
     Ok(Call::Other(OtherCall { header, body }))
@@ -243,6 +293,27 @@ impl Caller {
             Body::DescribeProducers(request) => {
                 Box::pin(describe_producers::handle(caller, header, request)).await
             }
+            Body::AlterClientQuotas(request) => Box::pin(quotas::alter(caller, header, request)).await,
+            Body::AlterPartitionReassignments(request) => {
+                Box::pin(alter_partition_reassignments::handle(caller, header, request)).await
+            }
+            Body::AlterReplicaLogDirs(request) => alter_replica_log_dirs::handle(caller, header, request),
+            Body::AlterUserScramCredentials(request) => {
+                Box::pin(scram_credentials::alter(caller, header, request)).await
+            }
+            Body::CreateAcls(request) => Box::pin(acls::create(caller, header, request)).await,
+            Body::DeleteAcls(request) => Box::pin(acls::delete(caller, header, request)).await,
+            Body::DescribeAcls => acls::describe(header),
+            Body::DescribeClientQuotas => quotas::describe(header),
+            Body::DescribeUserScramCredentials(request) => {
+                Box::pin(scram_credentials::describe(caller, header, request)).await
+            }
+            Body::ElectLeaders(request) => Box::pin(elect_leaders::handle(caller, header, request)).await,
+            Body::ListConfigResources(request) => {
+                Box::pin(list_config_resources::handle(caller, header, request)).await
+            }
+            Body::ListPartitionReassignments => list_partition_reassignments::handle(header),
+            Body::ListTransactions(request) => list_transactions::handle(header, request),
         }
     }
 }

@@ -127,9 +127,29 @@ pub const PRODUCER_BATCHES_KEPT: usize = 10;
 
 const _: () = assert!(PRODUCER_BATCHES_KEPT >= 2 * PRODUCER_DUPLICATE_WINDOW);
 
-/// How long an idle idempotent producer is remembered (`producer.id.expiration.ms`). After that it is unknown, as
-/// beyond [`PRODUCERS_PER_PARTITION_MAX`].
+/// `producer.id.expiration.ms` by default, Kafka's: how long an idle idempotent producer is remembered. After that it
+/// is unknown, as beyond [`PRODUCERS_PER_PARTITION_MAX`].
 pub const PRODUCER_ID_EXPIRATION_MS: i64 = 24 * 60 * 60 * 1000;
+
+/// The share of the memory for state ([`STATE_MEMORY_PERCENT`]) that the idempotent producers of all partitions of a
+/// shard may take, and one for each partition besides. Reached, but for a sixteenth: those that were idle for longest
+/// are forgotten before `producer.id.expiration.ms`. Reached: a partition that takes a new one forgets others of its own.
+pub const PRODUCER_STATE_PERCENT: u64 = 15;
+/// Memory that an idempotent producer takes in a partition, about.
+pub const PRODUCER_COST_BYTES: u64 = 440;
+/// Idempotent producers that have appended in this time, in ms, are not forgotten for want of memory in other
+/// partitions.
+pub const PRODUCERS_IDLE_MS_MIN: i64 = 1_000;
+/// Time between two looks for producers that can be forgotten before their time, in ms.
+pub const PRODUCERS_THINNED_EVERY_MS: u64 = 10_000;
+const _: () = {
+    let state_bytes = SHARD_MEMORY_BYTES_MIN * STATE_MEMORY_PERCENT / 100;
+    let producers = state_bytes * PRODUCER_STATE_PERCENT / 100 / PRODUCER_COST_BYTES;
+    assert!(
+        producers > PRODUCERS_PER_PARTITION_MAX as u64,
+        "one partition's producers leave room for others'"
+    );
+};
 
 /// Leaders' terms that a partition remembers. When one more comes, the oldest is forgotten: who asks where
 /// it ended is told where the oldest known one starts, as Kafka does after retention. Not configurable.
@@ -559,7 +579,7 @@ pub const COORDINATOR_KEYS_MAX: usize = 10_000;
 /// Reached: new members are refused with GROUP_MAX_SIZE_REACHED, commits with INVALID_COMMIT_OFFSET_SIZE, assignments
 /// with UNKNOWN_SERVER_ERROR.
 pub const GROUP_STATE_PERCENT: u64 = 40;
-const _: () = assert!(GROUP_STATE_PERCENT + FETCH_SESSION_STATE_PERCENT < 100);
+const _: () = assert!(GROUP_STATE_PERCENT + FETCH_SESSION_STATE_PERCENT + PRODUCER_STATE_PERCENT < 100);
 /// Memory that a group takes besides its members and offsets, about.
 pub const GROUP_COST_BYTES: usize = 700;
 /// Memory that a member takes besides what it sends, about.

@@ -71,6 +71,12 @@ impl Budgets {
         percent(percent(self.shard_bytes, STATE_MEMORY_PERCENT), GROUP_STATE_PERCENT)
     }
 
+    /// Idempotent producers that are remembered over all partitions: a part of what state may take.
+    pub fn producers(&self) -> usize {
+        let state_bytes = percent(self.shard_bytes, STATE_MEMORY_PERCENT);
+        (percent(state_bytes, PRODUCER_STATE_PERCENT) / PRODUCER_COST_BYTES) as usize
+    }
+
     /// Partitions in fetch sessions whose memory fits: a part of what state may take.
     pub fn fetch_session_partitions(&self) -> usize {
         let state_bytes = percent(self.shard_bytes, STATE_MEMORY_PERCENT);
@@ -172,6 +178,7 @@ mod tests {
         assert_eq!(connections, 1310);
         let budgets = Budgets::divide(SHARD_MEMORY_BYTES_MIN, journal, connections);
         assert!(budgets.cached_bytes >= 25 * MIB, "{budgets:?}");
+        assert!(budgets.producers() >= 2 * PRODUCERS_PER_PARTITION_MAX, "{budgets:?}");
         assert!(budgets.request_bytes >= 40 * MIB && budgets.undurable_bytes >= 25 * MIB, "{budgets:?}");
     }
 

@@ -95,7 +95,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 53] = [
+pub static KEYS: [Key; 54] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -271,6 +271,13 @@ pub static KEYS: [Key; 53] = [
         "How often retention and segments' ages are looked at, in ms.",
     ),
     Key::fixed(
+        "producer.id.expiration.ms",
+        Kind::Integer { min: 1, max: i32::MAX as i64 },
+        "86400000",
+        "How long a partition remembers an idempotent producer that appends nothing, in ms: as long, retries of its \
+         batches are recognised.",
+    ),
+    Key::fixed(
         "scrub.bytes.per.second",
         Kind::Size { min: 0, max: limits::SCRUB_BYTES_PER_SECOND_MAX },
         "4MiB",
@@ -444,6 +451,7 @@ mod tests {
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
         assert_eq!(limits::DISK_FREE_BYTES_DEFAULT, 1 << 30);
         assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
+        assert_eq!(limits::PRODUCER_ID_EXPIRATION_MS, 86_400_000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }
 

@@ -274,6 +274,7 @@ fn typed(
         log_retention_check_interval: Duration::from_millis(
             settings.number("log.retention.check.interval.ms"),
         ),
+        producer_id_expiration_ms: settings.number("producer.id.expiration.ms"),
         scrub_bytes_per_second: settings.size("scrub.bytes.per.second"),
         log_message_timestamp_type: settings.text("log.message.timestamp.type"),
         log_message_timestamp_before_max_ms: settings.number("log.message.timestamp.before.max.ms"),

@@ -97,6 +97,8 @@ pub struct Config {
     pub log_cleaner_io_max_bytes_per_second: u64,
     /// `log.retention.check.interval.ms`
     pub log_retention_check_interval: Duration,
+    /// `producer.id.expiration.ms`
+    pub producer_id_expiration_ms: i64,
     /// `scrub.bytes.per.second`
     pub scrub_bytes_per_second: u64,
     /// `log.message.timestamp.type`: Kafka's word

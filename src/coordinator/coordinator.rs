@@ -34,6 +34,8 @@ const CLASSIC: &str = "classic";
 enum Knowledge {
     Loading,
     Complete,
+    /// It could not be read: what its groups have committed is not known.
+    Unreadable,
 }
 
 /// A walk over all groups, some at a time.
@@ -130,6 +132,13 @@ impl Coordinator {
         self.retention_due_ms.get_or_insert(moment.now_ms.saturating_add(interval_ms));
     }
 
+    /// The partition cannot be read. Its groups are refused as though somebody else coordinated them, as Kafka does it:
+    /// clients go on looking for their coordinator.
+    pub fn load_failed(&mut self, partition: i32) {
+        self.unload(partition);
+        self.partitions.insert(partition, Knowledge::Unreadable);
+    }
+
     /// The partition is gone, and its groups with it.
     pub fn unload(&mut self, partition: i32) {
         self.partitions.remove(&partition);
@@ -210,7 +219,7 @@ impl Coordinator {
 
     fn check(&self, partition: i32, request: &Request) -> Result<(), ErrorCode> {
         match self.partitions.get(&partition) {
-            None => return Err(ErrorCode::NotCoordinator),
+            None | Some(Knowledge::Unreadable) => return Err(ErrorCode::NotCoordinator),
             Some(Knowledge::Loading) => return Err(ErrorCode::CoordinatorLoadInProgress),
             Some(Knowledge::Complete) => {}
         }

@@ -163,6 +163,11 @@ impl ProducerTable {
         self.producers.is_empty()
     }
 
+    /// Whether the producer is known.
+    pub fn knows(&self, producer_id: i64) -> bool {
+        self.producers.contains_key(&producer_id)
+    }
+
     /// What a validated batch is to its producer. Changes nothing.
     pub fn check(&self, header: &BatchHeader) -> Result<Verdict, ProducerError> {
         let &BatchHeader { producer_id, producer_epoch, base_sequence, .. } = header;
@@ -228,6 +233,12 @@ impl ProducerTable {
     /// Forgets the producers that have not appended for longer than `expiration_ms`.
     pub fn expire(&mut self, now_ms: i64, expiration_ms: i64) {
         self.producers.retain(|_, producer| now_ms.saturating_sub(producer.last_update_ms) <= expiration_ms);
+    }
+
+    /// Forgets some of the producers that have not appended for longest: a sixteenth, and at least one.
+    pub fn crowd_out(&mut self) {
+        let evict = self.producers.len().div_ceil(16);
+        self.evict_beyond(self.producers.len() - evict);
     }
 
     /// Keeps the `keep` producers that appended last. The log's order says which, not a clock.

@@ -202,6 +202,25 @@ fn the_idle_expire() {
 }
 
 #[test]
+fn the_oldest_are_crowded_out() {
+    let mut log = Log::new(64);
+    log.table.crowd_out();
+    assert!(log.table.is_empty());
+    for producer in 0..40 {
+        log.append(produced(producer, 0, 0, 1));
+    }
+    log.append(produced(0, 0, 1, 1));
+    log.table.crowd_out();
+    let gone: Vec<i64> = (0..40).filter(|producer| !log.table.knows(*producer)).collect();
+    assert_eq!(gone, [1, 2, 3], "a sixteenth, and not the one that appended last");
+    while !log.table.is_empty() {
+        let before = log.table.len();
+        log.table.crowd_out();
+        assert!(log.table.len() < before, "at least one goes");
+    }
+}
+
+#[test]
 fn a_snapshot_restores_the_table() {
     let mut log = Log::new(8);
     for n in 0..7 {

@@ -160,6 +160,11 @@ impl Partition {
         self.producers.expire(now_ms, expiration_ms);
     }
 
+    /// Forgets some of the producers that have not appended for longest, because the shard has no memory for more.
+    pub fn crowd_out_producers(&mut self) {
+        self.producers.crowd_out();
+    }
+
     /// Applies a batch that the journal holds beyond the checkpoint, with the offset and the leader epoch that it
     /// was given then. It is synced; whether it is committed is for the next leader to say. `now_ms` is the time of
     /// recovery, from which idle producers expire.

@@ -34,5 +34,5 @@ pub use header::{RequestHeader, ResponseHeader};
 pub use message::{Api, Message, Request, decode_response, encode_request, encode_response};
 pub use pieces::Pieces;
 pub use reader::{Reader, decode_allowance};
-pub use wire::VersionRange;
+pub use wire::{Float64, VersionRange};
 pub use writer::Writer;

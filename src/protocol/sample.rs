@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use crate::base::ids::TopicId;
 
-use super::ErrorCode;
+use super::{ErrorCode, Float64};
 
 /// Values that mean something to whoever the messages are for. Of a kind of which there are some, most samples are
 /// among them, and with any at all, most numbers are small: so messages get further than the first look-up.
@@ -102,6 +102,12 @@ macro_rules! sample_integers {
 }
 
 sample_integers! { i8, i16, i32, i64 }
+
+impl Sample for Float64 {
+    fn sample(dice: &mut Dice) -> Self {
+        Float64::from_bits(i64::sample(dice) as u64)
+    }
+}
 
 impl Sample for bool {
     fn sample(dice: &mut Dice) -> Self {

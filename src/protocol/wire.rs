@@ -1,5 +1,6 @@
 //! How the types of fields stand on the wire. The `api!` macro composes messages from these.
 
+use std::fmt;
 use std::ops::{RangeFrom, RangeInclusive};
 
 use bytes::Bytes;
@@ -148,6 +149,33 @@ macro_rules! fixed_width {
 }
 
 fixed_width! { bool: bool, i8: i8, i16: i16, i32: i32, i64: i64, TopicId: topic_id }
+
+/// A number of 64 bits as IEEE 754 has them. Equal is what has the same bits, so what was read equals what is written of
+/// it, whatever it is.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Float64(u64);
+
+impl Float64 {
+    /// The number that has these bits.
+    pub const fn from_bits(bits: u64) -> Self {
+        Float64(bits)
+    }
+}
+
+impl fmt::Debug for Float64 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&f64::from_bits(self.0), f)
+    }
+}
+
+impl Wire for Float64 {
+    fn read(reader: &mut Reader, _: Format) -> Result<Self, DecodeError> {
+        reader.i64().map(|bits| Float64(bits as u64))
+    }
+    fn write(&self, writer: &mut Writer, _: Format) {
+        writer.i64(self.0 as i64);
+    }
+}
 
 impl Wire for ErrorCode {
     fn read(reader: &mut Reader, _: Format) -> Result<Self, DecodeError> {

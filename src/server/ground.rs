@@ -10,7 +10,7 @@ use crate::base::limits::{
 use crate::cluster::{DiskId, Image};
 use crate::config::{Config, budgets};
 use crate::log::journal::ring::RingShape;
-use crate::shard::{CompactionConfig, StorageConfig, partition_specs};
+use crate::shard::{CompactionConfig, ProducersConfig, StorageConfig, partition_specs};
 use crate::startup::resources;
 
 /// What layouts are made of under this configuration.
@@ -45,6 +45,10 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
                 batch_bytes_max: bytes(budgets.compaction_batch_bytes()),
                 bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
                 backoff: config.log_cleaner_backoff,
+            },
+            producers: ProducersConfig {
+                producers_max: budgets.producers(),
+                expiration_ms: config.producer_id_expiration_ms,
             },
             extent_bytes_min: bytes(config.journal_bypass_bytes),
             disk_free_bytes_min: config.disk_free_bytes_min,

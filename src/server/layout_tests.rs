@@ -12,7 +12,7 @@ use crate::log::journal::ring::RingShape;
 use crate::protocol::batch::{BatchBuilder, BatchHeader, Batches, HEADER_BYTES};
 use crate::runtime::Runtime;
 use crate::runtime::sim::{CrashPoint, SimWorld};
-use crate::shard::{CompactionConfig, PartitionSpec, PassEnd, Storage, StorageConfig};
+use crate::shard::{CompactionConfig, PartitionSpec, PassEnd, ProducersConfig, Storage, StorageConfig};
 
 const PARTITIONS: i32 = 7;
 const SHARDS_MAX: u64 = 4;
@@ -57,6 +57,7 @@ impl Scene {
             retention_check_interval: std::time::Duration::from_secs(300),
             reclaim_step_bytes: 16 << 10,
             compaction: CompactionConfig::default(),
+            producers: ProducersConfig::default(),
             extent_bytes_min: 12 << 10,
             disk_free_bytes_min: 0,
         };

@@ -255,7 +255,9 @@ impl Storage {
         header: &BatchHeader,
         batch: &NewBatch,
     ) -> Result<Decision, StorageError> {
-        match replica.state.borrow_mut().append(header, batch.now_ms)? {
+        self.make_room_for_producer(replica, header);
+        let decision = replica.state.borrow_mut().append(header, batch.now_ms)?;
+        match decision {
             AppendDecision::Duplicate { base_offset, last_offset, max_timestamp } => {
                 self.meters.duplicates.increment();
                 let log_append_time_ms = if is_stamped(header) { max_timestamp } else { NO_TIMESTAMP };
@@ -263,6 +265,9 @@ impl Storage {
             }
             AppendDecision::Append { base_offset, last_offset, leader_epoch } => {
                 assert_eq!((base_offset, last_offset), (batch.base_offset, batch.last_offset));
+                if header.has_producer_id() {
+                    self.count_producers(replica);
+                }
                 Ok(Decision::Append(leader_epoch))
             }
         }

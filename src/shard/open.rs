@@ -145,6 +145,7 @@ impl Storage {
         self.resident_bytes.set(self.resident_bytes.get() + log.resident_bytes());
         replica.lost_end.borrow_mut().clone_from(&self.lost_ends);
         self.replicas.borrow_mut().insert(replica.id, Rc::clone(replica));
+        self.count_producers(replica);
     }
 
     /// Keeps everything that a damaged partition has in journal and checkpoint.
@@ -200,6 +201,7 @@ impl Storage {
         let replica = self.replicas.borrow_mut().remove(&id);
         if let Some(replica) = &replica {
             replica.set_offline(StorageError::Deleted);
+            self.count_producers(replica);
             self.forget_memory(replica);
         }
         self.room.notify_waiters();

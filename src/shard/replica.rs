@@ -66,6 +66,8 @@ pub struct Replica {
     pub(super) is_reclaimable: Cell<bool>,
     /// Segments that are in no log any more, durably: compaction has put others in their place.
     pub(super) discardable: RefCell<Vec<Segment>>,
+    /// The producers that the shard has counted as this partition's.
+    pub(super) counted_producers: Cell<usize>,
     /// Whether files that a crash has left were looked for, so that new ones can be told from them.
     pub(super) is_swept: Cell<bool>,
     /// How often segment files may have been made, and up to which of these times the directory holds their entries
@@ -102,6 +104,7 @@ impl Replica {
             log_start_sequence: Cell::new(0),
             is_reclaimable: Cell::new(false),
             discardable: RefCell::default(),
+            counted_producers: Cell::new(0),
             is_swept: Cell::new(false),
             files_made: Cell::new(1),
             files_made_durably: Cell::new(0),

@@ -9,7 +9,6 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::ids::Offset;
-use crate::base::limits::PRODUCER_ID_EXPIRATION_MS;
 use crate::log::Retention;
 
 impl Storage {
@@ -40,7 +39,8 @@ impl Storage {
     /// it are removed a little later.
     pub async fn retain(&self, replica: &Rc<Replica>) -> Result<Offset, StorageError> {
         let now_ms = self.steady_ms();
-        replica.state.borrow_mut().expire_producers(now_ms, PRODUCER_ID_EXPIRATION_MS);
+        replica.state.borrow_mut().expire_producers(now_ms, self.config.producers.expiration_ms);
+        self.count_producers(replica);
         let settings = replica.settings();
         let retention = match settings.cleanup.delete {
             true => Retention { bytes: settings.retention_bytes, age_ms: settings.retention_ms },

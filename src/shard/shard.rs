@@ -158,6 +158,7 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).maintain());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).reclaim());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).keep_retention());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).bound_producers());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).compact());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_space());
         let scrub = Rc::clone(&self.storage).scrub(self.config.scrub_bytes_per_second);

@@ -21,6 +21,7 @@ use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
 use super::line::Line;
 use super::meters::StorageMeters;
+use super::producers::{KnownProducers, ProducersConfig};
 use super::replica::Replica;
 use super::space::Space;
 use super::steady_clock::SteadyClock;
@@ -60,6 +61,8 @@ pub struct StorageConfig {
     pub reclaim_step_bytes: u64,
     /// Compaction.
     pub compaction: CompactionConfig,
+    /// Idempotent producers.
+    pub producers: ProducersConfig,
     /// Length from which on a batch is written to its segment at once (`journal.bypass.bytes`).
     pub extent_bytes_min: usize,
     /// Produce is refused while less than this is free on the data directory's disk (`disk.free.min`).
@@ -144,6 +147,7 @@ pub struct Storage {
     pub(super) lost_ends: Option<Arc<str>>,
     /// The time by which records and producers grow old.
     pub(super) steady_clock: SteadyClock,
+    pub(super) known_producers: KnownProducers,
     /// The storage stops, or has failed.
     pub(super) ended: Notify,
     pub(super) meters: StorageMeters,
@@ -202,6 +206,7 @@ impl Storage {
             retention_wanted: Notify::new(),
             lost_ends: parts.lost_ends,
             steady_clock: SteadyClock::default(),
+            known_producers: KnownProducers::default(),
             ended: Notify::new(),
             meters: StorageMeters::default(),
             disk: parts.disk,

@@ -52,7 +52,11 @@ impl TestNode {
         let endpoints = Arc::new(Endpoints { listeners });
         let mut shards = Vec::new();
         for (id, mailbox) in config.shard_ids().zip(receivers) {
-            let storage = open_storage(runtime, &directory, id, config.disk_free_bytes_min).await;
+            let storage = open_storage(runtime, &directory, id, |storage| {
+                storage.disk_free_bytes_min = config.disk_free_bytes_min;
+                storage.producers.expiration_ms = config.producer_id_expiration_ms;
+            });
+            let storage = storage.await;
             let shard = Shard::new(ShardParts {
                 id,
                 runtime: Rc::clone(runtime),
@@ -92,17 +96,18 @@ fn advertised(config: &Config, name: &str, port: u16) -> AdvertisedListener {
     AdvertisedListener { name: name.to_owned(), bootstrap: address(port), shards: shards.collect() }
 }
 
-async fn open_storage(
+/// Makes a small storage, with a configuration that `adjust` may change.
+pub(super) async fn open_storage(
     runtime: &Rc<dyn Runtime>,
     data: &std::path::Path,
     id: ShardId,
-    disk_free_bytes_min: u64,
+    adjust: impl FnOnce(&mut StorageConfig),
 ) -> Rc<Storage> {
     let directory = data.join(format!("shard-{id}"));
     let paths = ShardPaths { journal_directory: directory.join("journal"), directory: directory.clone() };
     let shape = RingShape { file_count: 4, file_bytes: 1 << 20, group_bytes_max: 256 << 10 };
     recovery::create(runtime, &paths, DISK_ID, shape).await.expect("created");
-    let config = StorageConfig {
+    let mut config = StorageConfig {
         data_directory: data.to_owned(),
         shard_directory: directory,
         group_bytes: 128 << 10,
@@ -114,9 +119,11 @@ async fn open_storage(
         retention_check_interval: std::time::Duration::from_secs(300),
         reclaim_step_bytes: 1 << 20,
         compaction: CompactionConfig::default(),
+        producers: ProducersConfig::default(),
         extent_bytes_min: 64 << 10,
-        disk_free_bytes_min,
+        disk_free_bytes_min: 0,
     };
+    adjust(&mut config);
     Storage::open(Rc::clone(runtime), config, &paths, DISK_ID, &[]).await.expect("opened")
 }
 

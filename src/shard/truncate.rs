@@ -49,6 +49,7 @@ impl Storage {
         // From here on in one step; the partition may have been deleted since.
         replica.check_online()?;
         replica.state.borrow_mut().truncate_to(offset).map_err(|_| StorageError::OutsideLog(offset))?;
+        self.count_producers(replica);
         let journal_file = self.journal.current_file();
         let entry = journal_entry(replica, EntryKind::Truncate, offset, place);
         let sequence = self.journal.append(&entry, &[&kept_block]);

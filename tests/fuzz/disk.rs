@@ -16,7 +16,9 @@ use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchHeader, HEADER_BYTES};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
-use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+use corelane::shard::{
+    CompactionConfig, PartitionSpec, ProducersConfig, Replica, Storage, StorageConfig, StorageError,
+};
 
 use super::random::Random;
 use super::{batches, plain};
@@ -93,6 +95,7 @@ impl Scene {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            producers: ProducersConfig::default(),
             extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
             cold_bytes_max: 64 * BLOCK_BYTES,

@@ -4,11 +4,14 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use corelane::protocol::messages::{
-    SERVED, alter_configs, api_versions, create_partitions, create_topics, delete_groups, delete_records,
-    delete_topics, describe_cluster, describe_configs, describe_groups, describe_log_dirs,
-    describe_producers, describe_topic_partitions, fetch, find_coordinator, heartbeat,
-    incremental_alter_configs, init_producer_id, join_group, leave_group, list_groups, list_offsets,
-    metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch, produce, sync_group,
+    SERVED, alter_client_quotas, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
+    alter_user_scram_credentials, api_versions, create_acls, create_partitions, create_topics, delete_acls,
+    delete_groups, delete_records, delete_topics, describe_acls, describe_client_quotas, describe_cluster,
+    describe_configs, describe_groups, describe_log_dirs, describe_producers, describe_topic_partitions,
+    describe_user_scram_credentials, elect_leaders, fetch, find_coordinator, heartbeat,
+    incremental_alter_configs, init_producer_id, join_group, leave_group, list_config_resources, list_groups,
+    list_offsets, list_partition_reassignments, list_transactions, metadata, offset_commit, offset_delete,
+    offset_fetch, offset_for_leader_epoch, produce, sync_group,
 };
 use corelane::protocol::sample::{Dice, Sample, Vocabulary};
 use corelane::protocol::{Api, ApiKey, DecodeError, LENGTH_BYTES, Request, decode_response, encode_request};
@@ -51,19 +54,29 @@ fn check<R: Request>(frame: Bytes, version: i16) -> Result<i32, DecodeError> {
 }
 
 const KINDS: &[Kind] = &[
+    Kind::of::<alter_client_quotas::AlterClientQuotasRequest>(),
     Kind::of::<alter_configs::AlterConfigsRequest>(),
+    Kind::of::<alter_partition_reassignments::AlterPartitionReassignmentsRequest>(),
+    Kind::of::<alter_replica_log_dirs::AlterReplicaLogDirsRequest>(),
+    Kind::of::<alter_user_scram_credentials::AlterUserScramCredentialsRequest>(),
     Kind::of::<api_versions::ApiVersionsRequest>(),
+    Kind::of::<create_acls::CreateAclsRequest>(),
     Kind::of::<create_partitions::CreatePartitionsRequest>(),
     Kind::of::<create_topics::CreateTopicsRequest>(),
+    Kind::of::<delete_acls::DeleteAclsRequest>(),
     Kind::of::<delete_groups::DeleteGroupsRequest>(),
     Kind::of::<delete_records::DeleteRecordsRequest>(),
     Kind::of::<delete_topics::DeleteTopicsRequest>(),
+    Kind::of::<describe_acls::DescribeAclsRequest>(),
+    Kind::of::<describe_client_quotas::DescribeClientQuotasRequest>(),
     Kind::of::<describe_cluster::DescribeClusterRequest>(),
     Kind::of::<describe_configs::DescribeConfigsRequest>(),
     Kind::of::<describe_groups::DescribeGroupsRequest>(),
     Kind::of::<describe_log_dirs::DescribeLogDirsRequest>(),
     Kind::of::<describe_producers::DescribeProducersRequest>(),
     Kind::of::<describe_topic_partitions::DescribeTopicPartitionsRequest>(),
+    Kind::of::<describe_user_scram_credentials::DescribeUserScramCredentialsRequest>(),
+    Kind::of::<elect_leaders::ElectLeadersRequest>(),
     Kind::of::<fetch::FetchRequest>(),
     Kind::of::<find_coordinator::FindCoordinatorRequest>(),
     Kind::of::<heartbeat::HeartbeatRequest>(),
@@ -71,8 +84,11 @@ const KINDS: &[Kind] = &[
     Kind::of::<init_producer_id::InitProducerIdRequest>(),
     Kind::of::<join_group::JoinGroupRequest>(),
     Kind::of::<leave_group::LeaveGroupRequest>(),
+    Kind::of::<list_config_resources::ListConfigResourcesRequest>(),
     Kind::of::<list_groups::ListGroupsRequest>(),
     Kind::of::<list_offsets::ListOffsetsRequest>(),
+    Kind::of::<list_partition_reassignments::ListPartitionReassignmentsRequest>(),
+    Kind::of::<list_transactions::ListTransactionsRequest>(),
     Kind::of::<metadata::MetadataRequest>(),
     Kind::of::<offset_commit::OffsetCommitRequest>(),
     Kind::of::<offset_delete::OffsetDeleteRequest>(),

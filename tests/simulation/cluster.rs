@@ -13,7 +13,7 @@ use corelane::log::journal::ring::RingShape;
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::server::{Assigned, Ground};
-use corelane::shard::{CompactionConfig, PartitionSpec, Storage, StorageConfig};
+use corelane::shard::{CompactionConfig, PartitionSpec, ProducersConfig, Storage, StorageConfig};
 use futures_util::future::LocalBoxFuture;
 
 use super::check::{Recovered, check_all, recovered};
@@ -47,6 +47,7 @@ fn ground(world: &SimWorld) -> Ground {
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK,
         compaction: CompactionConfig::default(),
+        producers: ProducersConfig::default(),
         extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES,
         disk_free_bytes_min: 0,
     };

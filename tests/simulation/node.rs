@@ -13,7 +13,9 @@ use corelane::log::recovery::{self, ShardPaths};
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
-use corelane::shard::{CompactionConfig, PartitionSpec, Replica, Storage, StorageConfig, StorageError};
+use corelane::shard::{
+    CompactionConfig, PartitionSpec, ProducersConfig, Replica, Storage, StorageConfig, StorageError,
+};
 
 /// Kafka's settings of a topic, but for the length of segments.
 pub fn topic_settings(segment_bytes: u64) -> TopicSettings {
@@ -72,6 +74,7 @@ impl Node {
             retention_check_interval: Duration::from_secs(300),
             reclaim_step_bytes: 10 * BLOCK_BYTES as u64,
             compaction: CompactionConfig::default(),
+            producers: ProducersConfig::default(),
             extent_bytes_min: 3 * BLOCK_BYTES,
             disk_free_bytes_min: 0,
         };

@@ -4,7 +4,7 @@ use super::*;
 use crate::base::ids::PartitionId;
 use crate::cluster::TopicSettings;
 use crate::protocol::ErrorCode;
-use crate::protocol::batch::Batches;
+use crate::protocol::batch::{BatchHeader, Batches};
 use crate::protocol::messages::{
     delete_groups::DeleteGroupsRequest,
     describe_groups::DescribeGroupsRequest,
@@ -333,6 +333,42 @@ async fn reload(node: &TestNode, at: &Caller) {
         }
         at.shard.runtime.yield_now().await;
     }
+}
+
+/// Nobody must be told that a group has committed nothing because that cannot be read.
+#[test]
+fn groups_that_cannot_be_read_are_refused_and_the_operator_is_told() {
+    on_node(&[("offsets.topic.num.partitions", "1")], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "g").await;
+        while commit(&at, "g", None, 5).await == ErrorCode::CoordinatorLoadInProgress {
+            at.shard.runtime.yield_now().await;
+        }
+        assert!(at.shard.report().damage.is_empty());
+        // No coordinator writes such a batch.
+        let foreign = packed(Compression::Gzip, BatchBuilder::new().record(0, Some(b"k"), Some(b"v")));
+        let header = BatchHeader::parse(&foreign).expect("our own batch");
+        at.shard.append(groups_log(&at.shard), &header, foreign).await.await.expect("stored");
+
+        node.shards.iter().for_each(|shard| shard.reload_groups());
+        let describe = DescribeGroupsRequest { groups: vec!["g".into()], ..Default::default() };
+        let refusal = loop {
+            match call(&at, &describe, 5).await.groups.remove(0).error_code {
+                ErrorCode::CoordinatorLoadInProgress => at.shard.runtime.yield_now().await,
+                other => break other,
+            }
+        };
+        assert_eq!(refusal, ErrorCode::NotCoordinator);
+        assert_eq!(commit(&at, "g", None, 6).await, ErrorCode::NotCoordinator);
+        assert_eq!(call(&at, &join_request("new", ""), 9).await.error_code, ErrorCode::NotCoordinator);
+        let listed = call(&at, &ListGroupsRequest::default(), 5).await;
+        assert_eq!((listed.error_code, listed.groups.len()), (ErrorCode::None, 0), "as Kafka lists them");
+        let [damage] = &at.shard.report().damage[..] else { panic!("one partition cannot be read") };
+        assert!(
+            damage.contains("__consumer_offsets, partition 0") && damage.contains("compressed"),
+            "{damage}"
+        );
+    });
 }
 
 /// Of each key the last record stays: with holes where others were, and without the tombstones when their time is up.

@@ -1,6 +1,7 @@
 //! Requests against a node of simulated shards: whole frames in, whole frames out.
 
 mod admin;
+mod admin_calls;
 mod configs;
 mod delete_records;
 mod describe;

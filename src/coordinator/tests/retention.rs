@@ -111,3 +111,22 @@ fn who_waits_is_sent_away_when_the_partition_goes() {
     bench.release(Ok(()));
     assert_eq!(bench.core.bytes(), 0);
 }
+
+#[test]
+fn a_partition_that_cannot_be_read_is_nobodys() {
+    let mut bench = Bench::new();
+    let before = bench.send(commit(None, 1, None));
+    assert_eq!(bench.committed(before), ErrorCode::None);
+    bench.core.begin_load(0);
+    let meanwhile = bench.send(commit(None, 2, None));
+    assert_eq!(bench.committed(meanwhile), ErrorCode::CoordinatorLoadInProgress);
+    bench.core.load_failed(0);
+    let after = bench.send(commit(None, 3, None));
+    assert_eq!(bench.committed(after), ErrorCode::NotCoordinator);
+    assert_eq!(bench.core.bytes(), 0, "what was read of it is let go of");
+    assert!(bench.core.has_partition(0), "it is not read again and again");
+    let listing = bench.core.list(&ListFilter::default());
+    assert!(listing.groups.is_empty() && !listing.is_partial);
+    bench.restart();
+    assert_eq!(bench.core.list(&ListFilter::default()).groups.len(), 1, "the next start may be luckier");
+}

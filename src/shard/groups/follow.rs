@@ -26,6 +26,7 @@ impl Shard {
     pub fn reload_groups(self: &Rc<Self>) {
         self.groups
             .step(|core, _| core.partitions().into_iter().for_each(|partition| core.unload(partition)));
+        self.groups.unreadable.borrow_mut().clear();
         self.take_up_groups();
     }
 
@@ -48,6 +49,7 @@ impl Shard {
             for partition in core.partitions() {
                 if is_other_topic || !led.contains_key(&partition) {
                     core.unload(partition);
+                    self.groups.unreadable.borrow_mut().remove(&partition);
                 }
             }
         });

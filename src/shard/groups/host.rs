@@ -1,13 +1,14 @@
 //! The coordinator's host: who waits for which answer, what is on its way to the log, and the clock.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
+use super::ask::OFFSETS_TOPIC;
 use crate::base::ids::TopicId;
 use crate::coordinator::{
     AppendId, Coordinator, Effect, ListFilter, Listing, Moment, Request, Response, Settings, Ticket,
@@ -50,6 +51,8 @@ pub struct Groups {
     deadline_moved: Notify,
     /// The topic that the known partitions are of.
     pub(super) topic: Cell<TopicId>,
+    /// Why partitions of it cannot be read.
+    pub(super) unreadable: RefCell<BTreeMap<i32, String>>,
 }
 
 impl Groups {
@@ -66,6 +69,7 @@ impl Groups {
             placed_came: Notify::new(),
             deadline_moved: Notify::new(),
             topic: Cell::new(TopicId::ZERO),
+            unreadable: RefCell::default(),
         }
     }
 
@@ -80,6 +84,16 @@ impl Groups {
     /// The groups that are coordinated here.
     pub fn list(&self, filter: &ListFilter) -> Listing {
         self.core.borrow().list(filter)
+    }
+
+    /// Which groups cannot be served and why, for the operator: one line for each of their partitions.
+    pub fn unreadable_in_words(&self) -> Vec<String> {
+        let in_words = |(partition, reason): (&i32, &String)| {
+            format!(
+                "the groups of {OFFSETS_TOPIC}, partition {partition}, are refused: it cannot be read: {reason}"
+            )
+        };
+        self.unreadable.borrow().iter().map(in_words).collect()
     }
 
     /// Has the coordinator do something, and then does what it wants done.

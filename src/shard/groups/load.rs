@@ -27,16 +27,18 @@ enum LoadError {
     Decode(#[from] DecodeError),
     #[error("records are compressed, which those of groups are not")]
     Compressed,
+    #[error("its last records are not known to be durable: the shard's writer is out of service")]
+    NotCommitted,
 }
 
 impl Shard {
     /// Reads a partition of `__consumer_offsets` from start to end, then serves its groups. Nobody but the coordinator
     /// appends to it, and that waits for this.
     pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>) {
-        let began = self.runtime.now();
+        let (index, began) = (replica.id.index, self.runtime.now());
         match self.read_groups(&replica).await {
             Ok(Some(count)) => {
-                self.groups.step(|core, moment| core.loaded(moment, replica.id.index));
+                self.groups.step(|core, moment| core.loaded(moment, index));
                 let took_ms = (self.runtime.now() - began).as_millis() as u64;
                 tracing::debug!(partition = %replica.id, records = count, took_ms, "groups loaded");
             }
@@ -44,6 +46,8 @@ impl Shard {
             // Its groups are refused until the next start: what cannot be read may be what a group has committed.
             Err(error) => {
                 tracing::error!(partition = %replica.id, %error, "the groups of a partition cannot be read");
+                self.groups.step(|core, _| core.load_failed(index));
+                self.groups.unreadable.borrow_mut().insert(index, error.to_string());
             }
         }
     }
@@ -54,16 +58,18 @@ impl Shard {
             let state = replica.state.borrow();
             (state.progress().log_start(), state.progress().log_end())
         };
-        if let Some(committed) = replica.commit_waiter(end - 1)
-            && committed.await.is_err()
-        {
-            return Ok(None);
-        }
+        let committed = match replica.commit_waiter(end - 1) {
+            None => true,
+            Some(committed) => committed.await.is_ok(),
+        };
         let replica = self.storage.replica(replica.id);
-        let Some(replica) = replica else { return Ok(None) };
+        let Some(replica) = replica.filter(|replica| self.is_loading(replica)) else { return Ok(None) };
+        if !committed {
+            return Err(LoadError::NotCommitted);
+        }
         let mut count = 0;
         while offset < end {
-            if self.phases.current() == Phase::Stopped || self.groups.topic.get() != replica.id.topic {
+            if !self.is_loading(&replica) {
                 return Ok(None);
             }
             let read = self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?;
@@ -77,6 +83,11 @@ impl Shard {
             }
         }
         Ok(Some(count))
+    }
+
+    /// Whether the partition's groups are still wanted: the shard runs, and the topic is the same.
+    fn is_loading(&self, replica: &Replica) -> bool {
+        self.phases.current() != Phase::Stopped && self.groups.topic.get() == replica.id.topic
     }
 
     /// Takes batches in; returns the offset behind the last.

@@ -201,7 +201,7 @@ impl Shard {
             shard: self.id,
             writer_failure: storage.journal.failure(),
             disk_full: storage.space.refusal().or(storage.space.stuck()),
-            damage: storage.damage_in_words(),
+            damage: [storage.damage_in_words(), self.groups.unreadable_in_words()].concat(),
             disk_space: storage.space.seen(),
             requests: self.request_reports(),
             stages: self.stage_reports(),
@@ -326,6 +326,7 @@ impl Shard {
             ("mailbox_appends", waiting(&mailbox.appends), mailbox.appends.max_capacity()),
             ("mailbox_queries", waiting(&mailbox.queries), mailbox.queries.max_capacity()),
             ("partitions", storage.replicas.borrow().len(), PARTITIONS_PER_SHARD_MAX),
+            ("producers", storage.known_producers.count(), storage.config.producers.producers_max),
         ];
         counts.map(|(name, used, limit)| bound(name, used as u64, limit as u64)).to_vec()
     }

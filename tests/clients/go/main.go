@@ -30,6 +30,7 @@ var operations = map[string]func(context.Context, *request) (any, error){
 	"alter_configs":     alterConfigs,
 	"create_partitions": createPartitions,
 	"delete_records":    deleteRecords,
+	"admin_calls":       adminCalls,
 }
 
 func main() {

@@ -124,6 +124,9 @@ fn in_our_words(mut text: String) -> String {
     ] {
         text = text.replace(dropped, "");
     }
+    // Where request and response call two things alike, and a word that is Rust's.
+    text =
+        text.replace("EntryData { error_code", "EntryResponse { error_code").replace("_match: ", "match: ");
     named_error_codes(&plain(text))
 }
 

@@ -54,6 +54,7 @@ public final class Driver {
                 case "describe_topic" -> Admins.describeTopic(request);
                 case "describe_cluster" -> Admins.describeCluster(request);
                 case "describe_configs" -> Admins.describeConfigs(request);
+                case "admin_calls" -> AdminCalls.run(request);
                 case "tool" -> Tools.run(request);
                 default -> throw new IllegalArgumentException("unknown operation " + operation);
             };
