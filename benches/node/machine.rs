@@ -13,7 +13,7 @@ pub fn describe() {
     println!("corelane {}, Linux {}", env!("CARGO_PKG_VERSION"), kernel.trim());
     println!("{cpus} CPUs, {}", cpu.trim_start_matches([' ', '\t', ':']));
     let arguments: Vec<_> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    println!("\n    cargo bench --bench node -- {}\n", arguments.join(" "));
+    println!("\n    cargo bench --bench {} -- {}\n", env!("CARGO_CRATE_NAME"), arguments.join(" "));
 }
 
 /// Runs `load` on a thread that keeps off the CPU of the broker's shard, which takes the first one that is allowed.

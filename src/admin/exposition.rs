@@ -10,7 +10,7 @@ use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::collector::{Answer, Answers};
-use super::families::FAMILIES;
+use super::families::all_families;
 use super::family::{Family, Kind, Measure, Sample, Source, Value};
 use super::process::Process;
 use crate::base::meter::Distribution;
@@ -51,7 +51,7 @@ type Labels = Vec<(&'static str, String)>;
 
 impl Collector for Moment {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
-        for family in &FAMILIES {
+        for family in all_families() {
             let samples = self.samples(family);
             if samples.is_empty() {
                 continue;

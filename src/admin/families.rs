@@ -1,13 +1,19 @@
-//! The table of all metrics: names, meanings, and where their values come from. docs/metrics.md is made of it.
+//! The table of all metrics but those of consumer groups: names, meanings, and where their values come from.
+//! docs/metrics.md is made of both.
 
 use super::collector::Answer;
 use super::family::{
     BYTES, BYTES_COUNTER, BYTES_GAUGE, COUNTER, Family, GAUGE, Kind, Measure, SECONDS, SECONDS_COUNTER,
     SECONDS_GAUGE, Source, Value, each, family, one, one_if, seconds,
 };
+use super::group_families::GROUP_FAMILIES;
 
 /// All metrics, in the order in which they are shown.
-pub(super) static FAMILIES: [Family; 53] = [
+pub(super) fn all_families() -> impl Iterator<Item = &'static Family> {
+    FAMILIES.iter().chain(&GROUP_FAMILIES)
+}
+
+static FAMILIES: [Family; 53] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -195,7 +201,7 @@ pub(super) static FAMILIES: [Family; 53] = [
         BYTES_GAUGE,
         "What is used of each budget: `requests` (to produce, read and not executed), `queries` (other requests), \
          `undurable` (accepted and not yet durable), `fetches` and `replies` (responses being sent), `dirty` (tails not yet in their segments), `tails` (all of them, with what is kept for consumers), \
-         `runs` (read from disk), `runs_being_read`, `compaction_keys` (of the pass that is under way), `connections` (their own memory), `journal` (on disk: files that are not free).",
+         `runs` (read from disk), `runs_being_read`, `compaction_keys` (of the pass that is under way), `groups` (consumer groups, their members and offsets), `connections` (their own memory), `journal` (on disk: files that are not free).",
         Source::Shard(|shard| each(&shard.bytes, |it| it.name, |it| Value::Whole(it.used))),
     )
     .by("budget"),
@@ -386,7 +392,7 @@ mod tests {
 
     fn markdown() -> String {
         let mut text = String::from("| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n");
-        for family in &FAMILIES {
+        for family in all_families() {
             let kind = format!("{:?}", family.kind).to_lowercase();
             let labels: Vec<_> = family.labels().iter().map(|label| format!("`{label}`")).collect();
             let (name, labels, help) = (family.name(), labels.join(", "), family.help);
@@ -405,9 +411,9 @@ mod tests {
 
     #[test]
     fn names_are_distinct_and_as_prometheus_has_them() {
-        let names: HashSet<_> = FAMILIES.iter().map(Family::name).collect();
-        assert_eq!(names.len(), FAMILIES.len());
-        for family in &FAMILIES {
+        let names: HashSet<_> = all_families().map(Family::name).collect();
+        assert_eq!(names.len(), all_families().count());
+        for family in all_families() {
             let name = family.name();
             assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{name}");
             assert!(name.starts_with("corelane_") || name.starts_with("process_"), "{name}");

@@ -34,6 +34,8 @@ pub struct Histogram<const SHIFT: u32, const N: usize> {
 
 /// Durations in ns: from about a microsecond to 17 seconds.
 pub type Durations = Histogram<10, 26>;
+/// Durations in ns of what takes long: from about a millisecond to 9 minutes.
+pub type LongDurations = Histogram<20, 21>;
 /// Lengths in bytes: from a block to 32 MiB.
 pub type Lengths = Histogram<12, 15>;
 
@@ -69,6 +71,13 @@ impl<const SHIFT: u32, const N: usize> Histogram<SHIFT, N> {
 }
 
 impl Durations {
+    /// Counts a duration.
+    pub fn record_duration(&self, duration: Duration) {
+        self.record(nanos(duration));
+    }
+}
+
+impl LongDurations {
     /// Counts a duration.
     pub fn record_duration(&self, duration: Duration) {
         self.record(nanos(duration));

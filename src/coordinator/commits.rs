@@ -3,6 +3,7 @@
 use super::coordinator::NamedOffset;
 use super::events::{AppendFailure, Commit, NewOffset, Response, Ticket};
 use super::group::{Group, State};
+use super::meters::Forgetting;
 use super::offsets::{Committed, key};
 use super::step::{Purpose, Step};
 use super::subscription::CONSUMER;
@@ -95,6 +96,7 @@ impl Group {
                     let committed = Committed::of_commit(new.offset, new.commit_ms, new.retention_ms);
                     let change = self.offsets.put(&new.offset.topic, new.offset.partition, committed);
                     self.bytes = self.bytes.saturating_add_signed(change);
+                    step.meters.committed_offsets.increment();
                 }
                 Err(failure) => *error = commit_error(failure),
             }
@@ -133,7 +135,7 @@ impl Group {
         if deleted.is_empty() {
             return step.reply(ticket, response);
         }
-        self.forget_offsets(step, deleted, Some((ticket, response)));
+        self.forget_offsets(step, deleted, Forgetting::Deleted, Some((ticket, response)));
     }
 
     /// Has offsets forgotten.
@@ -141,13 +143,14 @@ impl Group {
         &mut self,
         step: &mut Step<'_>,
         offsets: Vec<NamedOffset>,
+        reason: Forgetting,
         answer: Option<(Ticket, Response)>,
     ) {
         let tombstone =
             |(topic, partition): &NamedOffset| GroupRecord::Offset(key(&self.id, topic, *partition), None);
         let records = offsets.iter().map(tombstone).collect();
         self.pending_offset_appends += 1;
-        step.append(&self.id, self.partition, records, Purpose::Forget { answer, offsets });
+        step.append(&self.id, self.partition, records, Purpose::Forget { answer, offsets, reason });
     }
 
     /// The tombstones are in the log, or are not.
@@ -156,14 +159,17 @@ impl Group {
         step: &mut Step<'_>,
         answer: Option<(Ticket, Response)>,
         offsets: &[NamedOffset],
+        reason: Forgetting,
         outcome: Result<(), AppendFailure>,
     ) {
         self.pending_offset_appends -= 1;
         if outcome.is_ok() {
+            let count = self.offsets.len();
             for (topic, partition) in offsets {
                 let change = self.offsets.remove(topic, *partition);
                 self.bytes = self.bytes.saturating_add_signed(change);
             }
+            step.meters.forgotten_offsets(reason).add((count - self.offsets.len()) as u64);
         }
         if let Some((ticket, response)) = answer {
             let response = match outcome {

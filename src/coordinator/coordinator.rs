@@ -11,6 +11,7 @@ use super::events::{
 };
 use super::group::{Group, State};
 use super::join::Join;
+use super::meters::{Census, Forgetting, GroupMeters, Tally};
 use super::offsets::nothing_committed;
 use super::settings::Settings;
 use super::step::{Output, PendingAppend, Purpose, Step};
@@ -60,6 +61,8 @@ pub struct Coordinator {
     retention_due_ms: Option<u64>,
     output: Output,
     bytes: usize,
+    census: Census,
+    meters: GroupMeters,
     has_resigned: bool,
 }
 
@@ -75,6 +78,8 @@ impl Coordinator {
             retention_due_ms: None,
             output: Output::default(),
             bytes: 0,
+            census: Census::default(),
+            meters: GroupMeters::default(),
             has_resigned: false,
         }
     }
@@ -87,6 +92,29 @@ impl Coordinator {
     /// Memory that the groups take, in bytes.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// How many groups, members and offsets there are.
+    pub fn census(&self) -> Census {
+        self.census
+    }
+
+    /// The same, counted anew.
+    #[cfg(test)]
+    pub fn recounted(&self) -> Census {
+        let mut census = Census::default();
+        self.groups.values().for_each(|group| census.enter(Tally::of(group)));
+        census
+    }
+
+    /// What has become of groups.
+    pub fn meters(&self) -> &GroupMeters {
+        &self.meters
+    }
+
+    /// How many partitions are known.
+    pub fn partitions_complete(&self) -> usize {
+        self.partitions.values().filter(|knowledge| **knowledge == Knowledge::Complete).count()
     }
 
     /// Whether the partition is known, or is being read.
@@ -111,14 +139,13 @@ impl Coordinator {
             GroupRecord::Group(key, _) => &key.group,
         };
         if !self.groups.contains_key(id.as_str()) {
-            let group = Group::new(id, partition, 0);
-            self.bytes += group.bytes;
-            self.groups.insert(Rc::clone(&group.id), group);
+            self.found(Group::new(id, partition, 0));
         }
         let group = self.groups.get_mut(id.as_str()).expect("just made sure");
-        let before = group.bytes;
+        let (bytes, tally) = (group.bytes, Tally::of(group));
         group.load(record);
-        self.bytes = self.bytes - before + group.bytes;
+        self.bytes = self.bytes - bytes + group.bytes;
+        self.census.change(tally, Tally::of(group));
     }
 
     /// All records of the partition are here: its groups are served.
@@ -147,11 +174,7 @@ impl Coordinator {
         orphans.into_iter().for_each(|append| self.answer_orphan(append.purpose));
         for id in self.ids_in(partition) {
             self.refuse_waiting(&id);
-            let group = self.groups.remove(&id).expect("just listed");
-            self.bytes -= group.bytes;
-            if let Some(at) = group.queued_ms {
-                self.timers.remove(&(at, id));
-            }
+            self.remove(&id);
         }
     }
 
@@ -192,7 +215,7 @@ impl Coordinator {
         if !self.groups.contains_key(id.as_str()) {
             match self.without_group(&request) {
                 Some(response) => return self.output.effects.push(Effect::Reply(ticket, response)),
-                None => self.found(moment, partition, &id),
+                None => self.found(Group::new(&id, partition, moment.wall_clock_ms)),
             }
         }
         self.on_group(moment, &id, |group, step| match request {
@@ -277,9 +300,9 @@ impl Coordinator {
         }
     }
 
-    fn found(&mut self, moment: Moment, partition: i32, id: &str) {
-        let group = Group::new(id, partition, moment.wall_clock_ms);
+    fn found(&mut self, group: Group) {
         self.bytes += group.bytes;
+        self.census.enter(Tally::of(&group));
         self.groups.insert(Rc::clone(&group.id), group);
     }
 
@@ -327,11 +350,14 @@ impl Coordinator {
                     offsets.iter().map(|offset| Committable { offset, commit_ms, retention_ms }).collect();
                 group.committed(step, ticket, errors, &offsets, outcome);
             }
-            Purpose::Forget { answer, offsets } => group.forgotten(step, answer, &offsets, outcome),
+            Purpose::Forget { answer, offsets, reason } => {
+                group.forgotten(step, answer, &offsets, reason, outcome);
+            }
             Purpose::Bury { ticket } => match outcome {
                 Err(failure) => group.unbury(step, ticket, failure),
                 Ok(()) => {
                     is_buried = true;
+                    step.meters.forgotten_offsets(Forgetting::Deleted).add(group.offsets.len() as u64);
                     if let Some(ticket) = ticket {
                         step.reply(ticket, Response::DeleteGroup(ErrorCode::None));
                     }
@@ -423,11 +449,12 @@ impl Coordinator {
     /// Works on a group and keeps queue and sums right.
     fn on_group(&mut self, moment: Moment, id: &str, work: impl FnOnce(&mut Group, &mut Step<'_>)) {
         let group = self.groups.get_mut(id).expect("whoever calls has looked");
-        let bytes = group.bytes;
+        let (bytes, tally) = (group.bytes, Tally::of(group));
         let room_bytes = self.settings.state_bytes_max.saturating_sub(self.bytes);
-        let (settings, output) = (&self.settings, &mut self.output);
-        work(group, &mut Step { moment, settings, room_bytes, output });
+        let (settings, meters, output) = (&self.settings, &self.meters, &mut self.output);
+        work(group, &mut Step { moment, settings, room_bytes, meters, output });
         self.bytes = self.bytes - bytes + group.bytes;
+        self.census.change(tally, Tally::of(group));
         if group.timer_ms != group.queued_ms {
             if let Some(at) = group.queued_ms {
                 self.timers.remove(&(at, Rc::clone(&group.id)));
@@ -445,6 +472,7 @@ impl Coordinator {
     fn remove(&mut self, id: &str) {
         let Some(group) = self.groups.remove(id) else { return };
         self.bytes -= group.bytes;
+        self.census.leave(Tally::of(&group));
         if let Some(at) = group.queued_ms {
             self.timers.remove(&(at, group.id));
         }

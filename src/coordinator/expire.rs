@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::coordinator::NamedOffset;
 use super::group::{Group, State};
+use super::meters::Forgetting;
 use super::offsets::Committed;
 use super::step::Step;
 use crate::base::limits::GROUP_OFFSETS_FORGOTTEN_AT_ONCE;
@@ -17,7 +18,7 @@ impl Group {
         }
         let expired = self.expired_offsets(step);
         if !expired.is_empty() {
-            return self.forget_offsets(step, expired, None);
+            return self.forget_offsets(step, expired, Forgetting::Expired, None);
         }
         if self.is_idle() {
             self.bury(step, None);
@@ -62,7 +63,7 @@ impl Group {
         let gone: Vec<NamedOffset> =
             gone.map(|(topic, partition, _)| (topic.to_owned(), partition)).collect();
         for some in gone.chunks(GROUP_OFFSETS_FORGOTTEN_AT_ONCE) {
-            self.forget_offsets(step, some.to_vec(), None);
+            self.forget_offsets(step, some.to_vec(), Forgetting::TopicDeleted, None);
         }
     }
 }

@@ -29,6 +29,10 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [State; 5] =
+        [State::Empty, State::PreparingRebalance, State::CompletingRebalance, State::Stable, State::Dead];
+
     /// Kafka's name.
     pub fn name(self) -> &'static str {
         match self {
@@ -86,6 +90,8 @@ pub struct Group {
     pub pending_members: BTreeMap<String, u64>,
     /// The rebalance that is being prepared.
     pub rebalance: Option<Rebalance>,
+    /// When members began to be without shares, by the moments' clock, until they have them.
+    pub rebalancing_since_ms: Option<u64>,
     /// When members that have not asked for their share are taken for gone.
     pub sync_deadline_ms: Option<u64>,
     /// The assignment on its way to the log.
@@ -120,6 +126,7 @@ impl Group {
             static_members: BTreeMap::new(),
             pending_members: BTreeMap::new(),
             rebalance: None,
+            rebalancing_since_ms: None,
             sync_deadline_ms: None,
             assigning: None,
             offsets: Offsets::default(),

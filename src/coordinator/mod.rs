@@ -26,6 +26,7 @@ mod join;
 mod load;
 mod manage;
 mod member;
+mod meters;
 mod offsets;
 mod rebalance;
 mod settings;
@@ -40,4 +41,6 @@ pub use events::{
     AppendFailure, AppendId, Commit, Effect, FetchedOffset, Joining, ListFilter, Listing, Moment, NewOffset,
     Request, Response, Ticket,
 };
+pub use group::State;
+pub use meters::{Census, Forgetting, GroupMeters};
 pub use settings::Settings;

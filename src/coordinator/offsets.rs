@@ -65,43 +65,54 @@ impl Committed {
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Offsets(BTreeMap<Rc<str>, BTreeMap<i32, Committed>>);
+pub struct Offsets {
+    topics: BTreeMap<Rc<str>, BTreeMap<i32, Committed>>,
+    /// How many there are in all.
+    count: usize,
+}
 
 impl Offsets {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.topics.is_empty()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.count
     }
 
     /// Puts one in; returns by how much the memory has changed.
     pub fn put(&mut self, topic: &str, partition: i32, committed: Committed) -> isize {
         let added = committed.bytes() as isize;
-        if !self.0.contains_key(topic) {
-            self.0.insert(topic.into(), BTreeMap::new());
+        if !self.topics.contains_key(topic) {
+            self.topics.insert(topic.into(), BTreeMap::new());
         }
-        let partitions = self.0.get_mut(topic).expect("just made sure");
+        let partitions = self.topics.get_mut(topic).expect("just made sure");
         let replaced = partitions.insert(partition, committed);
+        self.count += usize::from(replaced.is_none());
         added - replaced.map_or(0, |old| old.bytes() as isize)
     }
 
     /// Takes one out; returns by how much the memory has changed.
     pub fn remove(&mut self, topic: &str, partition: i32) -> isize {
-        let Some(partitions) = self.0.get_mut(topic) else { return 0 };
+        let Some(partitions) = self.topics.get_mut(topic) else { return 0 };
         let removed = partitions.remove(&partition);
         if partitions.is_empty() {
-            self.0.remove(topic);
+            self.topics.remove(topic);
         }
+        self.count -= usize::from(removed.is_some());
         -removed.map_or(0, |old| old.bytes() as isize)
     }
 
     /// One of them.
     pub fn get(&self, topic: &str, partition: i32) -> Option<&Committed> {
-        self.0.get(topic)?.get(&partition)
+        self.topics.get(topic)?.get(&partition)
     }
 
     /// All of them.
     pub fn iter(&self) -> impl Iterator<Item = (&str, i32, &Committed)> {
-        self.0.iter().flat_map(|(topic, partitions)| {
+        self.topics.iter().flat_map(|(topic, partitions)| {
             partitions.iter().map(move |(partition, committed)| (&**topic, *partition, committed))
         })
     }
@@ -128,7 +139,7 @@ impl Offsets {
                         |(partition, committed): (&i32, &Committed)| fetched(*partition, Some(committed));
                     (topic.to_string(), partitions.iter().map(one).collect())
                 };
-                self.0.iter().map(topic).collect()
+                self.topics.iter().map(topic).collect()
             }
         }
     }

@@ -19,6 +19,8 @@ impl Group {
         // A share of a generation that is over is nobody's.
         self.assigning = None;
         self.sync_deadline_ms = None;
+        step.meters.rebalances.increment();
+        self.rebalancing_since_ms.get_or_insert(step.moment.now_ms);
         for (id, ticket) in self.take_awaited_syncs() {
             let session_timeout_ms = self.members[&id].session_timeout_ms;
             self.hear_from(&id, step.after_timeout(session_timeout_ms));
@@ -95,6 +97,7 @@ impl Group {
 
     fn become_empty(&mut self, step: &mut Step<'_>) {
         (self.protocol, self.leader) = (None, None);
+        self.rebalancing_since_ms = None;
         self.enter(State::Empty, step.moment.wall_clock_ms);
         let record = self.record(&Default::default());
         step.append(&self.id, self.partition, vec![record], Purpose::Note);

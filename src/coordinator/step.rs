@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::events::{AppendId, Effect, Moment, NewOffset, Response, Ticket};
+use super::meters::{Forgetting, GroupMeters};
 use super::settings::Settings;
 use crate::protocol::ErrorCode;
 use crate::protocol::group_records::GroupRecord;
@@ -45,6 +46,8 @@ pub enum Purpose {
         answer: Option<(Ticket, Response)>,
         /// The offsets, by topic and partition.
         offsets: Vec<(String, i32)>,
+        /// Why.
+        reason: Forgetting,
     },
     /// The group is forgotten.
     Bury {
@@ -82,6 +85,8 @@ pub struct Step<'a> {
     pub settings: &'a Settings,
     /// Memory that is left for all groups, in bytes.
     pub room_bytes: usize,
+    /// What is counted.
+    pub meters: &'a GroupMeters,
     /// What is to be done.
     pub output: &'a mut Output,
 }

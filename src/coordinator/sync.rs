@@ -1,6 +1,7 @@
 //! Shares are handed in and out, and members show that they live.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -105,6 +106,10 @@ impl Group {
             self.change_member(&id, |member| member.assignment = assignment);
         }
         self.enter(State::Stable, step.moment.wall_clock_ms);
+        if let Some(since_ms) = self.rebalancing_since_ms.take() {
+            let took = Duration::from_millis(step.moment.now_ms.saturating_sub(since_ms));
+            step.meters.rebalance_durations.record_duration(took);
+        }
         for (id, ticket) in self.take_awaited_syncs() {
             let session_timeout_ms = self.members[&id].session_timeout_ms;
             self.hear_from(&id, step.after_timeout(session_timeout_ms));

@@ -252,7 +252,8 @@ pub(super) fn segment_name(replica: &Replica, segment_base: Offset) -> SegmentNa
     log.segment_mut(segment_base).map_or(SegmentName::filled(segment_base), |segment| segment.name())
 }
 
-fn joined(pieces: Vec<Bytes>) -> Bytes {
+/// What was read as one piece. Pieces end where memory does, also within a batch.
+pub(super) fn joined(pieces: Vec<Bytes>) -> Bytes {
     match <[Bytes; 1]>::try_from(pieces) {
         Ok([one]) => one,
         Err(pieces) => pieces.concat().into(),

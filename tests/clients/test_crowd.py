@@ -3,13 +3,13 @@ served, and nothing is left of those who have gone."""
 
 import contextlib
 import os
-import resource
 import struct
 import time
 
 import pytest
 
 from harness import confluent
+from harness.descriptors import allow_descriptors
 from harness.records import sample_records, unique_topic
 from harness.waiting import wait_until
 from harness.wire import messages
@@ -111,15 +111,6 @@ def idle_connections(broker, stack, count):
     for _ in range(count):
         connection = stack.enter_context(Connection(broker.bootstrap))
         assert messages.api_versions(connection)[0] == messages.NONE
-
-
-def allow_descriptors(count):
-    """Lets this process and the brokers that it starts open so many files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if hard != resource.RLIM_INFINITY and hard < count:
-        pytest.skip(f"the hard limit of open files is {hard}, {count} are needed: raise it with ulimit -Hn")
-    if soft < count:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (count, hard))
 
 
 def test_connections_beyond_the_limit_are_closed_and_leave_nothing(launch):

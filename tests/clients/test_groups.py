@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from harness import clients, confluent, groups
+from harness import admin_port, clients, confluent, groups
 from harness.groups import Member
 from harness.records import sample_records, unique_topic
 from harness.waiting import wait_until
@@ -197,3 +197,35 @@ def test_kafkas_own_tool_decodes_the_records(launch, java):
     shown = java.try_tool("org.apache.kafka.tools.DumpLogSegments", "--files", segment, "--offsets-decoder")["stdout"]
     assert '"type":"1"' in shown and f'"topic":"{topic}"' in shown and '"metadata":"so far' in shown
     assert '"type":"2"' in shown and '"protocolType":"consumer"' in shown
+
+
+def test_metrics_tell_of_groups(launch):
+    broker = launch(settings=QUICK)
+    topic = filled_topic(broker)
+    members = [Member(broker.bootstrap, "g", topic) for _ in range(2)]
+    wait_until(lambda: settled(members), "both members to share", timeout_s=60)
+    everything = dict.fromkeys(range(PARTITIONS), PER_PARTITION)
+    wait_until(lambda: committed(broker, "g", topic) == everything, "all to be committed", timeout_s=60)
+
+    def metric(name):
+        return admin_port.metric(broker, f"corelane_group{name}")
+
+    def in_state(state):
+        return sum(metric(f's{{shard="{shard}",state="{state}"}}') for shard in range(broker.shards))
+
+    assert (in_state("Stable"), in_state("Empty"), metric("_members"), metric("_offsets")) == (1, 0, 2, PARTITIONS)
+    assert metric("_rebalances_total") >= metric("_rebalance_seconds_count") >= 1
+    assert metric("_committed_offsets_total") >= PARTITIONS
+    assert admin_port.metric(broker, "corelane_requests_total") > metric("_commit_seconds_count") >= 1
+    for member in members:
+        member.stop()
+    wait_until(lambda: in_state("Empty") == 1, "the group to be empty")
+    assert (in_state("Stable"), metric("_members"), metric("_offsets")) == (0, 0, PARTITIONS)
+    broker.kill9()
+    broker.restart()
+    wait_until(lambda: metric("_load_seconds_count") == 50, "all partitions of __consumer_offsets to be read")
+    assert (in_state("Empty"), metric("_offsets")) == (1, PARTITIONS)
+    assert metric("_loaded_records_total") > PARTITIONS
+    client = confluent.admin(broker.bootstrap)
+    client.delete_consumer_groups(["g"])["g"].result(confluent.TIMEOUT_S)
+    assert metric("_forgotten_offsets_total") == PARTITIONS

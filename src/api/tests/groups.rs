@@ -414,3 +414,27 @@ fn groups_come_back_from_a_compacted_log() {
         assert_eq!((counts[0], counts[2]), (5, 3), "{counts:?}");
     });
 }
+
+/// What is read is in pieces that end anywhere: here as memory has grown, after a restart at blocks of the disk.
+#[test]
+fn groups_come_back_from_a_log_in_pieces() {
+    on_node(&[("offsets.topic.num.partitions", "1")], |node| async move {
+        node.create_topic("t").await;
+        let at = coordinator(&node, "g").await;
+        let (storage, log) = (&at.shard.storage, groups_log(&at.shard));
+        let joined = join(&at, "g").await;
+        sync(&at, "g", &joined, &[(&joined.member_id, "all of it")]).await;
+        let group = |number: i64| format!("simple-{number}");
+        for number in 0..300 {
+            assert_eq!(commit(&at, &group(number), None, number).await, ErrorCode::None);
+        }
+        let replica = storage.replica(log).expect("open");
+        let pieces = storage.read(&replica, 0, 1 << 20).await.expect("it is in memory");
+        let is_cut = |piece: &bytes::Bytes| Batches::new(piece).any(|batch| batch.is_err());
+        assert!(pieces.iter().any(is_cut), "{} pieces, and no batch is in two of them", pieces.len());
+        reload(&node, &at).await;
+        for number in 0..300 {
+            assert_eq!(fetch(&at, &group(number)).await.0, number);
+        }
+    });
+}

@@ -1,5 +1,6 @@
 //! Scenarios, one each: what members and operators do, and what they are told.
 
+mod counted;
 mod membership;
 mod retention;
 
@@ -91,6 +92,7 @@ impl Bench {
         loop {
             let effects = self.core.take_effects();
             if effects.is_empty() {
+                assert_eq!(self.core.census(), self.core.recounted());
                 return;
             }
             for effect in effects {

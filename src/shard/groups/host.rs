@@ -16,6 +16,7 @@ use crate::coordinator::{
 use crate::protocol::group_records::GroupRecord;
 use crate::runtime::Runtime;
 use crate::shard::budget::Charge;
+use crate::shard::meters::{GroupHostMeters, GroupReport};
 use crate::shard::pending_append::PendingAppend;
 use crate::shard::phase::Phase;
 use crate::shard::shard::Shard;
@@ -35,11 +36,18 @@ pub struct PlacedAppend {
     pub charge: Charge,
 }
 
+/// Who waits for an answer.
+struct Waiting {
+    reply: oneshot::Sender<Response>,
+    /// Since when, by the runtime's clock, if it is a commit.
+    commits_since: Option<Duration>,
+}
+
 /// See the module.
 pub struct Groups {
     runtime: Rc<dyn Runtime>,
     core: RefCell<Coordinator>,
-    waiting: RefCell<HashMap<Ticket, oneshot::Sender<Response>>>,
+    waiting: RefCell<HashMap<Ticket, Waiting>>,
     next_ticket: Cell<u64>,
     /// In the order in which the coordinator wants them. Bounded by the requests that wait for them.
     pub(super) wanted: RefCell<VecDeque<WantedAppend>>,
@@ -53,6 +61,7 @@ pub struct Groups {
     pub(super) topic: Cell<TopicId>,
     /// Why partitions of it cannot be read.
     pub(super) unreadable: RefCell<BTreeMap<i32, String>>,
+    pub(super) meters: GroupHostMeters,
 }
 
 impl Groups {
@@ -70,6 +79,7 @@ impl Groups {
             deadline_moved: Notify::new(),
             topic: Cell::new(TopicId::ZERO),
             unreadable: RefCell::default(),
+            meters: GroupHostMeters::default(),
         }
     }
 
@@ -77,7 +87,8 @@ impl Groups {
     pub fn ask(&self, partition: i32, request: Request, reply: oneshot::Sender<Response>) {
         let ticket = Ticket(self.next_ticket.get());
         self.next_ticket.set(ticket.0 + 1);
-        self.waiting.borrow_mut().insert(ticket, reply);
+        let commits_since = matches!(request, Request::Commit(_)).then(|| self.runtime.now());
+        self.waiting.borrow_mut().insert(ticket, Waiting { reply, commits_since });
         self.step(|core, moment| core.request(moment, partition, ticket, request));
     }
 
@@ -105,12 +116,7 @@ impl Groups {
         };
         for effect in effects {
             match effect {
-                Effect::Reply(ticket, response) => {
-                    if let Some(reply) = self.waiting.borrow_mut().remove(&ticket) {
-                        // Who asked may have left with its connection.
-                        let _ = reply.send(response);
-                    }
-                }
+                Effect::Reply(ticket, response) => self.answer(ticket, response),
                 Effect::Append { id, partition, records } => {
                     self.wanted.borrow_mut().push_back(WantedAppend { id, partition, records });
                     self.wanted_came.notify_one();
@@ -119,6 +125,27 @@ impl Groups {
         }
         self.deadline_moved.notify_one();
         result
+    }
+
+    fn answer(&self, ticket: Ticket, response: Response) {
+        let Some(Waiting { reply, commits_since }) = self.waiting.borrow_mut().remove(&ticket) else {
+            return;
+        };
+        if let Some(since) = commits_since {
+            self.meters.commits.record_duration(self.runtime.now().saturating_sub(since));
+        }
+        // Who asked may have left with its connection.
+        let _ = reply.send(response);
+    }
+
+    /// Memory that the groups take, in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.core.borrow().bytes() as u64
+    }
+
+    /// What is counted of them.
+    pub fn report(&self) -> GroupReport {
+        GroupReport::of(&self.core.borrow(), &self.meters)
     }
 
     fn moment(&self) -> Moment {

@@ -11,6 +11,7 @@ use crate::protocol::batch::{BadRecord, Batches, Compression, CorruptBatch, Reco
 use crate::protocol::group_records::GroupRecord;
 use crate::shard::error::StorageError;
 use crate::shard::phase::Phase;
+use crate::shard::read::joined;
 use crate::shard::replica::Replica;
 use crate::shard::shard::Shard;
 
@@ -39,7 +40,10 @@ impl Shard {
         match self.read_groups(&replica).await {
             Ok(Some(count)) => {
                 self.groups.step(|core, moment| core.loaded(moment, index));
-                let took_ms = (self.runtime.now() - began).as_millis() as u64;
+                let took = self.runtime.now() - began;
+                self.groups.meters.loads.record_duration(took);
+                self.groups.meters.loaded_records.add(count);
+                let took_ms = took.as_millis() as u64;
                 tracing::debug!(partition = %replica.id, records = count, took_ms, "groups loaded");
             }
             Ok(None) => {}
@@ -72,15 +76,13 @@ impl Shard {
             if !self.is_loading(&replica) {
                 return Ok(None);
             }
-            let read = self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?;
-            let before = offset;
-            for bytes in read {
-                offset = self.load_batches(replica.id.index, &bytes, &mut count)?.max(offset);
-                self.runtime.yield_now().await;
-            }
-            if offset == before {
+            let batches = joined(self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?);
+            let next = self.load_batches(replica.id.index, &batches, &mut count)?;
+            if next <= offset {
                 break;
             }
+            offset = next;
+            self.runtime.yield_now().await;
         }
         Ok(Some(count))
     }

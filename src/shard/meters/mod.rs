@@ -3,6 +3,7 @@
 
 mod compaction;
 mod connections;
+mod groups;
 mod pauses;
 mod probe;
 mod report;
@@ -10,6 +11,8 @@ mod requests;
 mod storage;
 
 pub use connections::{ConnectionEnd, ConnectionMeters};
+pub(super) use groups::GroupHostMeters;
+pub use groups::GroupReport;
 pub use pauses::{PauseReason, Pauses};
 pub use probe::{Probe, ShardGone};
 pub use report::ShardReport;

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ConnectionEnd, PauseReason, Stage};
+use super::{ConnectionEnd, GroupReport, PauseReason, Stage};
 use crate::base::ids::ShardId;
 use crate::base::limits::{
     CACHED_INDEXES_MAX, CONNECTION_BYTES, DISK_OPERATIONS_IN_FLIGHT_MAX, DISK_READS_WAITING_MAX,
@@ -67,6 +67,8 @@ pub struct ShardReport {
     pub compaction: CompactionReport,
     /// Scrubbing.
     pub scrub: ScrubReport,
+    /// Consumer groups.
+    pub groups: GroupReport,
     /// Partitions that it serves now.
     pub partitions: u64,
     /// Those of them that take no records, because a segment is damaged.
@@ -236,6 +238,7 @@ impl Shard {
                 bytes: meters.scrub.bytes.get(),
                 damaged_ranges: meters.scrub.damaged_ranges.get(),
             },
+            groups: self.groups.report(),
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.damaged.borrow().len() as u64,
@@ -306,6 +309,7 @@ impl Shard {
                 storage.meters.compaction.key_map_bytes.get(),
                 config.compaction.key_map_bytes_max as u64,
             ),
+            bound("groups", self.groups.bytes(), self.config.budgets.group_state_bytes()),
             bound("journal", used_files * journal.file_bytes(), journal.file_count() * journal.file_bytes()),
         ]
     }
