@@ -21,7 +21,7 @@ pub struct Producer {
 impl Producer {
     pub fn connect(broker: &Broker, record_bytes: usize) -> Self {
         let mut stream = wire::connect(&broker.address);
-        wire::create_topic(&mut stream, TOPIC, 1);
+        wire::create_topic(&mut stream, TOPIC, 1, &[]);
         let batch = BatchBuilder::new().record(0, None, Some(&vec![7; record_bytes])).build();
         let request = wire::produce_request(TOPIC, 0, batch.into());
         let produced: ProduceResponse = wire::call(&mut stream, &request, PRODUCE_VERSION);

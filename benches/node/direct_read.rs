@@ -24,14 +24,21 @@ pub fn segments(data: &Path, topic: &str, partitions: i32) -> Vec<Vec<PathBuf>> 
 
 /// Reads files one after the other, past the page cache; the number of bytes.
 pub fn read_all(files: &[PathBuf], read_bytes: usize) -> u64 {
+    let parts: Vec<_> = files.iter().map(|path| (path.clone(), u64::MAX)).collect();
+    read_parts(&parts, read_bytes)
+}
+
+/// The same up to some position in each, or a little beyond.
+pub fn read_parts(parts: &[(PathBuf, u64)], read_bytes: usize) -> u64 {
     let mut memory = AlignedBuf::with_capacity(read_bytes);
     memory.append_zeros(read_bytes);
     let memory = memory.as_mut_slice().expect("nobody else has it");
     let mut total = 0;
-    for path in files {
-        let file = OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path).expect("a segment");
+    for (path, end) in parts {
+        let file =
+            OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(path).expect("it is there");
         let mut position = 0;
-        loop {
+        while position < *end {
             let count = file.read_at(memory, position).expect("the disk works");
             position += count as u64;
             if count < read_bytes {

@@ -12,6 +12,8 @@ const CHECKPOINT_CHECKED_BYTES: usize = 88;
 pub struct Journal {
     /// By slot.
     files: Vec<File>,
+    /// Their names.
+    paths: Vec<PathBuf>,
     file_bytes: u64,
     checkpoints: [PathBuf; 2],
     /// A group of the current file, from which the next ones are looked for: the file's number, the position and the
@@ -39,7 +41,7 @@ impl Journal {
         }
         let file_bytes = files[0].metadata().expect("an open file").len();
         let checkpoints = [shard.join("checkpoint.0"), shard.join("checkpoint.1")];
-        Journal { files, file_bytes, checkpoints, cursor: (0, 0, 0) }
+        Journal { files, paths, file_bytes, checkpoints, cursor: (0, 0, 0) }
     }
 
     /// Length of all files.
@@ -58,18 +60,38 @@ impl Journal {
         (current - oldest) * self.file_bytes + self.position(current)
     }
 
+    /// What a start reads: files, and up to where.
+    pub fn live_parts(&mut self) -> Vec<(PathBuf, u64)> {
+        let (current, oldest) = (self.current_file(), self.oldest_file());
+        let end = self.position(current);
+        let path = |number: u64| self.paths[(number % self.paths.len() as u64) as usize].clone();
+        let mut parts: Vec<_> = (oldest..current).map(|number| (path(number), self.file_bytes)).collect();
+        parts.push((path(current), end));
+        parts.push((self.checkpoints[self.newest_checkpoint().2].clone(), u64::MAX));
+        parts
+    }
+
+    /// Length of the newest checkpoint's file.
+    pub fn checkpoint_bytes(&self) -> u64 {
+        fs::metadata(&self.checkpoints[self.newest_checkpoint().2]).expect("a checkpoint").len()
+    }
+
     /// The oldest file that the newest checkpoint needs.
     fn oldest_file(&self) -> u64 {
-        let header = |path: &PathBuf| {
+        self.newest_checkpoint().1
+    }
+
+    /// Its generation, the oldest file that it needs, and which of the two it is.
+    fn newest_checkpoint(&self) -> (u64, u64, usize) {
+        let header = |(slot, path): (usize, &PathBuf)| {
             let mut bytes = [0; CHECKPOINT_CHECKED_BYTES + 4];
             File::open(path).and_then(|file| file.read_exact_at(&mut bytes, 0)).ok()?;
             let is_whole = crc32fast::hash(&bytes[..CHECKPOINT_CHECKED_BYTES])
                 == u32_at(&bytes, CHECKPOINT_CHECKED_BYTES);
             // Generation and file number.
-            is_whole.then(|| (u64_at(&bytes, 8), u64_at(&bytes, 48)))
+            is_whole.then(|| (u64_at(&bytes, 8), u64_at(&bytes, 48), slot))
         };
-        let (_, oldest) = self.checkpoints.iter().filter_map(header).max().expect("a checkpoint");
-        oldest
+        self.checkpoints.iter().enumerate().filter_map(header).max().expect("a checkpoint")
     }
 
     /// The file that is being written: that of which the first group is the youngest.

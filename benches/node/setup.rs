@@ -44,10 +44,20 @@ pub struct Setup {
 impl Setup {
     /// A broker on a new data directory.
     pub fn new_node(&self) -> Node {
-        let directory = tempfile::tempdir_in(&self.parent).expect("the directory can be written");
-        let broker = Broker::start(&self.program, directory.path(), &self.settings);
-        Node { directory, broker, program: self.program.clone(), settings: self.settings.clone() }
+        self.new_node_with(&[])
     }
+
+    /// The same with settings of the benchmark's own. What the user has set wins.
+    pub fn new_node_with(&self, own: &[(&str, String)]) -> Node {
+        let directory = tempfile::tempdir_in(&self.parent).expect("the directory can be written");
+        let settings = [arguments(own), self.settings.clone()].concat();
+        let broker = Broker::start(&self.program, directory.path(), &settings);
+        Node { directory, broker, program: self.program.clone(), users: self.settings.clone(), settings }
+    }
+}
+
+fn arguments(settings: &[(&str, String)]) -> Vec<String> {
+    settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect()
 }
 
 /// A broker with a data directory of its own, which goes with it.
@@ -55,6 +65,9 @@ pub struct Node {
     directory: TempDir,
     pub broker: Broker,
     program: PathBuf,
+    /// Arguments that the user gave.
+    users: Vec<String>,
+    /// All arguments of the next start.
     settings: Vec<String>,
 }
 
@@ -64,7 +77,18 @@ impl Node {
     }
 
     pub fn create_topic(&self, name: &str, partitions: i32) {
-        wire::create_topic(&mut wire::connect(&self.broker.address), name, partitions);
+        self.create_topic_with(name, partitions, &[]);
+    }
+
+    pub fn create_topic_with(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+        wire::create_topic(&mut wire::connect(&self.broker.address), name, partitions, configs);
+    }
+
+    /// Stops it, and starts it again with other settings of the benchmark's own.
+    pub fn restart_with(&mut self, own: &[(&str, String)]) {
+        self.stop();
+        self.settings = [arguments(own), self.users.clone()].concat();
+        self.start();
     }
 
     /// Stops it in order.

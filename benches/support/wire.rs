@@ -4,7 +4,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 use bytes::Bytes;
-use corelane::protocol::messages::create_topics::{CreatableTopic, CreateTopicsRequest};
+use corelane::protocol::messages::create_topics::{
+    CreatableTopic, CreatableTopicConfig, CreateTopicsRequest,
+};
 use corelane::protocol::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use corelane::protocol::{ErrorCode, LENGTH_BYTES, Message, Request, decode_response, encode_request};
 
@@ -37,11 +39,16 @@ pub fn call<R: Request + Message>(stream: &mut TcpStream, request: &R, version: 
     response
 }
 
-pub fn create_topic(stream: &mut TcpStream, name: &str, partitions: i32) {
+pub fn create_topic(stream: &mut TcpStream, name: &str, partitions: i32, configs: &[(&str, &str)]) {
+    let config = |&(name, value): &(&str, &str)| CreatableTopicConfig {
+        name: name.to_owned(),
+        value: Some(value.to_owned()),
+    };
     let topic = CreatableTopic {
         name: name.to_owned(),
         num_partitions: partitions,
         replication_factor: 1,
+        configs: configs.iter().map(config).collect(),
         ..Default::default()
     };
     let request = CreateTopicsRequest { topics: vec![topic], timeout_ms: 60_000, ..Default::default() };

@@ -13,7 +13,7 @@ pub(super) fn all_families() -> impl Iterator<Item = &'static Family> {
     FAMILIES.iter().chain(&GROUP_FAMILIES)
 }
 
-static FAMILIES: [Family; 53] = [
+static FAMILIES: [Family; 54] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -273,6 +273,16 @@ static FAMILIES: [Family; 53] = [
         COUNTER,
         "Those that failed, also for want of space. That a file is not there is no failure.",
         Source::Shard(|shard| each(&shard.disk, |it| it.operation.name(), |it| Value::Whole(it.errors))),
+    )
+    .by("operation"),
+    family(
+        "corelane_disk_oldest_operation",
+        SECONDS_GAUGE,
+        "For how long the oldest of them that has not ended has been under way; 0 if there is none. From 30 s on \
+         /healthz names it.",
+        Source::Shard(|shard| {
+            each(&shard.disk, |it| it.operation.name(), |it| Value::Seconds(it.oldest.as_secs_f64()))
+        }),
     )
     .by("operation"),
     family(

@@ -10,7 +10,8 @@ pub(super) fn ailments(answers: &[Answer]) -> Vec<String> {
         match answer {
             Answer::Report(report) => {
                 let damage = report.damage.iter().map(|damage| format!("shard {shard}: {damage}"));
-                writer_failure(shard, report).into_iter().chain(damage).collect()
+                let stall = report.stall.iter().map(|stall| format!("shard {shard}: {stall}"));
+                writer_failure(shard, report).into_iter().chain(stall).chain(damage).collect()
             }
             Answer::Silent => vec![format!("shard {shard}: it does not answer")],
             Answer::Gone => Vec::new(),

@@ -103,6 +103,10 @@ fn metrics_are_as_prometheus_reads_them() {
         });
         assert!(groups >= 1.0 && sum(&text, "corelane_disk_bytes_total{") > 0.0, "{text}");
         assert_eq!(sum(&text, "corelane_disk_errors_total"), 0.0);
+        assert!(
+            text.contains("corelane_disk_oldest_operation_seconds{shard=\"0\",operation=\"sync\"} "),
+            "{text}"
+        );
         buckets_add_up(&text);
     });
 }
@@ -164,6 +168,7 @@ fn a_failed_writer_makes_the_node_unready_and_damage_does_not() {
         let harmed = well.iter().cloned().map(|report| ShardReport {
             damage: vec!["partition t-0 is damaged".to_owned()],
             disk_full: full.clone(),
+            stall: Some(Arc::from("the disk does not answer")),
             ..report
         });
         let harmed: Vec<_> = harmed.collect();
@@ -172,7 +177,9 @@ fn a_failed_writer_makes_the_node_unready_and_damage_does_not() {
         let (status, text) = get_answered(&admin, "/healthz", &mut mailboxes, &harmed).await;
         assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE);
         let lines = [
+            "shard 0: the disk does not answer",
             "shard 0: partition t-0 is damaged",
+            "shard 1: the disk does not answer",
             "shard 1: partition t-0 is damaged",
             "the disk is nearly full",
         ];

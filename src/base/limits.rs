@@ -375,6 +375,9 @@ pub const COMPACTION_BACKOFF_MS_DEFAULT: u64 = 15_000;
 /// Bytes of segments that compaction has put others in the place of and that a crash may still need. Reached: a
 /// checkpoint is written at once, and their files go.
 pub const COMPACTION_RETIRED_BYTES_MAX: u64 = 256 * MIB;
+/// What compaction leaves free, as a part of `disk.free.min`: what it writes is room that it gives back, with more, when
+/// the old segments go. Reached: the pass ends, what it was writing is removed, and the next one waits for more room.
+pub const COMPACTION_FREE_PART: u64 = 2;
 // A disk that fills.
 
 /// `disk.free.min` by default. Reached: produce is refused with KAFKA_STORAGE_ERROR, and retention is applied at once.
@@ -399,6 +402,17 @@ pub const CHECKPOINT_SPACE_STEP_BYTES: u64 = MIB;
 const _: () = assert!(CHECKPOINT_SPACE_STEP_BYTES.is_multiple_of(BLOCK_BYTES as u64));
 /// Damaged partitions of a shard that its health names; further ones are only counted.
 pub const DAMAGE_NAMED_MAX: usize = 16;
+
+// A disk that does not answer.
+
+/// How long a disk operation may be under way before the log asks whether the disk is well, in ms.
+pub const DISK_SLOW_MS: u64 = 10_000;
+/// How long a disk operation may be under way, in ms. Reached: /healthz is 503 and names it, until it has ended. Nothing
+/// else changes: whoever needs it waits, since nobody knows what became of it.
+pub const DISK_STALL_MS: u64 = 30_000;
+const _: () = assert!(DISK_SLOW_MS < DISK_STALL_MS);
+/// How often a shard looks for such operations, to log them, in ms.
+pub const DISK_STALL_CHECK_MS: u64 = 1_000;
 
 // Clocks that step.
 

@@ -23,6 +23,8 @@ pub struct BadRange {
     pub position: u64,
     /// What is wrong there.
     pub what: String,
+    /// Whether the disk refused to read it: what is there is not known then.
+    pub is_refused: bool,
 }
 
 /// What the next bytes of a segment are.
@@ -90,7 +92,13 @@ impl<'a> SegmentWalk<'a> {
             None => self.is_lost = true,
         }
         let until = resumed.map(|(_, offset)| offset);
-        BadRange { from: bad.offset.value(), until, position: bad.position, what: error.to_string() }
+        BadRange {
+            from: bad.offset.value(),
+            until,
+            position: bad.position,
+            what: error.to_string(),
+            is_refused: matches!(error, ReadError::Io { .. }),
+        }
     }
 
     /// The first batch behind a bad one that is good, and the offset of its first record: the next one if the bad

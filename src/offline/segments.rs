@@ -77,7 +77,7 @@ pub(super) async fn walk_partition(
 }
 
 fn bad(from: Offset, position: u64, what: impl Into<String>) -> BadRange {
-    BadRange { from, until: None, position, what: what.into() }
+    BadRange { from, until: None, position, what: what.into(), is_refused: false }
 }
 
 struct Walking<'a> {

@@ -1,6 +1,6 @@
-//! A runtime that counts what its disk does: operations, bytes, time and failures by kind of operation.
+//! A runtime that counts what its disk does: operations, bytes, time and failures by kind of operation, and which of them
+//! have not ended.
 
-use std::cell::Cell;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_util::future::LocalBoxFuture;
 
 use super::api::{DiskSpace, File, OpenMode, Runtime};
+use super::outstanding::{Begun, Outstanding};
 use crate::base::buffer::AlignedBuf;
 use crate::base::meter::{Counter, Durations};
 
@@ -62,7 +63,7 @@ pub struct OperationMeters {
     /// Operations that failed. That a file is not there is an answer, not a failure.
     pub errors: Counter,
     /// Operations under way.
-    pub in_flight: Cell<u64>,
+    pub outstanding: Outstanding,
 }
 
 /// What is counted of a shard's disk.
@@ -73,6 +74,13 @@ impl DiskMeters {
     /// What is counted of a kind of operation.
     pub fn of(&self, operation: DiskOperation) -> &OperationMeters {
         &self.0[operation as usize]
+    }
+
+    /// The operation that has been under way for longest.
+    pub fn oldest(&self) -> Option<(DiskOperation, Begun)> {
+        let oldest =
+            DiskOperation::ALL.into_iter().filter_map(|it| Some((it, self.of(it).outstanding.oldest()?)));
+        oldest.min_by_key(|(_, begun)| begun.at)
     }
 }
 
@@ -92,14 +100,20 @@ struct Started {
     meters: Rc<DiskMeters>,
     operation: DiskOperation,
     at: Duration,
+    /// Its number among those under way.
+    slot: usize,
 }
 
 impl Started {
-    fn new(runtime: &Rc<dyn Runtime>, meters: &Rc<DiskMeters>, operation: DiskOperation) -> Self {
+    fn new(
+        runtime: &Rc<dyn Runtime>,
+        meters: &Rc<DiskMeters>,
+        operation: DiskOperation,
+        path: Rc<Path>,
+    ) -> Self {
         let (runtime, meters, at) = (Rc::clone(runtime), Rc::clone(meters), runtime.now());
-        let in_flight = &meters.of(operation).in_flight;
-        in_flight.set(in_flight.get() + 1);
-        Started { runtime, meters, operation, at }
+        let slot = meters.of(operation).outstanding.begin(Begun { at, path });
+        Started { runtime, meters, operation, at, slot }
     }
 
     fn ended<T>(self, outcome: io::Result<T>, bytes: impl Fn(&T) -> usize) -> io::Result<T> {
@@ -116,55 +130,55 @@ impl Started {
 
 impl Drop for Started {
     fn drop(&mut self) {
-        let in_flight = &self.meters.of(self.operation).in_flight;
-        in_flight.set(in_flight.get() - 1);
+        self.meters.of(self.operation).outstanding.end(self.slot);
     }
 }
 
 impl Metered {
     /// Operations are begun by the call, not by the first poll, so `answer` is under way already.
-    fn names<T: 'static>(&self, answer: Answer<T>) -> Answer<T> {
-        let started = Started::new(&self.runtime, &self.meters, DiskOperation::Name);
+    fn names<T: 'static>(&self, path: &Path, answer: Answer<T>) -> Answer<T> {
+        let started = Started::new(&self.runtime, &self.meters, DiskOperation::Name, path.into());
         Box::pin(async move { started.ended(answer.await, |_| 0) })
     }
 }
 
 impl Runtime for Metered {
     fn open(&self, path: &Path, mode: OpenMode) -> Answer<Rc<dyn File>> {
-        let opened = self.names(self.runtime.open(path, mode));
+        let opened = self.names(path, self.runtime.open(path, mode));
         let (runtime, meters) = (Rc::clone(&self.runtime), Rc::clone(&self.meters));
+        let path = path.into();
         Box::pin(async move {
-            let file: Rc<dyn File> = Rc::new(MeteredFile { file: opened.await?, runtime, meters });
+            let file: Rc<dyn File> = Rc::new(MeteredFile { file: opened.await?, path, runtime, meters });
             Ok(file)
         })
     }
 
     fn remove_file(&self, path: &Path) -> Answer<()> {
-        self.names(self.runtime.remove_file(path))
+        self.names(path, self.runtime.remove_file(path))
     }
 
     fn rename(&self, from: &Path, to: &Path) -> Answer<()> {
-        self.names(self.runtime.rename(from, to))
+        self.names(from, self.runtime.rename(from, to))
     }
 
     fn create_dir(&self, path: &Path) -> Answer<()> {
-        self.names(self.runtime.create_dir(path))
+        self.names(path, self.runtime.create_dir(path))
     }
 
     fn remove_dir_all(&self, path: &Path) -> Answer<()> {
-        self.names(self.runtime.remove_dir_all(path))
+        self.names(path, self.runtime.remove_dir_all(path))
     }
 
     fn sync_dir(&self, path: &Path) -> Answer<()> {
-        self.names(self.runtime.sync_dir(path))
+        self.names(path, self.runtime.sync_dir(path))
     }
 
     fn list_dir(&self, path: &Path) -> Answer<Vec<PathBuf>> {
-        self.names(self.runtime.list_dir(path))
+        self.names(path, self.runtime.list_dir(path))
     }
 
     fn disk_space(&self, path: &Path) -> Answer<DiskSpace> {
-        self.names(self.runtime.disk_space(path))
+        self.names(path, self.runtime.disk_space(path))
     }
 
     fn now(&self) -> Duration {
@@ -194,6 +208,8 @@ impl Runtime for Metered {
 
 struct MeteredFile {
     file: Rc<dyn File>,
+    /// As it was opened.
+    path: Rc<Path>,
     runtime: Rc<dyn Runtime>,
     meters: Rc<DiskMeters>,
 }
@@ -205,7 +221,7 @@ impl MeteredFile {
         answer: Answer<T>,
         bytes: impl Fn(&T) -> usize + 'static,
     ) -> Answer<T> {
-        let started = Started::new(&self.runtime, &self.meters, operation);
+        let started = Started::new(&self.runtime, &self.meters, operation, Rc::clone(&self.path));
         Box::pin(async move { started.ended(answer.await, bytes) })
     }
 }
@@ -256,8 +272,10 @@ mod tests {
                 let mut block = AlignedBuf::copy_of(&[1; BLOCK_BYTES]);
                 block.pad_to_block();
                 let writing = file.write_at(0, block.view(0..BLOCK_BYTES));
-                assert_eq!(meters.of(DiskOperation::Write).in_flight.get(), 1, "begun by the call");
+                let (operation, begun) = meters.oldest().expect("begun by the call");
+                assert_eq!((operation, &*begun.path), (DiskOperation::Write, path));
                 writing.await.expect("written");
+                assert_eq!(meters.oldest(), None);
                 world.fail(DiskOp::Write, 1, DiskFault::Io);
                 assert!(file.write_at(0, block.view(0..BLOCK_BYTES)).await.is_err());
                 assert_eq!(file.read_at(0, BLOCK_BYTES).await.expect("read").len(), BLOCK_BYTES);
@@ -265,7 +283,7 @@ mod tests {
             .expect("nothing crashes");
         let write = meters.of(DiskOperation::Write);
         assert_eq!(
-            (write.bytes.get(), write.errors.get(), write.in_flight.get()),
+            (write.bytes.get(), write.errors.get(), write.outstanding.count()),
             (BLOCK_BYTES as u64, 1, 0)
         );
         assert_eq!(write.durations.copy().count(), 2);

@@ -7,6 +7,7 @@ mod conformance;
 mod direct;
 pub mod glommio;
 mod metered;
+mod outstanding;
 pub mod sim;
 pub mod tokio;
 

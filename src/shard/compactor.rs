@@ -68,7 +68,11 @@ impl Storage {
     /// Gives each partition for which it pays a pass, the dirtiest first; whether any has got on and has more to do.
     async fn compact_all(&self) -> bool {
         let mut has_more = false;
-        for replica in self.due_for_compaction().await {
+        let due = self.due_for_compaction().await;
+        if self.waits_for_room_to_compact().await {
+            return false;
+        }
+        for replica in due {
             if self.has_ended() {
                 return false;
             }
@@ -124,7 +128,7 @@ impl Storage {
         if !self.may_compact(replica) || !replica.settings().cleanup.compact {
             return Err(PassError::Interrupted);
         }
-        let began = self.runtime.now();
+        let (began, usable_bytes) = (self.runtime.now(), self.usable_bytes().await);
         let outcome = self.compaction_pass(replica).await;
         let meters = &self.meters.compaction;
         meters.waiting.set(meters.waiting.get().saturating_sub(1));
@@ -136,6 +140,10 @@ impl Storage {
             Err(PassError::Interrupted) => {}
             // The partition takes no records either, and has said why.
             Err(PassError::Corrupt) => meters.stuck.set(meters.stuck.get() + 1),
+            Err(PassError::NoRoom) => {
+                self.put_compaction_off(usable_bytes);
+                tracing::warn!(partition = %replica.id, "compaction waits: the disk has too little room");
+            }
             Err(PassError::Disk(reason)) => {
                 tracing::warn!(partition = %replica.id, reason, "compaction is put off");
             }
@@ -169,8 +177,13 @@ impl Storage {
         if is_planted(Bug::DiscardEarly) {
             self.discard_retired(self.retired.borrow().len());
         }
-        if self.retired_bytes() >= COMPACTION_RETIRED_BYTES_MAX {
+        let is_short_of_room = self.space.refusal().is_some();
+        if self.retired_bytes() >= COMPACTION_RETIRED_BYTES_MAX || is_short_of_room {
             self.checkpoint().await.map_err(PassError::disk)?;
+        }
+        if is_short_of_room {
+            // The next segment may need the room of these.
+            self.reclaim_replica(replica).await;
         }
         Ok(true)
     }

@@ -8,7 +8,7 @@ use super::error::StorageError;
 use super::replica::Replica;
 use super::storage::Storage;
 use crate::base::buffer::AlignedBuf;
-use crate::base::limits::{COMPACTION_IO_BYTES, SEGMENT_ALLOCATION_BYTES_MAX};
+use crate::base::limits::{BLOCK_BYTES, COMPACTION_IO_BYTES, SEGMENT_ALLOCATION_BYTES_MAX};
 use crate::log::compaction::{Group, Output};
 use crate::log::segment::{Segment, path};
 use crate::protocol::batch::BatchHeader;
@@ -23,6 +23,8 @@ pub(super) struct OutputFile {
     written: u64,
     /// Bytes that it has space for.
     allocated: u64,
+    /// Length of what it is made of: it hardly becomes longer.
+    input_bytes: u64,
     /// Whether anything is different from what the batches were.
     pub(super) is_changed: bool,
 }
@@ -57,7 +59,9 @@ impl OutputFile {
         buffer.pad_to_block();
         let end = self.written + buffer.len() as u64;
         if end > self.allocated {
-            let length = end.next_multiple_of(SEGMENT_ALLOCATION_BYTES_MAX);
+            let likely_end = self.input_bytes.next_multiple_of(BLOCK_BYTES as u64).max(end);
+            let length = end.next_multiple_of(SEGMENT_ALLOCATION_BYTES_MAX).min(likely_end);
+            pace.take_room(length - self.allocated).await?;
             self.file.allocate(length).await.map_err(PassError::disk)?;
             self.allocated = length;
         }
@@ -81,7 +85,16 @@ impl Storage {
         let path = path::log_file(replica.log.borrow().directory(), group.output);
         let file = self.runtime.open(&path, OpenMode::Write).await.map_err(PassError::disk)?;
         let buffer = AlignedBuf::with_capacity(COMPACTION_IO_BYTES);
-        Ok(Some(OutputFile { file, output, buffer, written: 0, allocated: 0, is_changed: false }))
+        let input_bytes = group.bytes();
+        Ok(Some(OutputFile {
+            file,
+            output,
+            buffer,
+            written: 0,
+            allocated: 0,
+            input_bytes,
+            is_changed: false,
+        }))
     }
 
     /// Makes the segment complete and durable, with its indexes.

@@ -55,6 +55,11 @@ impl<'a> Pace<'a> {
         }
     }
 
+    /// Asks for so many bytes of the disk before they are taken.
+    pub(super) async fn take_room(&self, bytes: u64) -> Result<(), PassError> {
+        if self.storage.has_room_to_compact(bytes).await { Ok(()) } else { Err(PassError::NoRoom) }
+    }
+
     fn end_turn(&self) {
         let longest = &self.storage.meters.compaction.longest_turn_bytes;
         longest.set(longest.get().max(self.in_turn.replace(0) as u64));

@@ -39,6 +39,9 @@ pub enum PassError {
     /// A segment is not as it was written, which was noted.
     #[error("corrupt")]
     Corrupt,
+    /// The disk has too little room for what the pass would write (`disk.free.min`).
+    #[error("the disk has too little room")]
+    NoRoom,
     /// The disk refused to read, to write or to give space.
     #[error("disk: {0}")]
     Disk(String),

@@ -42,6 +42,7 @@ mod serve;
 #[allow(clippy::module_inception, reason = "the shard itself, among what belongs to it")]
 mod shard;
 mod space;
+mod stalls;
 mod steady_clock;
 mod stop;
 mod storage;

@@ -53,7 +53,8 @@ impl Storage {
         self.reclaim_work.notify_one();
     }
 
-    async fn reclaim_replica(&self, replica: &Rc<Replica>) {
+    /// Removes what is in the partition's log no more.
+    pub(super) async fn reclaim_replica(&self, replica: &Rc<Replica>) {
         let _reclaiming = self.reclaim_turn.lock().await;
         replica.is_reclaimable.set(false);
         let removed = {

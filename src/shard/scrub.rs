@@ -5,7 +5,8 @@
 //! One segment at a time, in small reads with pauses between them, beside the caches: nothing that consumers read is
 //! evicted for it. A segment that is removed, cut or compacted meanwhile is left alone.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -77,9 +78,9 @@ impl Storage {
             let file = path::log_file(replica.log.borrow().directory(), subject.name);
             match self.runtime.open(&file, OpenMode::Read).await {
                 Ok(open) => self.scrub_segment(replica, subject, &*open, file, bytes_per_second).await,
+                // One that was removed meanwhile is not missed.
                 Err(error) if self.lease_of(replica, subject).is_some() => {
-                    tracing::error!(partition = %replica.id, file = %file.display(), %error, "scrub: not readable");
-                    self.meters.scrub.damaged_ranges.increment();
+                    self.report_unopened(replica, subject, &file, &error);
                 }
                 Err(_) => {}
             }
@@ -120,6 +121,10 @@ impl Storage {
             };
             // A segment that was cut or removed during the read has not rotted.
             if let Some(range) = damage.filter(|_| self.lease_of(replica, subject).is_some()) {
+                if range.is_refused {
+                    // As for a consumer's read: nobody knows that anything is lost.
+                    return not_readable(replica, &file, &range.what);
+                }
                 found += 1;
                 self.report_damage(replica, subject, &file, &range, found);
             }
@@ -136,11 +141,25 @@ impl Storage {
         }
     }
 
+    fn report_unopened(&self, replica: &Rc<Replica>, subject: SegmentShape, file: &Path, error: &io::Error) {
+        if error.kind() != io::ErrorKind::NotFound {
+            return not_readable(replica, file, error);
+        }
+        let range = BadRange {
+            from: subject.name.base,
+            until: None,
+            position: 0,
+            what: "its file is missing".to_owned(),
+            is_refused: false,
+        };
+        self.report_damage(replica, subject, file, &range, 1);
+    }
+
     fn report_damage(
         &self,
         replica: &Rc<Replica>,
         subject: SegmentShape,
-        file: &std::path::Path,
+        file: &Path,
         range: &BadRange,
         found: usize,
     ) {
@@ -162,6 +181,10 @@ impl Storage {
     }
 }
 
+fn not_readable(replica: &Replica, file: &Path, error: &dyn std::fmt::Display) {
+    tracing::error!(partition = replica.name(), file = %file.display(), %error, "scrub: not readable");
+}
+
 /// What is wrong with a segment whose batches end before it does.
 fn cut_short(walk: &SegmentWalk<'_>) -> Option<BadRange> {
     let next = walk.next();
@@ -170,5 +193,6 @@ fn cut_short(walk: &SegmentWalk<'_>) -> Option<BadRange> {
         until: None,
         position: next.position,
         what: "the segment ends inside a batch, or before its last one".to_owned(),
+        is_refused: false,
     })
 }

@@ -161,6 +161,7 @@ impl Shard {
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).bound_producers());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).compact());
         self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_space());
+        self.maintenance.spawn(&*self.runtime, Rc::clone(&self.storage).watch_stalls());
         let scrub = Rc::clone(&self.storage).scrub(self.config.scrub_bytes_per_second);
         self.maintenance.spawn(&*self.runtime, scrub);
     }

@@ -17,8 +17,8 @@ use tokio::sync::Notify;
 use super::error::StorageError;
 use super::storage::Storage;
 use crate::base::limits::{
-    DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_LOOKS_UNTIL_FULL, DISK_SPACE_CHECK_MS,
-    SEGMENT_ALLOCATION_BYTES_MAX,
+    COMPACTION_FREE_PART, DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_LOOKS_UNTIL_FULL,
+    DISK_SPACE_CHECK_MS, SEGMENT_ALLOCATION_BYTES_MAX, SEGMENT_ALLOCATION_BYTES_MIN,
 };
 use crate::log::is_no_space;
 use crate::runtime::DiskSpace;
@@ -51,6 +51,8 @@ pub(super) struct Space {
     denied: RefCell<Option<Arc<str>>>,
     /// What the journal needs to be freed and the disk has no room for.
     stuck: RefCell<Option<Arc<str>>>,
+    /// Bytes that were free when a pass of compaction began for which that was not enough.
+    too_few_to_compact: Cell<Option<u64>>,
 }
 
 impl Space {
@@ -92,6 +94,12 @@ impl Space {
     /// Notes that the disk had no room for something; it is logged with the next look.
     pub(super) fn note_denied(&self, reason: &Arc<str>) {
         *self.denied.borrow_mut() = Some(Arc::clone(reason));
+    }
+
+    /// Whether compaction may take `bytes` of `usable_bytes` that are free. It may have a part of what produce must leave,
+    /// or nothing would ever free a disk that compacted topics have filled; the rest is for what frees space at once.
+    fn may_compact(&self, usable_bytes: u64, bytes: u64) -> bool {
+        usable_bytes.saturating_sub(bytes) >= self.free_bytes_min / COMPACTION_FREE_PART
     }
 
     /// Notes what is free now below `directory`.
@@ -163,6 +171,33 @@ impl Storage {
         }
     }
 
+    /// Bytes that are free now, if that is known.
+    pub(super) async fn usable_bytes(&self) -> Option<u64> {
+        Some(self.runtime.disk_space(&self.config.data_directory).await.ok()?.usable_bytes)
+    }
+
+    /// Whether compaction may take so many bytes. Where nothing is known of the disk's room, the disk itself will say.
+    pub(super) async fn has_room_to_compact(&self, bytes: u64) -> bool {
+        self.usable_bytes().await.is_none_or(|usable_bytes| self.space.may_compact(usable_bytes, bytes))
+    }
+
+    /// Notes that there was not enough room for a pass that had begun with so many bytes free.
+    pub(super) fn put_compaction_off(&self, usable_bytes: Option<u64>) {
+        self.space.too_few_to_compact.set(usable_bytes);
+    }
+
+    /// Whether compaction is to wait since a pass had not enough room, and there is hardly more by now.
+    pub(super) async fn waits_for_room_to_compact(&self) -> bool {
+        let Some(too_few) = self.space.too_few_to_compact.get() else { return false };
+        let usable_bytes = self.usable_bytes().await;
+        let waits =
+            usable_bytes.is_some_and(|now| now < too_few.saturating_add(SEGMENT_ALLOCATION_BYTES_MIN));
+        if !waits {
+            self.space.too_few_to_compact.set(None);
+        }
+        waits
+    }
+
     /// What an operation that changed nothing had no room for, as its error.
     pub(super) fn no_space(&self, error: &dyn std::fmt::Display) -> StorageError {
         let reason: Arc<str> = error.to_string().into();
@@ -230,6 +265,17 @@ mod tests {
         assert!(!is_time(&space), "not for every small step");
         space.note_taken(1);
         assert!(is_time(&space));
+    }
+
+    #[test]
+    fn compaction_leaves_a_part_of_what_produce_leaves() {
+        let space = Space::new(1000);
+        let taken =
+            [(2000, 1500, true), (2000, 1501, false), (900, 400, true), (900, 401, false), (400, 1, false)];
+        for (usable, bytes, may) in taken {
+            assert_eq!(space.may_compact(usable, bytes), may, "{bytes} of {usable}");
+        }
+        assert!(Space::new(0).may_compact(0, 1), "the disk itself will say");
     }
 
     #[test]

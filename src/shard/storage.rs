@@ -2,7 +2,7 @@
 //!
 //! This file holds what the operations share; they live beside it: `append`, `read`, `truncate`,
 //! `extent`, `log_start`, `retention`, `reclaim`, `compactor`, `write_back`, `checkpointer`, `open`, `stop`, `space`,
-//! `corruption`.
+//! `stalls`, `corruption`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};

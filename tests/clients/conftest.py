@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import random
 import re
 import shutil
 
@@ -14,6 +15,8 @@ from harness.java import JavaDriver
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 TEST_DATA = os.path.join(ROOT, "target", "test-data")
 CRASH_ROUNDS, SOAK_CRASH_ROUNDS = 20, 300
+SHORT_SOAK_ROUNDS, SOAK_ROUNDS = 3, 300
+SHORT_SOAK_SEED = 7
 HAS_FAILED = pytest.StashKey()
 KEPT_DIRECTORIES = []
 
@@ -24,6 +27,8 @@ def pytest_addoption(parser):
     parser.addoption("--tools", default=os.path.join(ROOT, "target/test-tools"), help="what tests/tools/fetch made")
     parser.addoption("--soak", action="store_true", help="longer runs")
     parser.addoption("--crash-rounds", type=int, help=f"kill -9 rounds ({CRASH_ROUNDS}, or {SOAK_CRASH_ROUNDS})")
+    parser.addoption("--soak-rounds", type=int, help=f"rounds of test_soak.py ({SHORT_SOAK_ROUNDS}, or {SOAK_ROUNDS})")
+    parser.addoption("--soak-seed", type=int, help="seed of test_soak.py; with --soak any, which is told")
 
 
 def pytest_configure(config):
@@ -71,6 +76,20 @@ def tools_dir(pytestconfig):
 def crash_rounds(pytestconfig):
     default = SOAK_CRASH_ROUNDS if pytestconfig.getoption("--soak") else CRASH_ROUNDS
     return pytestconfig.getoption("--crash-rounds") or default
+
+
+@pytest.fixture(scope="session")
+def soak_rounds(pytestconfig):
+    default = SOAK_ROUNDS if pytestconfig.getoption("--soak") else SHORT_SOAK_ROUNDS
+    return pytestconfig.getoption("--soak-rounds") or default
+
+
+@pytest.fixture(scope="session")
+def soak_seed(pytestconfig):
+    given = pytestconfig.getoption("--soak-seed")
+    if given is not None:
+        return given
+    return random.randrange(1 << 32) if pytestconfig.getoption("--soak") else SHORT_SOAK_SEED
 
 
 @pytest.fixture

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::log::LogError;
+use corelane::log::segment::path;
+use corelane::runtime::sim::{DiskFault, DiskOp, Plan};
 use corelane::shard::{Storage, StorageError};
 
 use super::journal_view::{self, Found};
@@ -258,4 +260,39 @@ fn without_any_checkpoint_nothing_is_guessed() {
     }
     let opened: Result<Rc<Storage>, _> = node.run(node.open());
     assert!(matches!(opened, Err(LogError::NoCheckpoint { .. })));
+}
+
+/// A scrub tells what is lost from what the disk only refused to read.
+#[test]
+fn a_scrub_misses_a_file_that_is_gone_and_forgives_a_read_that_fails() {
+    let node = Node::new(7, SMALL, 1);
+    node.run(async {
+        let storage = node.boot().await;
+        let replica = storage.replica(id(0)).expect("open");
+        for fill in 0..40 {
+            produce(&storage, &replica, &batch_of(fill, 9_000)).await.expect("acknowledged");
+        }
+        storage.checkpoint_now().await;
+        let file = {
+            let log = replica.log.borrow();
+            let first = log.segments().next().expect("there are some");
+            assert!(first.sealed);
+            path::log_file(log.directory(), first.name())
+        };
+        let damaged = || storage.scrub_meters().damaged_ranges.get();
+        for op in [DiskOp::Open, DiskOp::Read] {
+            node.world.plan(Plan::new(DiskFault::Io).of(op).below(&file));
+            storage.scrub_partition(&replica, u64::MAX).await;
+            assert_eq!((damaged(), replica.check_intact().is_ok()), (0, true), "{op:?}");
+        }
+        let before = storage.scrub_meters().segments.get();
+        storage.scrub_partition(&replica, u64::MAX).await;
+        assert!(storage.scrub_meters().segments.get() > before, "the faults have struck, and are over");
+
+        node.runtime.remove_file(&file).await.expect("removed");
+        storage.scrub_partition(&replica, u64::MAX).await;
+        assert_eq!(damaged(), 1);
+        let refused = produce(&storage, &replica, &batch_of(41, 100)).await.expect_err("it takes no records");
+        assert!(refused.to_string().contains("its file is missing"), "{refused}");
+    });
 }

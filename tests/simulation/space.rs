@@ -5,9 +5,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use corelane::cluster::TopicSettings;
+use corelane::protocol::batch::BatchBuilder;
 use corelane::runtime::sim::{DiskFault, DiskOp};
-use corelane::shard::{PartitionSpec, Replica, Storage, StorageError};
+use corelane::shard::{PartitionSpec, PassEnd, PassError, Replica, Storage, StorageError};
 
+use super::compaction::{boot, compacted, fill, seal};
+use super::files::orphans;
 use super::node::{Node, SMALL, batch_of, fills, id, produce};
 
 const DISK: &str = "/";
@@ -201,4 +204,35 @@ fn bytes_whose_space_a_crash_took_wait_in_the_journal() {
         });
     }
     assert!(waited > 0, "no crash took the space");
+}
+
+/// Nothing else would free a disk that compacted topics have filled.
+#[test]
+fn compaction_frees_a_full_disk_and_leaves_room_for_others() {
+    let mut node = Node::new(5, SMALL, 1);
+    node.config.disk_free_bytes_min = 400 << 10;
+    node.run(async {
+        let (storage, replica) = boot(&node, compacted(&node)).await;
+        node.runtime.spawn(Box::pin(Rc::clone(&storage).watch_space()));
+        // The first segments stay as they are, which needs room before any other gives some.
+        for key in 0..30u8 {
+            let batch = BatchBuilder::new().record(0, Some(&[key, key]), Some(&[key; 9_000])).build();
+            produce(&storage, &replica, &batch).await.expect("acknowledged");
+        }
+        fill(&node, &storage, &replica, 350).await;
+        seal(&storage, &replica).await;
+        storage.checkpoint_now().await;
+
+        give(&node, 210 << 10);
+        pass(&node, 2).await;
+        storage.check_space().expect_err("it is nearly full");
+        let before = orphans(&node.runtime, &replica).await;
+        assert_eq!(storage.compact_replica(&replica).await, Err(PassError::NoRoom));
+        assert_eq!(orphans(&node.runtime, &replica).await, before, "what it wrote is gone");
+        give(&node, 330 << 10);
+        assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
+        pass(&node, 2).await;
+        storage.check_space().expect("the old segments are gone");
+        storage.stop().await.expect("stopped");
+    });
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::fetch::{offsets, request};
 use super::*;
-use crate::base::limits::DISK_SPACE_CHECK_MS;
+use crate::base::limits::{DISK_SPACE_CHECK_MS, DISK_STALL_CHECK_MS, DISK_STALL_MS};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
@@ -96,6 +96,50 @@ fn after_a_failed_write_the_shard_is_read_and_the_other_shard_goes_on() {
         assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::None, 1), "of the other shard");
         let failures = [&owner, &other].map(|shard| shard.report().writer_failure.is_some());
         assert_eq!(failures, [true, false]);
+    });
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_told_for_as_long_as_it_does_not() {
+    in_world(async |world, node| {
+        let topic = node.create_topic("t").await;
+        let (owner, other) = owner_and_other(&node, topic, 0);
+        let answer = produce(&caller(&owner), "t", 0, batch(&[b"a"])).await;
+        assert_eq!(answer.error_code, ErrorCode::None);
+        // The next write of the journal hangs; what begins later is as fast as ever.
+        let journal = format!("/data/shard-{}/journal", owner.id);
+        world.slow_down(Path::new(&journal), Duration::from_millis(1), Duration::from_secs(3600));
+        let began = owner.runtime.now();
+        let records = batch(&[b"b"]);
+        let header = crate::protocol::batch::BatchHeader::parse(&records).expect("our own");
+        let id = crate::base::ids::PartitionId { topic, index: 0 };
+        let committed = owner.append(id, &header, records).await;
+        let hung = async {
+            while owner.report().stall.is_none() {
+                owner.runtime.sleep(Duration::from_millis(DISK_STALL_CHECK_MS)).await;
+            }
+        };
+        let futures_util::future::Either::Right(((), committed)) =
+            futures_util::future::select(committed, Box::pin(hung)).await
+        else {
+            panic!("with this seed it takes longer than that")
+        };
+        let waited_ms = (owner.runtime.now() - began).as_millis() as u64;
+        assert!(
+            (DISK_STALL_MS..=DISK_STALL_MS + 2 * DISK_STALL_CHECK_MS).contains(&waited_ms),
+            "{waited_ms}"
+        );
+        let report = owner.report();
+        let reason = report.stall.expect("just seen");
+        assert!(reason.contains("a write operation on ") && reason.contains(&journal), "{reason}");
+        let oldest = report.disk.iter().map(|disk| disk.oldest).max().expect("there are kinds");
+        assert!(oldest.as_millis() as u64 >= DISK_STALL_MS, "{oldest:?}");
+        assert_eq!((other.report().stall, report.writer_failure), (None, None), "nothing has failed");
+
+        assert!(committed.await.is_ok(), "it waited, and lost nothing");
+        assert_eq!(owner.report().stall, None);
+        assert_eq!(fetched(&caller(&owner), 0).await, (ErrorCode::None, vec![0, 1]));
+        node.stop().await;
     });
 }
 

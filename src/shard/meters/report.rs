@@ -25,6 +25,8 @@ pub struct ShardReport {
     pub writer_failure: Option<Arc<str>>,
     /// Why produce is refused for want of space, if it is.
     pub disk_full: Option<Arc<str>>,
+    /// What the disk has not answered for too long, if there is such a thing.
+    pub stall: Option<Arc<str>>,
     /// What is damaged, in words.
     pub damage: Vec<String>,
     /// The room on the data directory's disk as it was last seen.
@@ -192,6 +194,8 @@ pub struct DiskReport {
     pub bytes: u64,
     /// Those that failed.
     pub errors: u64,
+    /// For how long the oldest one that has not ended has been under way; zero if there is none.
+    pub oldest: Duration,
 }
 
 impl Shard {
@@ -203,6 +207,7 @@ impl Shard {
             shard: self.id,
             writer_failure: storage.journal.failure(),
             disk_full: storage.space.refusal().or(storage.space.stuck()),
+            stall: storage.stall(),
             damage: [storage.damage_in_words(), self.groups.unreadable_in_words()].concat(),
             disk_space: storage.space.seen(),
             requests: self.request_reports(),
@@ -317,12 +322,12 @@ impl Shard {
     fn count_reports(&self) -> Vec<BudgetReport> {
         let storage = &self.storage;
         let (sessions, session_partitions) = self.fetch_sessions.sizes();
-        let reads = storage.disk.of(DiskOperation::Read).in_flight.get();
+        let reads = storage.disk.of(DiskOperation::Read).outstanding.count();
         let mailbox = &self.mailboxes[usize::from(self.id.0)];
         let counts = [
             ("connections", self.counters.connections.get(), self.config.max_connections),
             ("groups_in_flight", storage.journal.groups_in_flight(), GROUPS_IN_FLIGHT_MAX),
-            ("disk_reads", reads as usize, DISK_OPERATIONS_IN_FLIGHT_MAX + DISK_READS_WAITING_MAX),
+            ("disk_reads", reads, DISK_OPERATIONS_IN_FLIGHT_MAX + DISK_READS_WAITING_MAX),
             ("open_segments", storage.files.len(), storage.config.open_segments_max),
             ("indexes", storage.indexes.len(), CACHED_INDEXES_MAX),
             ("fetch_sessions", sessions, self.config.fetch_sessions_max),
@@ -352,13 +357,16 @@ impl Shard {
     }
 
     fn disk_reports(&self) -> Vec<DiskReport> {
+        let now = self.runtime.now();
         let report = |operation| {
             let meters = self.storage.disk.of(operation);
+            let oldest = meters.outstanding.oldest();
             DiskReport {
                 operation,
                 durations: meters.durations.copy(),
                 bytes: meters.bytes.get(),
                 errors: meters.errors.get(),
+                oldest: oldest.map_or(Duration::ZERO, |begun| now.saturating_sub(begun.at)),
             }
         };
         DiskOperation::ALL.map(report).to_vec()
