@@ -14,6 +14,7 @@ pub mod log;
 pub mod offline;
 pub mod partition;
 pub mod protocol;
+pub mod quorum;
 pub mod runtime;
 pub mod server;
 pub mod shard;

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// A folder of `src/` (or a file beside them) and its layer. A file imports from its own folder and from folders of
 /// lower layers; folders of one layer do not know each other.
-const LAYERS: [(&str, u32); 19] = [
+const LAYERS: [(&str, u32); 20] = [
     ("base", 0),
     ("runtime", 1),
     ("protocol", 1),
     ("config", 1),
     ("log", 2),
     ("cluster", 2),
+    ("quorum", 3),
     ("partition", 3),
     ("coordinator", 3),
     ("shard", 4),

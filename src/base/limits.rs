@@ -690,3 +690,41 @@ pub const PRODUCE_QUEUE_BYTES_MAX: usize = 64 << 20;
 const _: () = assert!(PRODUCE_LINE_BYTES_MAX < PRODUCE_QUEUE_BYTES_MAX, "every record can be sent");
 /// What `corelane consume` collects while more is there, before it prints.
 pub const CONSUME_PRINT_BYTES: usize = 64 << 10;
+// The metadata quorum.
+
+/// One proposal's bytes. Longer: it is refused, and whoever made it makes several of it.
+pub const QUORUM_ENTRY_BYTES_MAX: usize = 8 << 20;
+/// Bytes of entries that a leader sends in one message, if it is not a single entry.
+pub const QUORUM_APPEND_BYTES: usize = 1 << 20;
+/// Messages with entries that are on their way to a member without an answer. Reached: the leader waits.
+pub const QUORUM_APPENDS_IN_FLIGHT_MAX: usize = 16;
+/// Bytes of entries that are proposed and not committed. Reached: further proposals are refused as busy.
+pub const QUORUM_UNCOMMITTED_BYTES_MAX: usize = 32 << 20;
+/// Proposals that wait for being committed. Reached: further ones are refused as busy.
+pub const QUORUM_PROPOSALS_MAX: usize = 1024;
+/// Reads that wait for being confirmed: of a member, and at a leader. Reached: further ones are refused.
+pub const QUORUM_READS_MAX: usize = 1024;
+/// Messages that wait for the disk. Reached: the member stands still until the disk answers.
+pub const QUORUM_MESSAGES_HELD_MAX: usize = 1024;
+/// Entries of the quorum's log at which it is trimmed to half as many. Who is behind that gets a snapshot.
+pub const QUORUM_LOG_ENTRIES_MAX: usize = 16 << 10;
+/// The same in bytes. Uncommitted entries are not trimmed.
+pub const QUORUM_LOG_BYTES_MAX: usize = 64 << 20;
+/// Bytes of records in one chunk of a snapshot, if it is not a single record.
+pub const QUORUM_CHUNK_BYTES: usize = 256 << 10;
+/// Bytes of records that a member takes in as a snapshot. Longer: it is refused.
+pub const QUORUM_SNAPSHOT_BYTES_MAX: usize = 1 << 30;
+/// A message between members, encoded. A longer one is not read: the connection is closed.
+pub const QUORUM_FRAME_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(QUORUM_ENTRY_BYTES_MAX + QUORUM_APPEND_BYTES < QUORUM_FRAME_BYTES_MAX);
+const _: () = assert!(QUORUM_CHUNK_BYTES + QUORUM_ENTRY_BYTES_MAX < QUORUM_FRAME_BYTES_MAX);
+const _: () = assert!(QUORUM_ENTRY_BYTES_MAX + QUORUM_APPEND_BYTES <= QUORUM_UNCOMMITTED_BYTES_MAX);
+/// Peers whose sessions a member keeps apart. Reached: frames of further ones are dropped until the node starts anew.
+pub const QUORUM_PEERS_MAX: usize = 64;
+/// Bytes of changes that were applied and not made durable since; the log has them. Reached: they are.
+pub const QUORUM_UNSAVED_BYTES_MAX: usize = 1 << 20;
+/// The same in entries.
+pub const QUORUM_UNSAVED_ENTRIES_MAX: usize = 1024;
+/// Entries for which a member remembers the checksum of its records, to compare it with the leader's.
+pub const QUORUM_CHECKSUMS_KEPT: usize = 4096;
+const _: () = assert!(QUORUM_PROPOSALS_MAX < QUORUM_CHECKSUMS_KEPT);

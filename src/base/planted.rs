@@ -64,6 +64,18 @@ pub enum Bug {
     CommitEarly,
     /// Members that fall silent are waited for, for ever.
     AwaitSilent,
+    /// A member of the quorum speaks of what its disk does not have yet.
+    QuorumSendEarly,
+    /// A member of the quorum forgets its votes when it crashes.
+    QuorumForgetVote,
+    /// A proposal is answered when it is in the leader's log.
+    QuorumAnswerEarly,
+    /// Entries go from the log before the records that they led to are durable.
+    QuorumTrimUnsaved,
+    /// A snapshot's records come beside those that are there, not in their place.
+    QuorumMergeSnapshot,
+    /// A leader answers reads without asking whether it still leads.
+    QuorumReadStale,
 }
 
 #[cfg(feature = "planted-bugs")]
