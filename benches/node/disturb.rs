@@ -11,6 +11,7 @@ use crate::disturbance::{Disturbance, drain};
 use crate::load::{Load, Pace, millis};
 use crate::machine::off_the_shard;
 use crate::produce::Produce;
+use crate::restart::restart_with;
 use crate::setup::{Node, Setup};
 use crate::table;
 
@@ -91,14 +92,14 @@ fn measure(setup: &Setup, arguments: &Arguments, by: Disturbance) -> Pairs {
         by.prepare_pair(&node, arguments, pair);
         pairs.quiet.push(half(&mut node, arguments, by, false));
         pairs.disturbed.push(half(&mut node, arguments, by, true));
-        node.restart_with(&by.settings(false, arguments));
+        restart_with(&mut node, &by.settings(false, arguments));
     }
     node.stop();
     pairs
 }
 
 fn half(node: &mut Node, arguments: &Arguments, by: Disturbance, is_on: bool) -> Half {
-    node.restart_with(&by.settings(is_on, arguments));
+    restart_with(node, &by.settings(is_on, arguments));
     let node = &*node;
     let (is_over, drained_bytes) = (AtomicBool::new(false), AtomicU64::new(0));
     off_the_shard(|| {

@@ -28,14 +28,6 @@ pub fn off_the_shard<T: Send>(load: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Has the calling thread run behind the others of the process, where they share CPUs.
-pub fn step_aside() {
-    const LAST: libc::c_int = 19;
-    // SAFETY: a plain call; on Linux 0 is the calling thread (setpriority(2)).
-    let set = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, LAST) };
-    assert_eq!(set, 0, "everybody may do less");
-}
-
 fn leave_first_cpu() {
     // SAFETY: a set of CPUs is plain bits, and the calls are told its size.
     unsafe {

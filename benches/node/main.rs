@@ -35,6 +35,7 @@ mod process;
 mod produce;
 mod random;
 mod recovery;
+mod restart;
 mod scale;
 mod setup;
 mod table;

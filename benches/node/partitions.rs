@@ -8,6 +8,7 @@ use crate::machine::settle;
 use crate::metrics::{self, ADMIN_LISTEN};
 use crate::process::resident_bytes;
 use crate::produce::Produce;
+use crate::restart::restart_with;
 use crate::setup::{Node, Setup};
 use crate::table;
 
@@ -41,7 +42,7 @@ pub fn run(setup: &Setup, arguments: &Arguments) {
     let mut node = setup.new_node_with(&own);
     // What a start leaves to the allocator differs; the least is what an empty broker needs.
     let restart = |node: &mut Node, state: &str| {
-        node.restart_with(&own);
+        restart_with(node, &own);
         look(node, state)
     };
     let empty: Vec<_> = (0..2).map(|_| restart(&mut node, "")).collect();

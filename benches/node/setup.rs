@@ -50,13 +50,14 @@ impl Setup {
     /// The same with settings of the benchmark's own. What the user has set wins.
     pub fn new_node_with(&self, own: &[(&str, String)]) -> Node {
         let directory = tempfile::tempdir_in(&self.parent).expect("the directory can be written");
-        let settings = [arguments(own), self.settings.clone()].concat();
-        let broker = Broker::start(&self.program, directory.path(), &settings);
-        Node { directory, broker, program: self.program.clone(), users: self.settings.clone(), settings }
+        let own = arguments(own);
+        let broker = Broker::start(&self.program, directory.path(), &[&own[..], &self.settings].concat());
+        Node { directory, broker, program: self.program.clone(), users: self.settings.clone(), own }
     }
 }
 
-fn arguments(settings: &[(&str, String)]) -> Vec<String> {
+/// Settings as arguments of the broker.
+pub fn arguments(settings: &[(&str, String)]) -> Vec<String> {
     settings.iter().flat_map(|(key, value)| ["--set".to_owned(), format!("{key}={value}")]).collect()
 }
 
@@ -67,8 +68,8 @@ pub struct Node {
     program: PathBuf,
     /// Arguments that the user gave.
     users: Vec<String>,
-    /// All arguments of the next start.
-    settings: Vec<String>,
+    /// Arguments of the benchmark's own, from the next start on. What the user has given wins.
+    pub own: Vec<String>,
 }
 
 impl Node {
@@ -82,13 +83,6 @@ impl Node {
 
     pub fn create_topic_with(&self, name: &str, partitions: i32, configs: &[(&str, &str)]) {
         wire::create_topic(&mut wire::connect(&self.broker.address), name, partitions, configs);
-    }
-
-    /// Stops it, and starts it again with other settings of the benchmark's own.
-    pub fn restart_with(&mut self, own: &[(&str, String)]) {
-        self.stop();
-        self.settings = [arguments(own), self.users.clone()].concat();
-        self.start();
     }
 
     /// Stops it in order.
@@ -106,7 +100,7 @@ impl Node {
     pub fn start(&mut self) -> Duration {
         let started = Instant::now();
         let directory: &Path = self.directory.path();
-        self.broker = Broker::start(&self.program, directory, &self.settings);
+        self.broker = Broker::start(&self.program, directory, &[&self.own[..], &self.users].concat());
         started.elapsed()
     }
 }
