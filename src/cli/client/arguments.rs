@@ -83,9 +83,19 @@ pub struct Assignment {
 pub fn parse_assignment(text: &str) -> Result<Assignment, String> {
     match text.split_once('=') {
         Some((key, value)) if !key.trim().is_empty() => {
-            Ok(Assignment { key: key.trim().to_owned(), value: value.to_owned() })
+            Ok(Assignment { key: one_name(key.trim()).to_owned(), value: value.to_owned() })
         }
         _ => Err("write KEY=VALUE".to_owned()),
+    }
+}
+
+/// librdkafka has two names for some settings that commands set too; the one that they use.
+fn one_name(key: &str) -> &str {
+    match key {
+        "metadata.broker.list" => "bootstrap.servers",
+        "request.required.acks" => "acks",
+        "compression.codec" => "compression.type",
+        _ => key,
     }
 }
 
@@ -135,6 +145,7 @@ mod tests {
             assert!(parsed(&wrong).is_err(), "{wrong:?}");
         }
         assert_eq!(parse_assignment(" a = b=c"), Ok(Assignment { key: "a".into(), value: " b=c".into() }));
+        assert_eq!(parse_assignment("compression.codec=lz4").unwrap().key, "compression.type");
         assert_eq!(parse_assignment("a="), Ok(Assignment { key: "a".into(), value: String::new() }));
     }
 }

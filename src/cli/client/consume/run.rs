@@ -25,6 +25,9 @@ use super::printer::Printer;
 use super::start::start;
 use crate::base::limits::CONSUME_PRINT_BYTES;
 
+/// How long a broker may take to say that it is there, before it is given up.
+const LAST_QUESTION: Duration = Duration::from_secs(1);
+
 /// How long one wait for records takes, between looks at signals.
 const POLL: Duration = Duration::from_millis(100);
 
@@ -218,6 +221,11 @@ impl Reading<'_> {
                 Change::Removed(partitions) => {
                     partitions.iter().for_each(|partition| self.extent.remove(*partition))
                 }
+                // Who follows has no end to ask for, and must not stop where one cannot be told now.
+                Change::Added(partitions) if self.command.follow => {
+                    partitions.iter().for_each(|partition| self.extent.add(*partition, 0, None));
+                    self.extent.settle();
+                }
                 Change::Added(partitions) => {
                     let place = |partition: &i32| (self.command.topic.clone(), *partition);
                     let places: Vec<TopicPartition> = partitions.iter().map(place).collect();
@@ -249,6 +257,11 @@ impl Reading<'_> {
         self.polls_without_brokers += 1;
         let connection = &self.command.connection;
         if !self.command.follow && POLL * self.polls_without_brokers > connection.timeout {
+            // One may have come back, and have nothing to say yet.
+            if self.consumer.fetch_metadata(Some(&self.command.topic), LAST_QUESTION).is_ok() {
+                self.brokers_are_there();
+                return Ok(());
+            }
             return Err(ClientError::Unreachable { brokers: connection.brokers.clone(), reason });
         }
         Ok(())

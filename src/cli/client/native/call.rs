@@ -5,11 +5,11 @@ use std::ffi::c_int;
 use std::time::Duration;
 
 use rdkafka::bindings::{
-    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_operation_timeout,
-    rd_kafka_AdminOptions_set_request_timeout, rd_kafka_AdminOptions_set_validate_only,
-    rd_kafka_AdminOptions_t, rd_kafka_admin_op_t, rd_kafka_event_destroy, rd_kafka_event_error_string,
-    rd_kafka_event_t, rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t,
-    rd_kafka_t,
+    rd_kafka_AdminOptions_destroy, rd_kafka_AdminOptions_new, rd_kafka_AdminOptions_set_isolation_level,
+    rd_kafka_AdminOptions_set_operation_timeout, rd_kafka_AdminOptions_set_request_timeout,
+    rd_kafka_AdminOptions_set_validate_only, rd_kafka_AdminOptions_t, rd_kafka_IsolationLevel_t,
+    rd_kafka_admin_op_t, rd_kafka_event_destroy, rd_kafka_event_error_string, rd_kafka_event_t,
+    rd_kafka_queue_destroy, rd_kafka_queue_new, rd_kafka_queue_poll, rd_kafka_queue_t, rd_kafka_t,
 };
 use rdkafka::producer::Producer;
 
@@ -104,6 +104,12 @@ fn options(
         } else {
             0
         };
+        if call.operation == rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_LISTOFFSETS {
+            // An end behind what consumers may read would be waited for until a transaction ends.
+            let committed = rd_kafka_IsolationLevel_t::RD_KAFKA_ISOLATION_LEVEL_READ_COMMITTED;
+            let error = rd_kafka_AdminOptions_set_isolation_level(options.pointer(), committed);
+            assert!(error.is_null(), "these offsets have an isolation level");
+        }
         waits as c_int == 0 && validates == 0
     };
     if is_set { Ok(options) } else { Err(why.refusal()) }

@@ -154,16 +154,14 @@ impl Sending {
         let mut line_number = 0;
         loop {
             if self.interrupt.is_set() {
+                // What was read is gone from the pipe; no more than that, for a pipe may never be empty.
+                for lines in pieces.try_iter().take(PRODUCE_PIECES_MAX).flatten() {
+                    self.send_lines(lines, &mut line_number)?;
+                }
                 return Err(ClientError::Interrupted);
             }
             match pieces.recv_timeout(POLL) {
-                Ok(Ok(lines)) => {
-                    for line in lines {
-                        line_number += 1;
-                        let record = self.format.record(line).map_err(|why| bad_line(line_number, &why))?;
-                        self.send(&record, line_number)?;
-                    }
-                }
+                Ok(Ok(lines)) => self.send_lines(lines, &mut line_number)?,
                 Ok(Err(LineError::Read(error))) => return Err(ClientError::Read(error)),
                 Ok(Err(error)) => return Err(bad_line(line_number + 1, &error.to_string())),
                 Err(RecvTimeoutError::Timeout) => {}
@@ -174,6 +172,15 @@ impl Sending {
         }
     }
 
+    fn send_lines(&self, lines: Vec<Vec<u8>>, line_number: &mut usize) -> Result<(), ClientError> {
+        for line in lines {
+            *line_number += 1;
+            let record = self.format.record(line).map_err(|why| bad_line(*line_number, &why))?;
+            self.send(&record, *line_number)?;
+        }
+        Ok(())
+    }
+
     /// Hands a record to librdkafka, which keeps a copy; waits while its queue is full.
     fn send(&self, record: &Record, line_number: usize) -> Result<(), ClientError> {
         let mut message = message(&self.command.topic, record, line_number);
@@ -181,7 +188,7 @@ impl Sending {
             match self.producer.send(message) {
                 Ok(()) => return Ok(()),
                 Err((KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull), back)) => {
-                    if self.interrupt.is_set() {
+                    if self.interrupt.is_set() && self.deliveries().watch.all_are_down() {
                         return Err(ClientError::Interrupted);
                     }
                     self.producer.poll(POLL_FULL);

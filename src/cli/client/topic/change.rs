@@ -45,9 +45,16 @@ pub(super) fn alter(cluster: &Cluster, alter: &Alter, output: Output) -> Result<
             }
         }
         if let Some(partitions) = alter.partitions {
-            for (name, outcome) in create_partitions(cluster, name, partitions as usize)? {
-                let outcome = outcome.map_err(|error| cluster.answered(format!("topic {name}"), error));
-                outcomes.add(name, outcome.map(|()| "partitions added"));
+            match create_partitions(cluster, name, partitions as usize) {
+                Ok(answers) => {
+                    for (name, outcome) in answers {
+                        let outcome =
+                            outcome.map_err(|error| cluster.answered(format!("topic {name}"), error));
+                        outcomes.add(name, outcome.map(|()| "partitions added"));
+                    }
+                }
+                // What was done before is told all the same.
+                Err(error) => outcomes.add(name, Err(error)),
             }
         }
     }
