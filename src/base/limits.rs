@@ -101,6 +101,9 @@ const _: () = assert!(WRITE_BACKS_AT_ONCE < OPEN_SEGMENTS_MIN);
 /// than the disk could. Whoever waits for room ends all pacing.
 pub const WRITE_BACK_ROOM_PART: u64 = 2;
 
+/// How often compaction looks for more room, once in each of its pauses, before it tries again with what there is.
+pub const COMPACTION_ROOM_LOOKS: u32 = 16;
+
 /// The longest pause between two steps of write-back, ms: it goes on when nobody produces.
 pub const WRITE_BACK_PAUSE_MS: u64 = 5;
 
@@ -138,7 +141,7 @@ pub const PRODUCER_STATE_PERCENT: u64 = 15;
 /// Memory that an idempotent producer takes in a partition, about.
 pub const PRODUCER_COST_BYTES: u64 = 440;
 /// Idempotent producers that have appended in this time, in ms, are not forgotten for want of memory in other
-/// partitions.
+/// partitions, unless a shard knows twice as many as it should.
 pub const PRODUCERS_IDLE_MS_MIN: i64 = 1_000;
 /// Time between two looks for producers that can be forgotten before their time, in ms.
 pub const PRODUCERS_THINNED_EVERY_MS: u64 = 10_000;

@@ -69,6 +69,7 @@ impl Storage {
     async fn compact_all(&self) -> bool {
         let mut has_more = false;
         let due = self.due_for_compaction().await;
+        self.discard_replaced().await;
         if self.waits_for_room_to_compact().await {
             return false;
         }
@@ -78,11 +79,15 @@ impl Storage {
             }
             has_more |= self.compact_replica(&replica).await == Ok(PassEnd::MemoryFull);
         }
-        // What was put in the place of old segments counts, and the old ones go.
+        self.discard_replaced().await;
+        has_more
+    }
+
+    /// Has what was put in the place of old segments count, so that the old ones can go.
+    async fn discard_replaced(&self) {
         if !self.has_ended() && !self.retired.borrow().is_empty() {
             self.checkpoint_now().await;
         }
-        has_more
     }
 
     /// The partitions for which a pass pays, the dirtiest first.
@@ -179,7 +184,8 @@ impl Storage {
         }
         let is_short_of_room = self.space.refusal().is_some();
         if self.retired_bytes() >= COMPACTION_RETIRED_BYTES_MAX || is_short_of_room {
-            self.checkpoint().await.map_err(PassError::disk)?;
+            // Should it fail, the segment is in the log all the same; the old files stay until one succeeds.
+            self.checkpoint_now().await;
         }
         if is_short_of_room {
             // The next segment may need the room of these.

@@ -17,13 +17,22 @@ use tokio::sync::Notify;
 use super::error::StorageError;
 use super::storage::Storage;
 use crate::base::limits::{
-    COMPACTION_FREE_PART, DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART, DISK_LOOKS_UNTIL_FULL,
-    DISK_SPACE_CHECK_MS, SEGMENT_ALLOCATION_BYTES_MAX, SEGMENT_ALLOCATION_BYTES_MIN,
+    COMPACTION_FREE_PART, COMPACTION_ROOM_LOOKS, DISK_FREE_RESUME_BYTES_MAX, DISK_FREE_RESUME_PART,
+    DISK_LOOKS_UNTIL_FULL, DISK_SPACE_CHECK_MS, SEGMENT_ALLOCATION_BYTES_MAX, SEGMENT_ALLOCATION_BYTES_MIN,
 };
 use crate::log::is_no_space;
 use crate::runtime::DiskSpace;
 
 const CHECK_PAUSE: Duration = Duration::from_millis(DISK_SPACE_CHECK_MS);
+
+/// Room that was not enough for a pass of compaction.
+#[derive(Clone, Copy)]
+struct TooFew {
+    /// Bytes that were free when it began.
+    usable_bytes: u64,
+    /// How often was looked since whether there are more.
+    looks: u32,
+}
 
 /// What another look at the disk changed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -52,7 +61,7 @@ pub(super) struct Space {
     /// What the journal needs to be freed and the disk has no room for.
     stuck: RefCell<Option<Arc<str>>>,
     /// Bytes that were free when a pass of compaction began for which that was not enough.
-    too_few_to_compact: Cell<Option<u64>>,
+    too_few_to_compact: Cell<Option<TooFew>>,
 }
 
 impl Space {
@@ -183,18 +192,19 @@ impl Storage {
 
     /// Notes that there was not enough room for a pass that had begun with so many bytes free.
     pub(super) fn put_compaction_off(&self, usable_bytes: Option<u64>) {
-        self.space.too_few_to_compact.set(usable_bytes);
+        let too_few = usable_bytes.map(|usable_bytes| TooFew { usable_bytes, looks: 0 });
+        self.space.too_few_to_compact.set(too_few);
     }
 
     /// Whether compaction is to wait since a pass had not enough room, and there is hardly more by now.
     pub(super) async fn waits_for_room_to_compact(&self) -> bool {
         let Some(too_few) = self.space.too_few_to_compact.get() else { return false };
-        let usable_bytes = self.usable_bytes().await;
-        let waits =
-            usable_bytes.is_some_and(|now| now < too_few.saturating_add(SEGMENT_ALLOCATION_BYTES_MIN));
-        if !waits {
-            self.space.too_few_to_compact.set(None);
-        }
+        let enough_bytes = too_few.usable_bytes.saturating_add(SEGMENT_ALLOCATION_BYTES_MIN);
+        let is_more = self.usable_bytes().await.is_none_or(|now| now >= enough_bytes);
+        // What had the room may have been another shard's compaction, which has given it back.
+        let waits = !is_more && too_few.looks < COMPACTION_ROOM_LOOKS;
+        let looks = too_few.looks + 1;
+        self.space.too_few_to_compact.set(waits.then_some(TooFew { looks, ..too_few }));
         waits
     }
 
