@@ -212,8 +212,14 @@ impl ProducerTable {
         };
         assert!(batch.base_sequence >= 0 && batch.last_sequence >= 0);
         if let Some(producer) = self.producers.get_mut(&header.producer_id) {
-            assert!(producer.batches.newest().last_offset < batch.base_offset);
-            producer.batches.push(batch);
+            let newest = *producer.batches.newest();
+            assert!(newest.last_offset < batch.base_offset);
+            if batch.producer_epoch < newest.producer_epoch {
+                // It was forgotten when this was appended, or it would have been refused; recovery has not forgotten it.
+                producer.batches = BatchWindow::new(batch);
+            } else {
+                producer.batches.push(batch);
+            }
             producer.last_update_ms = now_ms;
             return;
         }
@@ -235,21 +241,30 @@ impl ProducerTable {
         self.producers.retain(|_, producer| now_ms.saturating_sub(producer.last_update_ms) <= expiration_ms);
     }
 
-    /// Forgets some of the producers that have not appended for longest: a sixteenth, and at least one.
-    pub fn crowd_out(&mut self) {
+    /// Forgets some of the producers that have not appended for longest: a sixteenth, and at least one, but none that
+    /// has appended within `idle_ms_min`.
+    pub fn crowd_out(&mut self, now_ms: i64, idle_ms_min: i64) {
         let evict = self.producers.len().div_ceil(16);
-        self.evict_beyond(self.producers.len() - evict);
+        self.evict(self.producers.len() - evict, |it| {
+            now_ms.saturating_sub(it.last_update_ms) >= idle_ms_min
+        });
     }
 
     /// Keeps the `keep` producers that appended last. The log's order says which, not a clock.
     fn evict_beyond(&mut self, keep: usize) {
+        self.evict(keep, |_| true);
+    }
+
+    /// The same, and of the others those that may not go.
+    fn evict(&mut self, keep: usize, may_go: impl Fn(&Producer) -> bool) {
         let Some(evict) = self.producers.len().checked_sub(keep).filter(|&evict| evict > 0) else {
             return;
         };
         let mut ends: Vec<Offset> =
             self.producers.values().map(|producer| producer.batches.newest().last_offset).collect();
         let (_, &mut evict_through, _) = ends.select_nth_unstable(evict - 1);
-        self.producers.retain(|_, producer| producer.batches.newest().last_offset > evict_through);
+        self.producers
+            .retain(|_, producer| producer.batches.newest().last_offset > evict_through || !may_go(producer));
     }
 }
 

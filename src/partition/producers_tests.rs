@@ -17,6 +17,11 @@ impl Log {
     /// Appends a batch that must be new; returns its base offset.
     fn append(&mut self, header: BatchHeader) -> i64 {
         assert_eq!(self.table.check(&header), Ok(Verdict::New), "{header:?}");
+        self.append_unchecked(header)
+    }
+
+    /// The same as recovery does it, which asks nobody.
+    fn append_unchecked(&mut self, header: BatchHeader) -> i64 {
         let base_offset = self.end;
         let stored = header.placed_at(base_offset, 0);
         self.table.record(&stored, base_offset);
@@ -204,20 +209,46 @@ fn the_idle_expire() {
 #[test]
 fn the_oldest_are_crowded_out() {
     let mut log = Log::new(64);
-    log.table.crowd_out();
+    log.table.crowd_out(i64::MAX, 0);
     assert!(log.table.is_empty());
     for producer in 0..40 {
         log.append(produced(producer, 0, 0, 1));
     }
     log.append(produced(0, 0, 1, 1));
-    log.table.crowd_out();
+    log.table.crowd_out(i64::MAX, 0);
     let gone: Vec<i64> = (0..40).filter(|producer| !log.table.knows(*producer)).collect();
     assert_eq!(gone, [1, 2, 3], "a sixteenth, and not the one that appended last");
     while !log.table.is_empty() {
         let before = log.table.len();
-        log.table.crowd_out();
+        log.table.crowd_out(i64::MAX, 0);
         assert!(log.table.len() < before, "at least one goes");
     }
+}
+
+#[test]
+fn who_has_just_appended_is_not_crowded_out() {
+    let mut log = Log::new(64);
+    log.append(produced(1, 0, 0, 1));
+    let appended_ms = log.table.snapshot()[0].last_update_ms;
+    log.table.crowd_out(appended_ms + 999, 1000);
+    assert!(log.table.knows(1));
+    log.table.crowd_out(appended_ms + 1000, 1000);
+    assert!(!log.table.knows(1));
+}
+
+#[test]
+fn recovery_takes_an_older_epoch_for_what_it_was_to_a_table_that_had_forgotten() {
+    let mut log = Log::new(8);
+    log.append(produced(1, 5, 0, 1));
+    log.table.crowd_out(i64::MAX, 0);
+    log.append(produced(1, 3, 7, 1));
+    let lived = log.table.snapshot();
+    // The journal tells of both batches, and not of the forgetting.
+    let mut replayed = Log::new(8);
+    replayed.append(produced(1, 5, 0, 1));
+    replayed.append_unchecked(produced(1, 3, 7, 1));
+    assert_eq!(replayed.table.snapshot(), lived);
+    assert!(ProducerTable::restore(&lived, 8, log.end).is_ok());
 }
 
 #[test]

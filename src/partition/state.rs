@@ -161,8 +161,9 @@ impl Partition {
     }
 
     /// Forgets some of the producers that have not appended for longest, because the shard has no memory for more.
-    pub fn crowd_out_producers(&mut self) {
-        self.producers.crowd_out();
+    /// None that has appended within `idle_ms_min` goes.
+    pub fn crowd_out_producers(&mut self, now_ms: i64, idle_ms_min: i64) {
+        self.producers.crowd_out(now_ms, idle_ms_min);
     }
 
     /// Applies a batch that the journal holds beyond the checkpoint, with the offset and the leader epoch that it

@@ -255,7 +255,7 @@ impl Storage {
         header: &BatchHeader,
         batch: &NewBatch,
     ) -> Result<Decision, StorageError> {
-        self.make_room_for_producer(replica, header);
+        self.make_room_for_producer(replica, header, batch.now_ms);
         let decision = replica.state.borrow_mut().append(header, batch.now_ms)?;
         match decision {
             AppendDecision::Duplicate { base_offset, last_offset, max_timestamp } => {

@@ -73,12 +73,15 @@ impl Storage {
     }
 
     /// Lets a partition that a new producer appends to forget others, if the shard knows as many as it may.
-    pub(super) fn make_room_for_producer(&self, replica: &Replica, header: &BatchHeader) {
-        if !header.has_producer_id() || self.known_producers.count() < self.config.producers.producers_max {
+    pub(super) fn make_room_for_producer(&self, replica: &Replica, header: &BatchHeader, now_ms: i64) {
+        let (known, known_max) = (self.known_producers.count(), self.config.producers.producers_max);
+        if !header.has_producer_id() || known < known_max {
             return;
         }
         if !replica.state.borrow().producers().knows(header.producer_id) {
-            replica.state.borrow_mut().crowd_out_producers();
+            // Those that append now would forget each other in turn, and the next ones with them.
+            let idle_ms_min = if known < 2 * known_max { PRODUCERS_IDLE_MS_MIN } else { 0 };
+            replica.state.borrow_mut().crowd_out_producers(now_ms, idle_ms_min);
             self.count_producers(replica);
         }
     }
@@ -194,13 +197,24 @@ mod tests {
             bench.produce(0, 0..5).await;
             bench.produce(1, 10..13).await;
             assert_eq!(bench.known(), (8, vec![5, 3, 0]));
+            bench.storage.runtime.sleep(Duration::from_secs(2)).await;
             bench.produce(1, 13..14).await;
             assert_eq!(bench.known(), (8, vec![5, 3, 0]));
             let knows = |producer| bench.replicas[1].state.borrow().producers().knows(producer);
             assert!(!knows(10) && knows(13));
+        });
+    }
+
+    #[test]
+    fn those_that_append_now_are_forgotten_only_beyond_twice_the_bound() {
+        on_bench(8, |bench| async move {
+            bench.produce(0, 0..16).await;
+            assert_eq!(bench.known(), (16, vec![16, 0, 0]));
+            bench.produce(0, 16..20).await;
+            assert_eq!(bench.known(), (16, vec![16, 0, 0]));
             // One that has none to forget takes one more.
             bench.produce(2, 20..22).await;
-            assert_eq!(bench.known(), (9, vec![5, 3, 1]));
+            assert_eq!(bench.known(), (17, vec![16, 0, 1]));
         });
     }
 
