@@ -122,9 +122,10 @@ impl Storage {
             let dirty = replica.log.borrow().dirty_bytes();
             // Small tails are journaled again in bulk, but no more than the reserve surely holds.
             let carry = dirty <= CARRY_BYTES_MAX && carried + dirty <= self.carry_budget();
+            let step_bytes = replica.log.borrow().unwritten_before(target);
             if carry && self.carry(&replica) && !is_pinning(&replica, target) {
                 carried += dirty;
-                self.keep(&mut pace, dirty).await;
+                self.keep(&mut pace, step_bytes).await;
             } else {
                 too_long.push(replica);
             }

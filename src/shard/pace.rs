@@ -75,7 +75,7 @@ impl Storage {
         self.sync_written(replicas).await
     }
 
-    /// One stretch before `end`; its length. Others get the turn at segments between two.
+    /// One stretch before `end`; how many of its bytes needed journal files before `target`. Others get the turn at segments between two.
     async fn write_one_before(
         &self,
         replica: &Rc<Replica>,
@@ -89,9 +89,9 @@ impl Storage {
         let bound = end.min(replica.state.borrow().progress().durable_end());
         let next = replica.log.borrow().next_write_back_before(bound, target);
         let Some(stretch) = next else { return Ok(None) };
-        let length = stretch.bytes.len() as u64;
+        let before = replica.log.borrow().unwritten_before(target);
         self.write_stretch(replica, stretch).await?;
-        Ok(Some(length))
+        Ok(Some(before.saturating_sub(replica.log.borrow().unwritten_before(target))))
     }
 }
 

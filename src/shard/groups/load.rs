@@ -37,8 +37,13 @@ impl Shard {
     /// appends to it, and that waits for this.
     pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>) {
         let (index, began) = (replica.id.index, self.runtime.now());
-        match self.read_groups(&replica).await {
+        let read = self.read_groups(&replica).await;
+        if !self.is_loading(&replica) {
+            return;
+        }
+        match read {
             Ok(Some(count)) => {
+                self.groups.unreadable.borrow_mut().remove(&index);
                 self.groups.step(|core, moment| core.loaded(moment, index));
                 let took = self.runtime.now() - began;
                 self.groups.meters.loads.record_duration(took);
