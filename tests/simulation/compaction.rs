@@ -249,7 +249,7 @@ fn offsets(records: &[(Offset, Seen)]) -> Vec<Offset> {
 }
 
 /// The last record of each key is there and no other, from wherever it is read and by whichever time.
-async fn check_all(node: &Node, storage: &Storage, replica: &Rc<Replica>, sent: &Sent) {
+pub async fn check_all(node: &Node, storage: &Storage, replica: &Rc<Replica>, sent: &Sent) {
     let expected = last_of_each(sent);
     let batches = batches_from(storage, replica, 0, 30_000).await;
     let found: Vec<_> = batches.iter().flat_map(|batch| records_of(batch)).collect();

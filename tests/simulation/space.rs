@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use corelane::cluster::TopicSettings;
 use corelane::protocol::batch::BatchBuilder;
-use corelane::runtime::sim::{DiskFault, DiskOp};
+use corelane::runtime::sim::{DiskFault, DiskOp, Plan};
 use corelane::shard::{PartitionSpec, PassEnd, PassError, Replica, Storage, StorageError};
 
-use super::compaction::{boot, compacted, fill, seal};
+use super::compaction::{boot, check_all, compacted, fill, seal};
 use super::files::orphans;
 use super::node::{Node, SMALL, batch_of, fills, id, produce};
 
@@ -234,5 +234,35 @@ fn compaction_frees_a_full_disk_and_leaves_room_for_others() {
         pass(&node, 2).await;
         storage.check_space().expect("the old segments are gone");
         storage.stop().await.expect("stopped");
+    });
+}
+
+/// While room is short, each segment that compaction has put in place is followed by a checkpoint.
+#[test]
+fn a_checkpoint_without_room_leaves_what_compaction_has_put_in_place() {
+    let mut node = Node::new(6, SMALL, 1);
+    node.config.disk_free_bytes_min = 400 << 10;
+    let sent = node.run(async {
+        let (storage, replica) = boot(&node, compacted(&node)).await;
+        node.runtime.spawn(Box::pin(Rc::clone(&storage).watch_space()));
+        let sent = fill(&node, &storage, &replica, 350).await;
+        seal(&storage, &replica).await;
+        storage.checkpoint_now().await;
+        give(&node, 330 << 10);
+        pass(&node, 2).await;
+        storage.check_space().expect_err("it is nearly full");
+        let checkpoints = Plan::new(DiskFault::NoSpace).of(DiskOp::Allocate).below("/data/shard-0");
+        node.world.plan(checkpoints.for_ever());
+        assert_eq!(storage.compact_replica(&replica).await, Ok(PassEnd::Done));
+        node.world.forget_plans();
+        storage.checkpoint_now().await;
+        pass(&node, 2).await;
+        check_all(&node, &storage, &replica, &sent).await;
+        sent
+    });
+    node.world.crash();
+    node.run(async {
+        let (storage, replica) = boot(&node, compacted(&node)).await;
+        check_all(&node, &storage, &replica, &sent).await;
     });
 }
