@@ -6,3 +6,4 @@ pub mod ids;
 pub mod limits;
 pub mod meter;
 pub mod planted;
+pub mod splitmix;

@@ -21,10 +21,11 @@ use super::snapshot_receive::Receiving;
 use super::snapshot_send::Sending;
 use super::state::State;
 use super::stored::{Head, Persist, Stored};
-use super::timeouts::{Chance, ElectionTimeout};
+use super::timeouts::ElectionTimeout;
 use crate::base::limits::{
     QUORUM_APPEND_BYTES, QUORUM_APPENDS_IN_FLIGHT_MAX, QUORUM_MESSAGES_HELD_MAX, QUORUM_UNCOMMITTED_BYTES_MAX,
 };
+use crate::base::splitmix::SplitMix;
 
 /// A proposal, as its proposer calls it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -130,7 +131,7 @@ pub struct Node {
     pub(super) checksums: VecDeque<(u64, u64)>,
     pub(super) effects: Vec<Effect>,
     pub(super) is_halted: bool,
-    chance: Chance,
+    chance: SplitMix,
     timeout: ElectionTimeout,
     announced: (StateRole, u64, RaftId),
 }
@@ -177,7 +178,7 @@ impl Node {
             checksums,
             effects: Vec::new(),
             is_halted: false,
-            chance: Chance::new(settings.seed),
+            chance: SplitMix::new(settings.seed),
             timeout: ElectionTimeout::new(),
             announced,
             settings,
@@ -305,7 +306,7 @@ impl Node {
     }
 
     pub(super) fn draw(&mut self) -> u64 {
-        self.chance.next()
+        self.chance.next_u64()
     }
 
     pub(super) fn halt(&mut self, what: &'static str) {

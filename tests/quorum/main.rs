@@ -17,49 +17,24 @@ mod checks;
 mod machine;
 mod network;
 mod random;
+#[path = "../support/seeds.rs"]
+mod seeds;
 mod workload;
 mod world;
 
-use std::ops::Range;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use corelane::base::planted::{Bug, plant};
 
+use seeds::live_all;
 use world::World;
-
-fn seeds(default: Range<u64>) -> Range<u64> {
-    let Ok(text) = std::env::var("CORELANE_SIM_SEEDS") else { return default };
-    let (first, last) = text.split_once("..").expect("FIRST..LAST or FIRST..");
-    let last = if last.is_empty() { u64::MAX } else { last.parse().expect("a number") };
-    first.parse().expect("a number")..last
-}
 
 /// Seed 43 once found that a member that tries to be elected while a snapshot is on its way to the disk is ended by the
 /// `raft` crate.
 #[test]
 fn the_quorum_keeps_its_promises() {
-    let seeds = seeds(0..100);
-    let next = AtomicU64::new(seeds.start);
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return;
-            }
-            if let Err(panic) = catch_unwind(|| World::new(seed).live()) {
-                let end = seed + 1;
-                eprintln!(
-                    "seed {seed} fails; again: CORELANE_SIM_SEEDS={seed}..{end} cargo test --test quorum"
-                );
-                resume_unwind(panic);
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    live_all(0..100, |seed| {
+        World::new(seed).live();
     });
 }
 

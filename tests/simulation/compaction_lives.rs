@@ -256,7 +256,7 @@ fn lives(seed: u64) -> u32 {
 
 #[test]
 fn compaction_loses_nothing_wherever_it_is_cut_off() {
-    let seeds = super::seeds(0..16);
+    let seeds = super::seeds::seeds(0..16);
     let passes: u32 = seeds.clone().map(lives).sum();
     assert!(u64::from(passes) > seeds.end - seeds.start, "{passes} passes");
 }

@@ -33,26 +33,18 @@ mod removal;
 mod reshard;
 mod rot;
 mod scale;
+#[path = "../support/seeds.rs"]
+mod seeds;
 mod space;
 mod workload;
-
-use std::ops::Range;
-use std::panic::{catch_unwind, resume_unwind};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use cluster::Cluster;
 use corelane::runtime::sim::SimWorld;
 use life::Life;
+use seeds::live_all;
 
 /// Lives of one shard in one seed; the crash that ends each may come during recovery.
 const LIVES: usize = 6;
-
-fn seeds(default: Range<u64>) -> Range<u64> {
-    let Ok(text) = std::env::var("CORELANE_SIM_SEEDS") else { return default };
-    let (first, last) = text.split_once("..").expect("FIRST..LAST or FIRST..");
-    let last = if last.is_empty() { u64::MAX } else { last.parse().expect("a number") };
-    first.parse().expect("a number")..last
-}
 
 fn run(seed: u64, prepare: impl FnOnce(&SimWorld)) -> (u64, u64) {
     let world = SimWorld::new(seed);
@@ -71,27 +63,8 @@ fn run(seed: u64, prepare: impl FnOnce(&SimWorld)) -> (u64, u64) {
 
 #[test]
 fn nothing_acknowledged_is_lost() {
-    let seeds = seeds(0..200);
-    let next = AtomicU64::new(seeds.start);
-    let work = || {
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
-                return;
-            }
-            if let Err(panic) = catch_unwind(|| run(seed, |_| {})) {
-                let end = seed + 1;
-                eprintln!(
-                    "seed {seed} fails; again: CORELANE_SIM_SEEDS={seed}..{end} cargo test --test simulation"
-                );
-                resume_unwind(panic);
-            }
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().for_each(|worker| worker.join().unwrap_or_else(|panic| resume_unwind(panic)));
+    live_all(0..200, |seed| {
+        run(seed, |_| {});
     });
 }
 

@@ -14,9 +14,10 @@ use futures_util::future::LocalBoxFuture;
 use tokio::sync::oneshot;
 
 use super::disk::{Disk, DiskOp, End};
-use super::rng::{Rng, mix};
+use super::rng::Rng;
 use super::tasks::{ROOT, Tasks};
 use super::trace::Trace;
+use crate::base::splitmix::mix;
 
 /// Polls within one `block_on` after which the run counts as a livelock, unless the test sets another limit.
 const POLLS_MAX_DEFAULT: u64 = 5_000_000;

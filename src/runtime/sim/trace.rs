@@ -18,7 +18,7 @@
 
 use std::time::Duration;
 
-use super::rng::mix;
+use crate::base::splitmix::mix;
 
 #[derive(Default)]
 pub(super) struct Trace {

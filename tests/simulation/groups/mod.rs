@@ -21,7 +21,7 @@ use world::World;
 
 #[test]
 fn groups_keep_their_promises() {
-    for seed in super::seeds(0..150) {
+    for seed in super::seeds::seeds(0..150) {
         let lived = catch_unwind(|| World::new(seed).live());
         assert!(lived.is_ok(), "seed {seed} fails");
     }

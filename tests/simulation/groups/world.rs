@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use corelane::base::splitmix::SplitMix;
 use corelane::coordinator::{
     AppendFailure, AppendId, Coordinator, Effect, Moment, Request, Response, Settings, Ticket,
 };
@@ -46,7 +47,7 @@ struct Asked {
 }
 
 pub struct World {
-    random: u64,
+    random: SplitMix,
     now_ms: u64,
     events: BTreeMap<(u64, u64), Event>,
     next_event: u64,
@@ -69,7 +70,7 @@ impl World {
     pub fn new(seed: u64) -> Self {
         let clients = (0..5).map(|at| Client::new((at % 2 == 1).then(|| format!("static-{at}")))).collect();
         World {
-            random: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678,
+            random: SplitMix::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ 0x1234_5678),
             now_ms: 0,
             events: BTreeMap::new(),
             next_event: 0,
@@ -109,11 +110,7 @@ impl World {
     }
 
     fn next_random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.random.next_u64()
     }
 
     fn below(&mut self, bound: u64) -> u64 {

@@ -72,7 +72,7 @@ fn check_response<M: Message + PartialEq + Debug>(response: &M, version: i16) {
 #[test]
 fn damaged_frames_never_do_worse_than_fail() {
     for seed in 0..3000 {
-        let mut random = Random(seed);
+        let mut random = Random::new(seed);
         let frame = arbitrary_request(&mut random);
         let header = route(unframe(frame.clone(), REQUEST_BYTES_MIN).expect("our own frame"));
         assert_eq!(header.expect("our own request").client_id.as_deref(), Some("client"));

@@ -18,7 +18,7 @@ fn no_message_is_complete_before_its_end() {
 
 fn check_prefixes<M: Message + Sample>(seed: u64) {
     for version in M::API.versions.iter() {
-        let choices = Random(seed).bytes(200);
+        let choices = Random::new(seed).bytes(200);
         let bytes = encode(&M::sample(&mut Dice::new(choices)), version);
         for length in 0..bytes.len() {
             assert!(decode::<M>(&bytes.slice(..length), version).is_err());
@@ -34,7 +34,7 @@ fn damaged_messages_are_refused_or_read_consistently() {
 }
 
 fn check_mutations<M: Message + Sample + Debug + PartialEq>(seed: u64) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     for version in M::API.versions.iter() {
         let choices = random.bytes(100);
         let mut bytes = encode(&M::sample(&mut Dice::new(choices)), version).to_vec();
@@ -53,7 +53,7 @@ fn noise_is_refused_or_read_consistently() {
 }
 
 fn check_noise<M: Message + Debug + PartialEq>(seed: u64) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     for version in M::API.versions.iter() {
         let length = random.below(100);
         check_arbitrary::<M>(&random.bytes(length), version);

@@ -85,6 +85,7 @@ mod differential;
 mod frames;
 mod hostile;
 
+use crate::base::splitmix::SplitMix;
 use bytes::Bytes;
 
 use super::super::{DecodeError, Message, Reader, Writer};
@@ -102,16 +103,16 @@ fn decode<M: Message>(body: &Bytes, version: i16) -> Result<(M, usize), DecodeEr
     Ok((message, reader.remaining()))
 }
 
-/// A small generator of test bytes (splitmix64), the same for the same seed on every run.
-struct Random(u64);
+/// A small generator of test bytes, the same for the same seed on every run.
+struct Random(SplitMix);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        Random(SplitMix::new(seed))
+    }
+
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+        self.0.next_u64()
     }
 
     fn below(&mut self, bound: usize) -> usize {

@@ -9,7 +9,8 @@ use std::rc::Rc;
 
 use super::{Loss, SimInode};
 use crate::base::limits::BLOCK_BYTES;
-use crate::runtime::sim::rng::{Rng, mix};
+use crate::base::splitmix::mix;
+use crate::runtime::sim::rng::Rng;
 
 #[derive(Default)]
 pub(in crate::runtime::sim) struct Directory(RefCell<Entries>);

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::base::limits::BLOCK_BYTES;
-use crate::runtime::sim::rng::{Rng, mix};
+use crate::base::splitmix::mix;
+use crate::runtime::sim::rng::Rng;
 
 /// One sector's bytes; `None` for zeros, so that a file formatted with zeros costs nothing.
 pub(super) type Sector = Option<Rc<[u8; BLOCK_BYTES]>>;
