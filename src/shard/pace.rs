@@ -75,7 +75,8 @@ impl Storage {
         self.sync_written(replicas).await
     }
 
-    /// One stretch before `end`; how many of its bytes needed journal files before `target`. Others get the turn at segments between two.
+    /// One stretch before `end`; how many of its bytes needed journal files before `target`. Others get the turn at
+    /// segments between two.
     async fn write_one_before(
         &self,
         replica: &Rc<Replica>,

@@ -127,7 +127,7 @@ fn last_offset(batch: &[u8]) -> Offset {
 #[test]
 fn a_compacted_log_can_be_cut_by_hand() {
     let mut amid = 0;
-    for seed in 0..3 * SEEDS {
+    for seed in 0..4 * SEEDS {
         let node = Node::new(seed, SMALL, 1);
         written(&node, seed);
         // What a start makes of it: a pass of which no checkpoint knew is undone.
@@ -187,5 +187,5 @@ fn a_compacted_log_can_be_cut_by_hand() {
             assert!(verified.is_sound(), "seed {seed}: {:?}", verified.findings);
         }
     }
-    assert!(amid > SEEDS as usize / 4, "{amid} cuts went through what compaction has written");
+    assert!(amid > SEEDS as usize / 2, "{amid} cuts went through what compaction has written");
 }
