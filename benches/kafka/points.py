@@ -55,7 +55,7 @@ class Lengths:
 
     @staticmethod
     def full():
-        return Lengths(jvm_warmup=20, warmup=5, capacity=15, latency=30)
+        return Lengths(jvm_warmup=12, warmup=3, capacity=10, latency=20)
 
     @staticmethod
     def quick():
