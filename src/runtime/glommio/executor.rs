@@ -10,6 +10,7 @@ use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement
 use super::host::GlommioRuntime;
 use super::ring::Ring;
 use super::timers::Timers;
+use super::watchdog::Watch;
 use crate::runtime::Runtime;
 
 /// A busy executor notices timers, its disk ring and other cores' messages this late at most. An idle one sets this
@@ -19,8 +20,8 @@ const PREEMPT_TIMER: Duration = Duration::from_millis(3);
 /// An executor may park although tasks can run, if it was preempted before it ran anything; it goes on at the
 /// next wake. The first of these timers bounds the pause. When it was that timer's own task that was left behind,
 /// which happens where other processes take the CPU, the next one wakes the executor, and so on: a task that was
-/// left behind has no timer.
-const HEARTBEATS_MS: [u64; 6] = [5, 25, 50, 100, 200, 400];
+/// left behind has no timer. When all were, the watchdog is left.
+const HEARTBEATS_MS: [u64; 3] = [5, 25, 50];
 
 /// Threads for calls that block (open, rename, sync of a directory); not pinned to the shard's core.
 const BLOCKING_THREADS: usize = 2;
@@ -48,7 +49,11 @@ where
     F: Future<Output = T> + 'static,
 {
     let builder = settings(LocalExecutorBuilder::new(Placement::Fixed(cpu)).name(name));
-    Ok(ShardThread(builder.spawn(move || with_runtime(main))?))
+    // What makes the future runs on the thread, before the executor's first turn.
+    Ok(ShardThread(builder.spawn(move || {
+        let watch = Watch::begin();
+        async move { with_runtime(watch?, main).await }
+    })?))
 }
 
 /// Runs the future made by `main` to its end on the calling thread, which is not pinned; for tests, measurements
@@ -57,7 +62,8 @@ pub fn run_here<T, F>(main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
 where
     F: Future<Output = T> + 'static,
 {
-    settings(LocalExecutorBuilder::new(Placement::Unbound)).make()?.run(with_runtime(main))
+    let watch = Watch::begin()?;
+    settings(LocalExecutorBuilder::new(Placement::Unbound)).make()?.run(with_runtime(watch, main))
 }
 
 fn settings(builder: LocalExecutorBuilder) -> LocalExecutorBuilder {
@@ -70,14 +76,15 @@ fn settings(builder: LocalExecutorBuilder) -> LocalExecutorBuilder {
         .io_memory(0)
 }
 
-async fn with_runtime<T, F>(main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
+async fn with_runtime<T, F>(watch: Watch, main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
 where
     F: Future<Output = T> + 'static,
 {
+    let watch = Rc::new(watch);
     let ring = Ring::new()?;
     let reaper = ring.spawn_reaper()?;
     let heartbeats: Vec<_> =
-        HEARTBEATS_MS.into_iter().map(|period_ms| spawn_heartbeat(&ring, period_ms)).collect();
+        HEARTBEATS_MS.into_iter().map(|period_ms| spawn_heartbeat(&ring, &watch, period_ms)).collect();
     let timers = Timers::new();
     let driver = timers.spawn_driver();
     let output = main(Rc::new(GlommioRuntime::new(Rc::clone(&ring), timers))).await;
@@ -90,13 +97,14 @@ where
     Ok(output)
 }
 
-fn spawn_heartbeat(ring: &Rc<Ring>, period_ms: u64) -> glommio::Task<()> {
-    let ring = Rc::clone(ring);
+fn spawn_heartbeat(ring: &Rc<Ring>, watch: &Rc<Watch>, period_ms: u64) -> glommio::Task<()> {
+    let (ring, watch) = (Rc::clone(ring), Rc::clone(watch));
     glommio::spawn_local(async move {
         loop {
             glommio::timer::sleep(Duration::from_millis(period_ms)).await;
             // Costs a look at memory, and no lost wake can then stop the disk for good.
             ring.reap();
+            watch.beat();
         }
     })
 }

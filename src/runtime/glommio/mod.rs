@@ -12,6 +12,7 @@ pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod watchdog;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
 pub use host::{pause, random_u64, wall_clock_ms};
