@@ -1,4 +1,4 @@
-//! The configs of brokers as DescribeConfigs tells them: those that can be set while a broker runs, which are the
+//! The configs of brokers as DescribeConfigs tells them: those that can be set while a broker runs, most of which are the
 //! defaults of its topics', and those of its configuration that tools look at.
 
 use crate::base::ids::BrokerId;
@@ -60,7 +60,6 @@ fn configured(config: &Config, broker: BrokerId) -> impl Iterator<Item = Describ
         ("max.incremental.fetch.session.cache.slots", config.fetch_sessions_max.to_string(), Int),
         ("node.id", config.node_id.to_string(), Int),
         ("num.partitions", config.num_partitions.to_string(), Int),
-        ("producer.id.expiration.ms", config.producer_id_expiration_ms.to_string(), Int),
         ("socket.request.max.bytes", config.socket_request_max_bytes.to_string(), Int),
     ];
     values.into_iter().map(|(name, value, kind)| {

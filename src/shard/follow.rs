@@ -27,6 +27,7 @@ pub fn configured_defaults(config: &Config) -> TopicDefaults {
         ("log.roll.ms", config.log_roll_ms.to_string()),
         ("log.segment.bytes", config.log_segment_bytes.to_string()),
         ("message.max.bytes", config.message_max_bytes.to_string()),
+        ("producer.id.expiration.ms", config.producer_id_expiration_ms.to_string()),
     ];
     let batch_bytes_max = u32::try_from(config.batch_bytes_max()).unwrap_or(u32::MAX);
     TopicDefaults {
@@ -84,6 +85,7 @@ impl Shard {
     async fn apply(&self, next: &Arc<Image>) {
         let delta = Delta::between(&self.image(), next, self.owner());
         let defaults = self.topic_defaults_in(next);
+        self.storage.set_producer_expiration(defaults.producer_id_expiration_ms());
         let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, &defaults)).collect();
         if !opened.is_empty()
             && let Err(error) = self.storage.open_new(&opened).await

@@ -24,7 +24,7 @@ use crate::protocol::batch::BatchHeader;
 pub struct ProducersConfig {
     /// Those of all partitions of the shard together.
     pub producers_max: usize,
-    /// How long one is remembered that appends nothing (`producer.id.expiration.ms`), in ms.
+    /// How long one is remembered that appends nothing (`producer.id.expiration.ms`), in ms, until that is changed.
     pub expiration_ms: i64,
 }
 
@@ -50,6 +50,8 @@ pub(super) struct KnownProducers {
     count: Cell<usize>,
     /// There are more than there should be.
     crowded: Notify,
+    /// `producer.id.expiration.ms` as it was set since the start, in ms.
+    expiration_ms: Cell<Option<i64>>,
 }
 
 impl KnownProducers {
@@ -60,6 +62,16 @@ impl KnownProducers {
 }
 
 impl Storage {
+    /// How long a producer is remembered that appends nothing, in ms.
+    pub(super) fn producer_expiration_ms(&self) -> i64 {
+        self.known_producers.expiration_ms.get().unwrap_or(self.config.producers.expiration_ms)
+    }
+
+    /// Changes that. It shows when retention looks at the partitions next.
+    pub(super) fn set_producer_expiration(&self, expiration_ms: i64) {
+        self.known_producers.expiration_ms.set(Some(expiration_ms));
+    }
+
     /// Counts a partition's producers again, after anything that may have changed their number. One that is out of
     /// service has none.
     pub(super) fn count_producers(&self, replica: &Replica) {
@@ -104,7 +116,7 @@ impl Storage {
 
     /// Forgets the producers that have been idle for longest until few enough are left. Those that append now stay.
     async fn thin_out_producers(&self) {
-        let (before, mut idle_ms) = (self.known_producers.count(), self.config.producers.expiration_ms);
+        let (before, mut idle_ms) = (self.known_producers.count(), self.producer_expiration_ms());
         while self.known_producers.count() > self.config.producers.crowd() && idle_ms > PRODUCERS_IDLE_MS_MIN
         {
             idle_ms = (idle_ms / 2).max(PRODUCERS_IDLE_MS_MIN);

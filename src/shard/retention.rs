@@ -39,7 +39,7 @@ impl Storage {
     /// it are removed a little later.
     pub async fn retain(&self, replica: &Rc<Replica>) -> Result<Offset, StorageError> {
         let now_ms = self.steady_ms();
-        replica.state.borrow_mut().expire_producers(now_ms, self.config.producers.expiration_ms);
+        replica.state.borrow_mut().expire_producers(now_ms, self.producer_expiration_ms());
         self.count_producers(replica);
         let settings = replica.settings();
         let retention = match settings.cleanup.delete {

@@ -151,6 +151,7 @@ impl Shard {
     /// Starts the shard's own tasks: it follows the metadata, serves its mailbox and maintains its disk.
     pub fn start(self: &Rc<Self>, images: watch::Receiver<Arc<Image>>, mailbox: Mailbox) {
         let Mailbox { appends, queries } = mailbox;
+        self.storage.set_producer_expiration(self.topic_defaults().producer_id_expiration_ms());
         self.start_groups();
         self.spawn(Rc::clone(self).follow_metadata(images));
         self.spawn(Rc::clone(self).serve_appends(appends));

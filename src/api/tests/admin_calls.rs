@@ -1,6 +1,7 @@
 //! Requests of administrators about what a node does not have, or has one of: answered by what is so, or refused.
 
 use super::*;
+use crate::cluster::{ConfigAlteration, ConfigChange, ConfigResource};
 use crate::protocol::messages::alter_client_quotas::{
     AlterClientQuotasRequest, EntityData, EntryData, OpData,
 };
@@ -243,6 +244,35 @@ fn a_producer_is_forgotten_when_its_time_is_up() {
         // Every five minutes somebody looks.
         owner.runtime.sleep(std::time::Duration::from_secs(550)).await;
         assert_eq!(known(), 1);
+        owner.runtime.sleep(std::time::Duration::from_secs(400)).await;
+        assert_eq!(known(), 0);
+    });
+}
+
+/// Kafka's is dynamic as well, for one broker or for all.
+#[test]
+fn how_long_producers_are_remembered_is_changed_while_the_broker_runs() {
+    on_node(&[("producer.id.expiration.ms", "600000")], |node| async move {
+        let topic_id = node.create_topic("t").await;
+        let (owner, _) = owner_and_other(&node, topic_id, 0);
+        let records = BatchBuilder::new().producer(5, 0, 0).record(1_000, None, Some(b"v")).build();
+        produce(&caller(&owner), "t", 0, records.into()).await;
+        let known = || owner.report().counts.iter().find(|it| it.name == "producers").expect("counted").used;
+        let set = async |value: &str| {
+            let name = "producer.id.expiration.ms".to_owned();
+            let alteration = ConfigAlteration {
+                resource: ConfigResource::Broker(None),
+                replaces_all: false,
+                changes: vec![(name, ConfigChange::Set(value.to_owned()))],
+            };
+            let outcomes = owner.metadata.alter_configs(vec![alteration], false).await;
+            outcomes.expect("metadata works").remove(0)
+        };
+        assert!(set("0").await.is_err() && set("2147483648").await.is_err());
+        set("86400000").await.expect("a day");
+        owner.runtime.sleep(std::time::Duration::from_secs(2_000)).await;
+        assert_eq!(known(), 1, "longer than the configuration says");
+        set("1000").await.expect("a second");
         owner.runtime.sleep(std::time::Duration::from_secs(400)).await;
         assert_eq!(known(), 0);
     });

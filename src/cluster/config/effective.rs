@@ -3,7 +3,7 @@
 use super::key::ConfigKey;
 use super::kind::ConfigKind;
 use super::layers::{Configs, TopicDefaults};
-use super::table::topic_config_keys;
+use super::table::{broker_config_keys, topic_config_keys};
 
 /// Where a config's value comes from (Kafka's `ConfigSource`), the strongest first.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -55,7 +55,7 @@ pub fn effective_configs(configs: &Configs, defaults: &TopicDefaults) -> Vec<Eff
 
 /// What holds for a broker of the configs that can be set while it runs, under its names for them.
 pub fn broker_configs(defaults: &TopicDefaults) -> Vec<EffectiveConfig> {
-    let described = topic_config_keys().iter().filter_map(|key| {
+    let described = broker_config_keys().filter_map(|key| {
         let synonyms = broker_synonyms(key, defaults);
         let Synonym { name, value, source } = synonyms.first()?.clone();
         Some(EffectiveConfig { name, kind: key.kind, value, source, synonyms, doc: key.doc })

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use super::table::topic_config_keys;
+use super::table::{PRODUCER_ID_EXPIRATION, broker_config_keys};
 use crate::base::ids::BrokerId;
-use crate::base::limits::MESSAGE_BYTES_MAX;
+use crate::base::limits::{MESSAGE_BYTES_MAX, PRODUCER_ID_EXPIRATION_MS};
 use crate::cluster::Image;
 
 /// Configs that somebody set, by name.
@@ -43,7 +43,7 @@ impl TopicDefaults {
         batch_bytes_max: u32,
     ) -> Self {
         let is_set = |(name, value): &(&'static str, String)| {
-            topic_config_keys().iter().any(|key| key.broker_name == Some(name) && key.default != value)
+            broker_config_keys().any(|key| key.broker_name == Some(name) && key.default != value)
         };
         let set = values.into_iter().filter(is_set).map(|(name, value)| (name.to_owned(), value));
         TopicDefaults { fixed: Arc::new(set.collect()), batch_bytes_max, ..TopicDefaults::default() }
@@ -56,6 +56,12 @@ impl TopicDefaults {
             cluster: image.broker_configs(None),
             ..self.clone()
         }
+    }
+
+    /// How long the broker's partitions remember an idempotent producer that appends nothing, in ms.
+    pub fn producer_id_expiration_ms(&self) -> i64 {
+        let set = self.value(PRODUCER_ID_EXPIRATION).and_then(|value| value.parse().ok());
+        set.unwrap_or(PRODUCER_ID_EXPIRATION_MS)
     }
 
     /// What the strongest layer that knows the broker's config `name` says of it.

@@ -268,6 +268,23 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
     ),
 ];
 
+/// Configs of brokers that topics know nothing of, and that can be set while a broker runs.
+static BROKER_CONFIGS: [ConfigKey; 1] = [key(
+    (PRODUCER_ID_EXPIRATION, PRODUCER_ID_EXPIRATION),
+    Int,
+    "86400000",
+    Range(1, i32::MAX as i64),
+    "How long a partition remembers an idempotent producer that appends nothing, in ms.",
+)];
+
+/// See [`BROKER_CONFIGS`].
+pub(super) const PRODUCER_ID_EXPIRATION: &str = "producer.id.expiration.ms";
+
+/// All configs that can be set for brokers while they run: the defaults of topics, and those that are brokers' own.
+pub(super) fn broker_config_keys() -> impl Iterator<Item = &'static ConfigKey> {
+    TOPIC_CONFIGS.iter().filter(|key| key.broker_name.is_some()).chain(&BROKER_CONFIGS)
+}
+
 /// All configs that a topic can have, in order of their names.
 pub fn topic_config_keys() -> &'static [ConfigKey] {
     &TOPIC_CONFIGS
@@ -278,7 +295,7 @@ pub(super) fn topic_key(name: &str) -> Option<&'static ConfigKey> {
     TOPIC_CONFIGS.binary_search_by(|key| key.name.cmp(name)).ok().map(|at| &TOPIC_CONFIGS[at])
 }
 
-/// The topic config whose default brokers call by that name.
+/// The config that brokers call by that name.
 pub(super) fn broker_key(name: &str) -> Option<&'static ConfigKey> {
-    TOPIC_CONFIGS.iter().find(|key| key.broker_name == Some(name))
+    broker_config_keys().find(|key| key.broker_name == Some(name))
 }

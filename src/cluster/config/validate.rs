@@ -2,7 +2,7 @@
 
 use super::key::ConfigKey;
 use super::layers::{Configs, TopicDefaults};
-use super::table::{broker_key, topic_config_keys, topic_key};
+use super::table::{broker_config_keys, broker_key, topic_config_keys, topic_key};
 use crate::base::limits::CONFIG_VALUE_BYTES_MAX;
 use crate::cluster::ClusterError;
 use crate::config::keys::KEYS;
@@ -48,7 +48,7 @@ pub(in crate::cluster) fn topic_config(name: &str) -> Result<&'static ConfigKey,
     })
 }
 
-/// The config that brokers can be given by that name while they run: a default for their topics.
+/// The config that brokers can be given by that name while they run: a default for their topics, or one of their own.
 pub(in crate::cluster) fn broker_config(name: &str) -> Result<&'static ConfigKey, ClusterError> {
     if let Some(key) = broker_key(name) {
         return Ok(key);
@@ -59,7 +59,7 @@ pub(in crate::cluster) fn broker_config(name: &str) -> Result<&'static ConfigKey
              broker again"
         )));
     }
-    let names = topic_config_keys().iter().filter_map(|key| key.broker_name);
+    let names = broker_config_keys().filter_map(|key| key.broker_name);
     Err(ClusterError::InvalidConfig(unknown("broker", name, names)))
 }
 
