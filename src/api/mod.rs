@@ -42,6 +42,7 @@ mod offset_delete;
 mod offset_fetch;
 mod offset_for_leader_epoch;
 mod operations;
+mod oversized;
 mod pace;
 mod pending_produce;
 mod produce;
@@ -58,8 +59,8 @@ mod timestamps;
 mod topics;
 
 pub use crate::base::guard::is_guarded;
-pub use cost::request_cost;
+pub use cost::{is_refused_by_name, request_cost};
 pub use pace::Pace;
 pub use pending_produce::PendingProduce;
 pub use reply::{Refused, Reply};
-pub use router::{Call, Caller, OtherCall, ProduceCall, decode};
+pub use router::{Call, Caller, OtherCall, ProduceCall, decode, decode_head};

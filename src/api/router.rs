@@ -34,12 +34,12 @@ use crate::shard::{ListenerIndex, Shard};
 use super::reply::{Refused, Reply};
 use super::{
     Pace, PendingProduce, acls, alter_configs, alter_partition_reassignments, alter_replica_log_dirs,
-    api_versions, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
+    api_versions, cost, create_partitions, create_topics, delete_groups, delete_records, delete_topics,
     describe_cluster, describe_configs, describe_groups, describe_log_dirs, describe_producers,
     describe_topic_partitions, elect_leaders, fetch, find_coordinator, heartbeat, init_producer_id,
     join_group, leave_group, list_config_resources, list_groups, list_offsets, list_partition_reassignments,
     list_transactions, metadata, offset_commit, offset_delete, offset_fetch, offset_for_leader_epoch,
-    produce, quotas, scram_credentials, sync_group,
+    oversized, produce, quotas, scram_credentials, sync_group,
 };
 use crate::base::guard::guarded;
 
@@ -138,11 +138,24 @@ enum Body {
     ListConfigResources(ListConfigResourcesRequest),
     ListPartitionReassignments,
     ListTransactions(ListTransactionsRequest),
+    /// A request of which only the header is there: memory does not hold the rest.
+    Oversized,
 }
 
 /// Takes a request's frame (the bytes behind its length) apart. Record batches stay views of it.
 pub fn decode(frame: Bytes) -> Result<Call, Refused> {
-    guarded(|| read_call(&mut Reader::new(frame))).ok_or(Refused::Defect)?.map_err(Refused::Malformed)
+    guarded(|| read_call(&mut cost::reader(frame))).ok_or(Refused::Defect)?.map_err(Refused::Malformed)
+}
+
+/// The same for the beginning of a frame that memory does not hold: what can be answered without the rest.
+pub fn decode_head(head: Bytes) -> Result<Call, Refused> {
+    let read = guarded(|| RequestHeader::decode(&mut Reader::new(head))).ok_or(Refused::Defect)?;
+    let header = read.map_err(Refused::Malformed)?;
+    if !header.is_version_supported() {
+        let (api, version) = (header.api.key, header.version);
+        return Err(Refused::Malformed(DecodeError::Version { api, version }));
+    }
+    Ok(Call::Other(OtherCall { header, body: Body::Oversized }))
 }
 
 fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
@@ -314,6 +327,7 @@ impl Caller {
             }
             Body::ListPartitionReassignments => list_partition_reassignments::handle(header),
             Body::ListTransactions(request) => list_transactions::handle(header, request),
+            Body::Oversized => oversized::refuse(header),
         }
     }
 }

@@ -543,6 +543,16 @@ pub const PRODUCE_PARTITION_COST_BYTES: u64 = 512;
 /// of a fetch is 16 bytes on the wire, 56 decoded, some 200 in the response and 60 in its encoding. Produce takes
 /// its own bytes. A request that would take more than all memory for its like closes the connection.
 pub const REQUEST_COST_PER_BYTE: u64 = 20;
+/// The same for JoinGroup and SyncGroup, which are made of what only the members understand: it stays a view of the
+/// request, and the rest takes [`GROUP_DECODED_BYTES_PER_BYTE`]. What they leave in the group counts there. A request
+/// that would take more than all memory for its like is answered with GROUP_MAX_SIZE_REACHED or UNKNOWN_SERVER_ERROR.
+pub const GROUP_REQUEST_COST_PER_BYTE: u64 = 1 + GROUP_DECODED_BYTES_PER_BYTE as u64;
+/// Memory that decoding a JoinGroup or SyncGroup may take, in bytes for each byte received. A share is 37 bytes of
+/// member id on the wire at least, and 93 decoded.
+pub const GROUP_DECODED_BYTES_PER_BYTE: usize = 3;
+/// So much of a request that memory does not hold is kept to be answered by name: a header with the longest string.
+pub const REFUSED_HEAD_BYTES: usize = 64 << 10;
+const _: () = assert!(REFUSED_HEAD_BYTES > STRING_BYTES_MAX + 64);
 /// In this time a client that is sent a response must take [`RESPONSE_STALL_BYTES`] of it, or the rest, if others wait
 /// for the memory that responses pin. Reached: the connection closes.
 pub const RESPONSE_STALL_MS: u64 = 5_000;
@@ -615,8 +625,17 @@ pub const GROUP_PENDING_MEMBERS_MAX: usize = 20_000;
 pub const GROUP_NEW_MEMBER_JOIN_MS: u64 = 5 * 60 * 1000;
 /// Groups that are looked at in one turn of a shard; then its other tasks get a turn.
 pub const GROUPS_PER_TURN: usize = 64;
+/// Members and others that are answered in one turn of a shard. What groups have to say to more waits for the next turns:
+/// each answer wakes a connection, which encodes and sends it.
+pub const GROUP_REPLIES_PER_TURN: usize = 64;
+/// Protocols that one member speaks, at most. Real clients name one to four. Beyond it: INCONSISTENT_GROUP_PROTOCOL.
+pub const GROUP_PROTOCOLS_MAX: usize = 32;
 /// Offsets of a group that are forgotten at once because of their age. Further ones go the next time.
 pub const GROUP_OFFSETS_FORGOTTEN_AT_ONCE: usize = 1000;
+/// Pause before a partition of `__consumer_offsets` that could not be read is read again. It doubles with each failure.
+pub const GROUP_RELOAD_PAUSE_MS: u64 = 1_000;
+/// The same, at most.
+pub const GROUP_RELOAD_PAUSE_MS_MAX: u64 = 5 * 60 * 1000;
 /// Bytes of `__consumer_offsets` that are read at once when a shard takes a partition of it up.
 pub const GROUP_LOAD_BYTES: usize = 512 << 10;
 

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use super::error::Closed;
 use super::turn::Turn;
 use crate::base::limits::{
-    RECEIVE_BUFFER_BYTES, RECEIVE_STEP_BYTES, REQUEST_STALL_MS, REQUEST_STALL_WANTED_MS,
+    RECEIVE_BUFFER_BYTES, RECEIVE_STEP_BYTES, REFUSED_HEAD_BYTES, REQUEST_STALL_MS, REQUEST_STALL_WANTED_MS,
 };
 use crate::protocol::{LENGTH_BYTES, REQUEST_BYTES_MIN, frame_length};
 use crate::runtime::Runtime;
@@ -43,6 +43,30 @@ impl Receiver {
         self.receive(stream, size_of::<i16>()).await?;
         let key = self.buffer[self.start..].first_chunk().expect("a short piece of the buffer");
         Ok(i16::from_be_bytes(*key))
+    }
+
+    /// The beginning of a frame that memory does not hold. The rest is read, and dropped.
+    pub(super) async fn head(
+        &mut self,
+        stream: &Stream,
+        runtime: &dyn Runtime,
+        memory: &Budget,
+        length: usize,
+    ) -> Result<Bytes, Closed> {
+        let head = self.frame(stream, runtime, memory, length.min(REFUSED_HEAD_BYTES)).await?;
+        let mut left = length - head.len();
+        let there = left.min(self.end - self.start);
+        self.start += there;
+        left -= there;
+        let mut dropped = vec![0; left.min(RECEIVE_STEP_BYTES)];
+        let mut turn = Turn::new(runtime);
+        while left > 0 {
+            let step = left.min(dropped.len());
+            fill(stream, runtime, memory, &mut dropped[..step]).await?;
+            left -= step;
+            turn.spend(step).await;
+        }
+        Ok(head)
     }
 
     /// Waits until `count` bytes are there, which are few.

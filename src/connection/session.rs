@@ -26,7 +26,9 @@ use super::receive::Receiver;
 use super::responses::{Outgoing, Response, Responses};
 use super::turn::Turn;
 use crate::api::{self, Call, Caller};
-use crate::base::limits::{REQUEST_COST_BYTES, RESPONSE_STALL_BYTES, RESPONSE_STALL_MS, SEND_PARTS_PER_TURN};
+use crate::base::limits::{
+    REFUSED_HEAD_BYTES, REQUEST_COST_BYTES, RESPONSE_STALL_BYTES, RESPONSE_STALL_MS, SEND_PARTS_PER_TURN,
+};
 use crate::base::meter::nanos;
 use crate::protocol::{ApiKey, LENGTH_BYTES};
 use crate::runtime::glommio::Stream;
@@ -34,7 +36,9 @@ use crate::shard::{Charge, ListenerIndex, PauseReason, Phase, Shard, Stage};
 
 /// A request that was read.
 struct Frame {
+    /// All of it, or its beginning if memory does not hold the rest.
     bytes: Bytes,
+    is_whole: bool,
     charge: Charge,
     /// When it was there whole, by the shard's clock.
     read_at: Duration,
@@ -162,23 +166,33 @@ impl Session {
         loop {
             let length = receiver.frame_length(&self.stream, max).await?;
             let api_key = receiver.api_key(&self.stream).await?;
-            let cost_bytes = api::request_cost(api_key, length);
+            let mut cost_bytes = api::request_cost(api_key, length);
             let budgets = &self.shard.budgets;
             let is_produce = api_key == ApiKey::Produce as i16;
             let memory = if is_produce { &budgets.requests } else { &budgets.queries };
             // It would have to wait until nobody else has anything, and all behind it with it.
-            if cost_bytes > memory.total() + REQUEST_COST_BYTES {
-                return Err(Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() });
+            let is_whole = cost_bytes <= memory.total() + REQUEST_COST_BYTES;
+            if !is_whole {
+                let too_costly = Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() };
+                if !api::is_refused_by_name(api_key) {
+                    return Err(too_costly);
+                }
+                tracing::debug!(shard = self.shard.id.0, "a member of a group is refused: {too_costly}");
+                cost_bytes = api::request_cost(api_key, 2 * REFUSED_HEAD_BYTES);
             }
             self.shard.paused_for(PauseReason::InFlight, self.wait_for_room(length)).await;
             let charge = self.shard.paused_for(PauseReason::Requests, memory.take(cost_bytes)).await;
-            let bytes = receiver.frame(&self.stream, &*self.shard.runtime, memory, length).await?;
+            let runtime = &*self.shard.runtime;
+            let bytes = match is_whole {
+                true => receiver.frame(&self.stream, runtime, memory, length).await?,
+                false => Box::pin(receiver.head(&self.stream, runtime, memory, length)).await?,
+            };
             let read_at = self.shard.runtime.now();
             self.shard.counters.requests.received_bytes.add((LENGTH_BYTES + length) as u64);
             self.others.set(self.others.get() + usize::from(!is_produce));
             self.in_flight.set(self.in_flight.get() + 1);
-            self.in_flight_bytes.set(self.in_flight_bytes.get() + length);
-            self.requests.borrow_mut().push_back(Frame { bytes, charge, read_at });
+            self.in_flight_bytes.set(self.in_flight_bytes.get() + bytes.len());
+            self.requests.borrow_mut().push_back(Frame { bytes, is_whole, charge, read_at });
             self.arrived.notify_one();
             turn.spend(length).await;
         }
@@ -203,12 +217,12 @@ impl Session {
     async fn execute(&self) -> Result<(), Closed> {
         let mut turn = Turn::new(&*self.shard.runtime);
         let meters = &self.shard.counters.requests;
-        while let Some(Frame { bytes, charge, read_at }) = self.next_request().await {
+        while let Some(Frame { bytes, is_whole, charge, read_at }) = self.next_request().await {
             let mut charge = Some(charge);
             let length = bytes.len();
             let mut watch = Stopwatch::new(&self.shard, read_at);
             watch.ends(Stage::Wait);
-            let call = api::decode(bytes)?;
+            let call = if is_whole { api::decode(bytes)? } else { api::decode_head(bytes)? };
             watch.ends(Stage::Decode);
             let api = call.api();
             meters.taken(api).increment();

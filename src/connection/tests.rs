@@ -13,9 +13,13 @@ use crate::api::request_cost;
 use crate::protocol::batch::BatchBuilder;
 use crate::protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
+use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupRequestProtocol, JoinGroupResponse};
 use crate::protocol::messages::metadata::MetadataRequest;
 use crate::protocol::messages::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
+use crate::protocol::messages::sync_group::{
+    SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
 };
 use crate::protocol::{ApiKey, ErrorCode, Message, Request, decode_response, encode_request};
 use crate::runtime::Runtime;
@@ -381,6 +385,39 @@ fn a_request_that_names_more_than_there_is_memory_to_answer_closes_its_connectio
         assert_eq!(scene.shard.budgets.queries.used(), 0);
         let mut other = scene.connect().await;
         assert!(other.is_alive().await);
+    });
+}
+
+/// A client whose connection closes would try for ever.
+#[test]
+fn a_member_that_brings_more_than_there_is_memory_for_is_told_so() {
+    on_scene(&[("memory", "576MiB")], |scene| async move {
+        let mut client = scene.connect().await;
+        let join = |bytes: usize| {
+            let metadata = vec![7; bytes].into();
+            let protocols = vec![JoinGroupRequestProtocol { name: "range".into(), metadata }];
+            JoinGroupRequest { group_id: "g".into(), protocols, ..Default::default() }
+        };
+        let sync = |bytes: usize| {
+            let assignment = vec![7; bytes].into();
+            let assignments = vec![SyncGroupRequestAssignment { member_id: "m".into(), assignment }];
+            SyncGroupRequest { group_id: "g".into(), assignments, ..Default::default() }
+        };
+        // Several MB are nothing special.
+        client.send(&frame(&join(2 << 20), 9, 1)).await;
+        let (correlation_id, joined) = client.response::<JoinGroupResponse>(9).await;
+        assert_eq!((correlation_id, joined.error_code), (1, ErrorCode::NotCoordinator));
+        let too_long = scene.shard.budgets.queries.total() as usize / 2;
+        for round in 0..2 {
+            client.send(&frame(&join(too_long), [5, 9][round], 2)).await;
+            let (correlation_id, joined) = client.response::<JoinGroupResponse>([5, 9][round]).await;
+            assert_eq!((correlation_id, joined.error_code), (2, ErrorCode::GroupMaxSizeReached));
+            client.send(&frame(&sync(too_long), [3, 5][round], 3)).await;
+            let (correlation_id, synced) = client.response::<SyncGroupResponse>([3, 5][round]).await;
+            assert_eq!((correlation_id, synced.error_code), (3, ErrorCode::UnknownServerError));
+            assert!(client.is_alive().await, "what lies behind is read as before");
+        }
+        assert_eq!(scene.shard.budgets.queries.used(), 0);
     });
 }
 

@@ -13,7 +13,11 @@ use super::DecodeError;
 
 /// Bytes of memory that decoding a message of `length` bytes may take, payloads aside.
 pub fn decode_allowance(length: usize) -> usize {
-    length.saturating_mul(DECODED_BYTES_PER_BYTE).clamp(DECODED_BYTES_MIN, DECODED_BYTES_MAX)
+    allowance(length, DECODED_BYTES_PER_BYTE)
+}
+
+fn allowance(length: usize, per_byte: usize) -> usize {
+    length.saturating_mul(per_byte).clamp(DECODED_BYTES_MIN, DECODED_BYTES_MAX)
 }
 
 /// A position in a received message.
@@ -25,13 +29,20 @@ pub struct Reader {
     end: usize,
     /// What may still be allocated, in bytes.
     allowance: usize,
+    /// The same at the start.
+    granted: usize,
 }
 
 impl Reader {
     /// Reads `bytes` from their start. Payloads that are read stay views of `bytes` and keep them alive.
     pub fn new(bytes: Bytes) -> Self {
-        let end = bytes.len();
-        Reader { bytes, position: 0, end, allowance: decode_allowance(end) }
+        Reader::with_bytes_per_byte(bytes, DECODED_BYTES_PER_BYTE)
+    }
+
+    /// The same where decoding may take another number of bytes of memory for each byte, payloads aside.
+    pub fn with_bytes_per_byte(bytes: Bytes, per_byte: usize) -> Self {
+        let (end, granted) = (bytes.len(), allowance(bytes.len(), per_byte));
+        Reader { bytes, position: 0, end, allowance: granted, granted }
     }
 
     /// Bytes that are left.
@@ -157,7 +168,7 @@ impl Reader {
 
     fn charge(&mut self, bytes: usize) -> Result<(), DecodeError> {
         let left = self.allowance.checked_sub(bytes);
-        self.allowance = left.ok_or(DecodeError::Memory { allowance: decode_allowance(self.bytes.len()) })?;
+        self.allowance = left.ok_or(DecodeError::Memory { allowance: self.granted })?;
         Ok(())
     }
 
