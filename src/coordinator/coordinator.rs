@@ -13,6 +13,7 @@ use super::group::{Group, State};
 use super::join::Join;
 use super::meters::{Census, Forgetting, GroupMeters, Tally};
 use super::offsets::nothing_committed;
+use super::partitions::{Knowledge, Partitions};
 use super::settings::Settings;
 use super::step::{Output, PendingAppend, Purpose, Step};
 use super::sync::group_error;
@@ -30,15 +31,6 @@ pub type NamedOffset = (String, i32);
 /// Kafka's name for the only type of group that there is.
 const CLASSIC: &str = "classic";
 
-/// How far a partition of `__consumer_offsets` is known.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Knowledge {
-    Loading,
-    Complete,
-    /// It could not be read: what its groups have committed is not known.
-    Unreadable,
-}
-
 /// A walk over all groups, some at a time.
 #[derive(Debug)]
 struct Sweep {
@@ -52,7 +44,7 @@ struct Sweep {
 #[derive(Debug)]
 pub struct Coordinator {
     settings: Settings,
-    partitions: BTreeMap<i32, Knowledge>,
+    partitions: Partitions,
     groups: BTreeMap<Rc<str>, Group>,
     /// Groups that are to be looked at, by when.
     timers: BTreeSet<(u64, Rc<str>)>,
@@ -71,7 +63,7 @@ impl Coordinator {
     pub fn new(settings: Settings) -> Self {
         Coordinator {
             settings,
-            partitions: BTreeMap::new(),
+            partitions: Partitions::default(),
             groups: BTreeMap::new(),
             timers: BTreeSet::new(),
             sweeps: VecDeque::new(),
@@ -114,22 +106,22 @@ impl Coordinator {
 
     /// How many partitions are known.
     pub fn partitions_complete(&self) -> usize {
-        self.partitions.values().filter(|knowledge| **knowledge == Knowledge::Complete).count()
+        self.partitions.count(Knowledge::Complete)
     }
 
     /// Whether the partition is known, or is being read.
     pub fn has_partition(&self, partition: i32) -> bool {
-        self.partitions.contains_key(&partition)
+        self.partitions.knowledge(partition).is_some()
     }
 
     /// The partitions that are known or being read.
     pub fn partitions(&self) -> Vec<i32> {
-        self.partitions.keys().copied().collect()
+        self.partitions.indexes()
     }
 
     /// The records of a partition will follow. Until all are here its groups are refused.
     pub fn begin_load(&mut self, partition: i32) {
-        self.partitions.insert(partition, Knowledge::Loading);
+        self.partitions.begin(partition);
     }
 
     /// A record of a partition that is being loaded.
@@ -150,7 +142,7 @@ impl Coordinator {
 
     /// All records of the partition are here: its groups are served.
     pub fn loaded(&mut self, moment: Moment, partition: i32) {
-        self.partitions.insert(partition, Knowledge::Complete);
+        self.partitions.complete(partition);
         let ids: Vec<Rc<str>> = self.ids_in(partition);
         for id in ids {
             self.on_group(moment, &id, |group, _| group.finish_load(moment));
@@ -160,15 +152,19 @@ impl Coordinator {
     }
 
     /// The partition cannot be read. Its groups are refused as though somebody else coordinated them, as Kafka does it:
-    /// clients go on looking for their coordinator.
-    pub fn load_failed(&mut self, partition: i32) {
-        self.unload(partition);
-        self.partitions.insert(partition, Knowledge::Unreadable);
+    /// clients go on looking for their coordinator. It is read again after a pause ([`Effect::Load`]).
+    pub fn load_failed(&mut self, moment: Moment, partition: i32) {
+        self.drop_groups(partition);
+        self.partitions.fail(partition, moment.now_ms);
     }
 
     /// The partition is gone, and its groups with it.
     pub fn unload(&mut self, partition: i32) {
-        self.partitions.remove(&partition);
+        self.drop_groups(partition);
+        self.partitions.forget(partition);
+    }
+
+    fn drop_groups(&mut self, partition: i32) {
         let orphans = self.output.appends.extract_if(.., |_, append| append.partition == partition);
         let orphans: Vec<PendingAppend> = orphans.map(|(_, append)| append).collect();
         orphans.into_iter().for_each(|append| self.answer_orphan(append.purpose));
@@ -241,7 +237,7 @@ impl Coordinator {
     }
 
     fn check(&self, partition: i32, request: &Request) -> Result<(), ErrorCode> {
-        match self.partitions.get(&partition) {
+        match self.partitions.knowledge(partition) {
             None | Some(Knowledge::Unreadable) => return Err(ErrorCode::NotCoordinator),
             Some(Knowledge::Loading) => return Err(ErrorCode::CoordinatorLoadInProgress),
             Some(Knowledge::Complete) => {}
@@ -311,8 +307,8 @@ impl Coordinator {
         let is_wanted = |wanted: &[String], name: &str| {
             wanted.is_empty() || wanted.iter().any(|wanted| wanted.eq_ignore_ascii_case(name))
         };
-        let is_partial = self.partitions.values().any(|knowledge| *knowledge == Knowledge::Loading);
-        let complete = |group: &&Group| self.partitions.get(&group.partition) == Some(&Knowledge::Complete);
+        let is_partial = self.partitions.count(Knowledge::Loading) > 0;
+        let complete = |group: &&Group| self.partitions.is_complete(group.partition);
         let groups = self.groups.values().filter(complete).filter(|group| {
             is_wanted(&filter.states, group.state.name()) && is_wanted(&filter.types, CLASSIC)
         });
@@ -392,11 +388,16 @@ impl Coordinator {
             return Some(0);
         }
         let timer = self.timers.first().map(|(at, _)| *at);
-        timer.into_iter().chain(self.retention_due_ms).min()
+        let retry_ms = self.partitions.next_retry_ms().filter(|_| !self.has_resigned);
+        timer.into_iter().chain(self.retention_due_ms).chain(retry_ms).min()
     }
 
     /// Does some of what is due: a bounded piece, so that others get their turn.
     pub fn advance(&mut self, moment: Moment) {
+        if !self.has_resigned {
+            let due = self.partitions.take_due(moment.now_ms).into_iter();
+            self.output.effects.extend(due.map(|partition| Effect::Load { partition }));
+        }
         for _ in 0..GROUPS_PER_TURN {
             let Some((at, id)) = self.timers.first().cloned() else { break };
             if at > moment.now_ms {
@@ -432,7 +433,7 @@ impl Coordinator {
         let next: Vec<Rc<str>> = next.map(|(id, _)| Rc::clone(id)).collect();
         for id in &next {
             let partition = self.groups[id].partition;
-            if self.partitions.get(&partition) != Some(&Knowledge::Complete) {
+            if !self.partitions.is_complete(partition) {
                 continue;
             }
             self.on_group(moment, id, |group, step| match &sweep.deleted_topics {

@@ -218,6 +218,11 @@ pub enum Effect {
         /// The records.
         records: Vec<GroupRecord>,
     },
+    /// A partition that could not be read is to be read again.
+    Load {
+        /// The partition.
+        partition: i32,
+    },
 }
 
 /// Why records are not in the log.

@@ -28,6 +28,7 @@ mod manage;
 mod member;
 mod meters;
 mod offsets;
+mod partitions;
 mod rebalance;
 mod settings;
 mod step;

@@ -4,13 +4,15 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::fetch::{offsets, request};
+use super::groups;
 use super::*;
-use crate::base::limits::{DISK_SPACE_CHECK_MS, DISK_STALL_CHECK_MS, DISK_STALL_MS};
+use crate::base::limits::{DISK_SPACE_CHECK_MS, DISK_STALL_CHECK_MS, DISK_STALL_MS, GROUP_RELOAD_PAUSE_MS};
 use crate::protocol::ErrorCode;
+use crate::protocol::batch::BatchHeader;
 use crate::protocol::messages::delete_records::{
     DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsTopic,
 };
-use crate::runtime::sim::{DiskFault, DiskOp};
+use crate::runtime::sim::{DiskFault, DiskOp, Plan};
 use crate::shard::testing::owner_and_other;
 
 /// Runs a test on a node of two shards, in a world that the test may harm.
@@ -73,6 +75,44 @@ fn a_nearly_full_disk_refuses_produce_and_nothing_else() {
         let answer = produce(&caller(&other), "t", 0, batch(&[b"c"])).await;
         assert_eq!((answer.error_code, answer.base_offset), (ErrorCode::None, 3));
         assert_eq!(owner.report().disk_full, None);
+        node.stop().await;
+    });
+}
+
+/// Nobody has to start the broker again for them.
+#[test]
+fn groups_that_could_not_be_read_are_served_when_the_disk_reads_again() {
+    in_world(async |world, node| {
+        node.create_topic("t").await;
+        let at = groups::coordinator(&node, "g").await;
+        while groups::commit(&at, "g", None, 5).await == ErrorCode::CoordinatorLoadInProgress {
+            at.shard.runtime.yield_now().await;
+        }
+        // So much behind it that it is not in memory any more. Nobody knows such records, and they are passed over.
+        let log = Shard::group_partition(&at.shard.image(), "g").expect("it was made").id();
+        let filler = BatchBuilder::new().record(0, Some(&[0, 99]), Some(&[7; 100 << 10])).build();
+        let filler = Bytes::from(filler);
+        let header = BatchHeader::parse(&filler).expect("our own batch");
+        for _ in 0..120 {
+            at.shard.append(log, &header, filler.clone()).await.await.expect("stored");
+        }
+        world.plan(Plan::new(DiskFault::Io).of(DiskOp::Read).for_ever());
+        node.shards.iter().for_each(|shard| shard.reload_groups());
+        while groups::commit(&at, "g", None, 6).await == ErrorCode::CoordinatorLoadInProgress {
+            at.shard.runtime.yield_now().await;
+        }
+        for _ in 0..3 {
+            assert_eq!(groups::commit(&at, "g", None, 6).await, ErrorCode::NotCoordinator);
+            let [damage] = &at.shard.report().damage[..] else { panic!("one partition cannot be read") };
+            assert!(damage.contains("__consumer_offsets"), "{damage}");
+            at.shard.runtime.sleep(Duration::from_millis(GROUP_RELOAD_PAUSE_MS)).await;
+        }
+        world.forget_plans();
+        // By then it has been read for the fourth time.
+        at.shard.runtime.sleep(Duration::from_millis(8 * GROUP_RELOAD_PAUSE_MS)).await;
+        assert_eq!(groups::fetch(&at, "g").await.0, 5);
+        assert!(at.shard.report().damage.is_empty());
+        assert_eq!(groups::commit(&at, "g", None, 7).await, ErrorCode::None);
         node.stop().await;
     });
 }

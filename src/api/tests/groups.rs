@@ -24,7 +24,7 @@ use crate::protocol::messages::{
 use crate::shard::{OFFSETS_TOPIC, PartitionSpec, PassEnd, Storage};
 
 /// The broker of the group's shard.
-async fn coordinator(node: &TestNode, group: &str) -> Caller {
+pub(super) async fn coordinator(node: &TestNode, group: &str) -> Caller {
     let asked = caller(&node.shards[0]);
     let request = FindCoordinatorRequest { key: group.into(), ..Default::default() };
     let found = call(&asked, &request, 3).await;
@@ -101,7 +101,7 @@ fn commit_request(group: &str, member: Option<&JoinGroupResponse>, offset: i64) 
     }
 }
 
-async fn commit(
+pub(super) async fn commit(
     coordinator: &Caller,
     group: &str,
     member: Option<&JoinGroupResponse>,
@@ -113,7 +113,7 @@ async fn commit(
     partitions[0].error_code
 }
 
-async fn fetch(coordinator: &Caller, group: &str) -> (i64, Option<String>) {
+pub(super) async fn fetch(coordinator: &Caller, group: &str) -> (i64, Option<String>) {
     let topic =
         OffsetFetchRequestTopics { name: "t".into(), partition_indexes: vec![0], ..Default::default() };
     let wanted =

@@ -29,6 +29,8 @@ struct Bench {
     holds_appends: bool,
     held: Vec<(AppendId, Vec<GroupRecord>)>,
     answers: BTreeMap<Ticket, Response>,
+    /// Partitions that are to be read again.
+    wanted_loads: Vec<i32>,
 }
 
 impl Bench {
@@ -50,9 +52,18 @@ impl Bench {
         };
         change(&mut settings);
         let core = Coordinator::new(settings.clone());
-        let (log, held, answers) = Default::default();
-        let mut bench =
-            Bench { core, settings, now_ms: 0, tickets: 0, log, holds_appends: false, held, answers };
+        let (log, held, answers, wanted_loads) = Default::default();
+        let mut bench = Bench {
+            core,
+            settings,
+            now_ms: 0,
+            tickets: 0,
+            log,
+            holds_appends: false,
+            held,
+            answers,
+            wanted_loads,
+        };
         bench.restart();
         bench
     }
@@ -62,12 +73,22 @@ impl Bench {
         self.core = Coordinator::new(self.settings.clone());
         self.held.clear();
         self.core.begin_load(0);
+        self.read_log();
+    }
+
+    fn read_log(&mut self) {
         for EncodedRecord { key, value } in &self.log {
             let record = GroupRecord::decode(key.clone(), value.clone()).expect("our own");
             self.core.load(0, record.expect("of a known kind"));
         }
         let moment = self.moment();
         self.core.loaded(moment, 0);
+    }
+
+    /// The log cannot be read.
+    fn fail_load(&mut self) {
+        let moment = self.moment();
+        self.core.load_failed(moment, 0);
     }
 
     fn moment(&mut self) -> Moment {
@@ -103,6 +124,7 @@ impl Bench {
                     }
                     Effect::Append { id, records, .. } if self.holds_appends => self.held.push((id, records)),
                     Effect::Append { id, records, .. } => self.append(id, &records),
+                    Effect::Load { partition } => self.wanted_loads.push(partition),
                 }
             }
         }

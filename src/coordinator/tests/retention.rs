@@ -1,6 +1,7 @@
 //! What is committed, and when it is forgotten.
 
 use super::*;
+use crate::base::limits::GROUP_RELOAD_PAUSE_MS;
 
 #[test]
 fn a_commit_holds_when_it_is_durable() {
@@ -120,13 +121,36 @@ fn a_partition_that_cannot_be_read_is_nobodys() {
     bench.core.begin_load(0);
     let meanwhile = bench.send(commit(None, 2, None));
     assert_eq!(bench.committed(meanwhile), ErrorCode::CoordinatorLoadInProgress);
-    bench.core.load_failed(0);
+    bench.fail_load();
     let after = bench.send(commit(None, 3, None));
     assert_eq!(bench.committed(after), ErrorCode::NotCoordinator);
     assert_eq!(bench.core.bytes(), 0, "what was read of it is let go of");
     assert!(bench.core.has_partition(0), "it is not read again and again");
+    bench.wait(GROUP_RELOAD_PAUSE_MS - 1);
+    assert!(bench.wanted_loads.is_empty());
     let listing = bench.core.list(&ListFilter::default());
     assert!(listing.groups.is_empty() && !listing.is_partial);
-    bench.restart();
-    assert_eq!(bench.core.list(&ListFilter::default()).groups.len(), 1, "the next start may be luckier");
+    bench.wait(1);
+    assert_eq!(bench.wanted_loads, [0], "after a pause it is read again");
+    bench.fail_load();
+    bench.wait(2 * GROUP_RELOAD_PAUSE_MS - 1);
+    assert_eq!(bench.wanted_loads, [0]);
+    bench.wait(1);
+    assert_eq!(bench.wanted_loads, [0, 0], "after twice the pause");
+    let meanwhile = bench.send(commit(None, 3, None));
+    assert_eq!(bench.committed(meanwhile), ErrorCode::NotCoordinator);
+    bench.read_log();
+    assert_eq!(bench.core.list(&ListFilter::default()).groups.len(), 1, "this time it could be read");
+    assert_eq!(bench.fetch(), 1);
+    bench.wait(10 * GROUP_RELOAD_PAUSE_MS);
+    assert_eq!(bench.wanted_loads, [0, 0], "once is enough");
+}
+
+#[test]
+fn who_stops_reads_nothing_again() {
+    let mut bench = Bench::new();
+    bench.fail_load();
+    bench.core.resign();
+    bench.wait(10 * GROUP_RELOAD_PAUSE_MS);
+    assert!(bench.wanted_loads.is_empty());
 }

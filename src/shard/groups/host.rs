@@ -55,6 +55,8 @@ pub struct Groups {
     /// In the order of the log.
     pub(super) placed: RefCell<VecDeque<PlacedAppend>>,
     pub(super) placed_came: Notify,
+    /// Partitions that are to be read again.
+    pub(super) wanted_loads: RefCell<Vec<i32>>,
     /// The next deadline may be another one.
     deadline_moved: Notify,
     /// The topic that the known partitions are of.
@@ -76,6 +78,7 @@ impl Groups {
             wanted_came: Notify::new(),
             placed: RefCell::default(),
             placed_came: Notify::new(),
+            wanted_loads: RefCell::default(),
             deadline_moved: Notify::new(),
             topic: Cell::new(TopicId::ZERO),
             unreadable: RefCell::default(),
@@ -121,6 +124,7 @@ impl Groups {
                     self.wanted.borrow_mut().push_back(WantedAppend { id, partition, records });
                     self.wanted_came.notify_one();
                 }
+                Effect::Load { partition } => self.wanted_loads.borrow_mut().push(partition),
             }
         }
         self.deadline_moved.notify_one();
@@ -200,6 +204,7 @@ impl Shard {
                 return;
             }
             self.groups.step(|core, moment| core.advance(moment));
+            self.load_again();
             self.runtime.yield_now().await;
         }
     }

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
-use crate::base::ids::Offset;
+use crate::base::ids::{Offset, PartitionId};
 use crate::base::limits::GROUP_LOAD_BYTES;
 use crate::protocol::DecodeError;
 use crate::protocol::batch::{BadRecord, Batches, Compression, CorruptBatch, Record, records};
@@ -33,6 +33,17 @@ enum LoadError {
 }
 
 impl Shard {
+    /// Reads partitions again that could not be read, as far as that is due.
+    pub(super) fn load_again(self: &Rc<Self>) {
+        for index in self.groups.wanted_loads.take() {
+            let id = PartitionId { topic: self.groups.topic.get(), index };
+            match self.storage.replica(id) {
+                Some(replica) => self.spawn(Rc::clone(self).load_groups(replica)),
+                None => self.groups.step(|core, moment| core.load_failed(moment, index)),
+            }
+        }
+    }
+
     /// Reads a partition of `__consumer_offsets` from start to end, then serves its groups. Nobody but the coordinator
     /// appends to it, and that waits for this.
     pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>) {
@@ -43,7 +54,9 @@ impl Shard {
         }
         match read {
             Ok(Some(count)) => {
-                self.groups.unreadable.borrow_mut().remove(&index);
+                if self.groups.unreadable.borrow_mut().remove(&index).is_some() {
+                    tracing::info!(partition = %replica.id, "the groups of a partition can be read again");
+                }
                 self.groups.step(|core, moment| core.loaded(moment, index));
                 let took = self.runtime.now() - began;
                 self.groups.meters.loads.record_duration(took);
@@ -52,11 +65,16 @@ impl Shard {
                 tracing::debug!(partition = %replica.id, records = count, took_ms, "groups loaded");
             }
             Ok(None) => {}
-            // Its groups are refused until the next start: what cannot be read may be what a group has committed.
+            // Its groups are refused until it can be read: what cannot be may be what a group has committed.
             Err(error) => {
-                tracing::error!(partition = %replica.id, %error, "the groups of a partition cannot be read");
-                self.groups.step(|core, _| core.load_failed(index));
-                self.groups.unreadable.borrow_mut().insert(index, error.to_string());
+                let reason = error.to_string();
+                let before = self.groups.unreadable.borrow_mut().insert(index, reason.clone());
+                if before.as_ref() != Some(&reason) {
+                    tracing::error!(
+                        partition = %replica.id, reason, "the groups of a partition cannot be read; it is read again"
+                    );
+                }
+                self.groups.step(|core, moment| core.load_failed(moment, index));
             }
         }
     }

@@ -282,6 +282,7 @@ impl World {
                     let disk_ms = 1 + self.below(if self.is_calm() { 5 } else { 400 });
                     self.after(disk_ms, Event::Durable(self.life));
                 }
+                Effect::Load { .. } => unreachable!("what is durable is read at once"),
             }
         }
     }
