@@ -76,9 +76,10 @@ impl Coordinator {
         }
     }
 
-    /// What is to be done since this was called last, in this order.
+    /// What is to be done since this was called last, in this order: all appends, and some of the answers. If there
+    /// are more of those, [`Coordinator::next_deadline_ms`] is now.
     pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.output.effects)
+        self.output.take_effects(self.settings.replies_per_turn)
     }
 
     /// Memory that the groups take, in bytes.
@@ -165,8 +166,7 @@ impl Coordinator {
     }
 
     fn drop_groups(&mut self, partition: i32) {
-        let orphans = self.output.appends.extract_if(.., |_, append| append.partition == partition);
-        let orphans: Vec<PendingAppend> = orphans.map(|(_, append)| append).collect();
+        let orphans = self.output.take_appends_to(partition);
         orphans.into_iter().for_each(|append| self.answer_orphan(append.purpose));
         for id in self.ids_in(partition) {
             self.refuse_waiting(&id);
@@ -195,9 +195,12 @@ impl Coordinator {
                 group.change_member(&id, |member| (member.awaited_join.take(), member.awaited_sync.take()));
             let (join, sync) = waiting.unwrap_or_default();
             let code = ErrorCode::NotCoordinator;
-            let join = join.map(|ticket| Effect::Reply(ticket, Response::Join(join_refusal(&id, code))));
-            let sync = sync.map(|ticket| Effect::Reply(ticket, Response::Sync(sync_refusal(code))));
-            self.output.effects.extend(join.into_iter().chain(sync));
+            if let Some(ticket) = join {
+                self.output.reply(ticket, Response::Join(join_refusal(&id, code)));
+            }
+            if let Some(ticket) = sync {
+                self.output.reply(ticket, Response::Sync(sync_refusal(code)));
+            }
         }
     }
 
@@ -205,12 +208,12 @@ impl Coordinator {
     pub fn request(&mut self, moment: Moment, partition: i32, ticket: Ticket, request: Request) {
         if let Err(error_code) = self.check(partition, &request) {
             let response = Response::refusal(&request, error_code);
-            return self.output.effects.push(Effect::Reply(ticket, response));
+            return self.output.reply(ticket, response);
         }
         let id = request.group_id().to_owned();
         if !self.groups.contains_key(id.as_str()) {
             match self.without_group(&request) {
-                Some(response) => return self.output.effects.push(Effect::Reply(ticket, response)),
+                Some(response) => return self.output.reply(ticket, response),
                 None => self.found(Group::new(&id, partition, moment.wall_clock_ms)),
             }
         }
@@ -324,7 +327,7 @@ impl Coordinator {
     /// What has become of an append. Must be told in the order of the appends.
     pub fn appended(&mut self, moment: Moment, id: AppendId, outcome: Result<(), AppendFailure>) {
         // Those of a partition that is gone were answered then.
-        let Some(PendingAppend { group_id, purpose, .. }) = self.output.appends.remove(&id) else { return };
+        let Some(PendingAppend { group_id, purpose, .. }) = self.output.take_append(id) else { return };
         let mut is_buried = false;
         self.on_group(moment, &group_id, |group, step| match purpose {
             Purpose::Assign { generation, assignments } => {
@@ -379,12 +382,12 @@ impl Coordinator {
             Purpose::Bury { ticket: Some(ticket) } => (ticket, Response::DeleteGroup(code)),
             Purpose::Forget { answer: None, .. } | Purpose::Bury { ticket: None } => return,
         };
-        self.output.effects.push(Effect::Reply(ticket, response));
+        self.output.reply(ticket, response);
     }
 
     /// When [`Coordinator::advance`] has something to do next, by the moments' clock.
     pub fn next_deadline_ms(&self) -> Option<u64> {
-        if !self.sweeps.is_empty() {
+        if !self.sweeps.is_empty() || self.output.has_replies() {
             return Some(0);
         }
         let timer = self.timers.first().map(|(at, _)| *at);
@@ -451,7 +454,8 @@ impl Coordinator {
     fn on_group(&mut self, moment: Moment, id: &str, work: impl FnOnce(&mut Group, &mut Step<'_>)) {
         let group = self.groups.get_mut(id).expect("whoever calls has looked");
         let (bytes, tally) = (group.bytes, Tally::of(group));
-        let room_bytes = self.settings.state_bytes_max.saturating_sub(self.bytes);
+        let taken_bytes = self.bytes + self.output.pending_bytes();
+        let room_bytes = self.settings.state_bytes_max.saturating_sub(taken_bytes);
         let (settings, meters, output) = (&self.settings, &self.meters, &mut self.output);
         work(group, &mut Step { moment, settings, room_bytes, meters, output });
         self.bytes = self.bytes - bytes + group.bytes;

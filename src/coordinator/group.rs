@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::events::{AppendId, Ticket};
 use super::member::Member;
 use super::offsets::Offsets;
+use super::protocols::Protocols;
 use crate::base::limits::GROUP_COST_BYTES;
 use crate::protocol::ErrorCode;
 use crate::protocol::group_records::{GroupMetadataKey, GroupMetadataValue, GroupRecord, MemberMetadata};
@@ -84,6 +85,8 @@ pub struct Group {
     pub leader: Option<String>,
     /// Members by their ids.
     pub members: BTreeMap<String, Member>,
+    /// What they speak.
+    protocols: Protocols,
     /// Ids of static members by the ids that the user gave them.
     pub static_members: BTreeMap<String, String>,
     /// Ids that were given out, and until when they may be used to join.
@@ -123,6 +126,7 @@ impl Group {
             protocol: None,
             leader: None,
             members: BTreeMap::new(),
+            protocols: Protocols::default(),
             static_members: BTreeMap::new(),
             pending_members: BTreeMap::new(),
             rebalance: None,
@@ -185,6 +189,7 @@ impl Group {
         }
         self.awaited_joins += usize::from(member.awaited_join.is_some());
         self.bytes += member.bytes(id);
+        self.protocols.add(&member);
         let replaced = self.members.insert(id.to_owned(), member);
         assert!(replaced.is_none(), "a new id");
     }
@@ -197,6 +202,7 @@ impl Group {
         }
         self.awaited_joins -= usize::from(member.awaited_join.is_some());
         self.bytes -= member.bytes(id);
+        self.protocols.remove(&member);
         if self.leader.as_deref() == Some(id) {
             self.leader = self.members.keys().next().cloned();
         }
@@ -211,6 +217,14 @@ impl Group {
         self.bytes = self.bytes - before.0 + member.bytes(id);
         self.awaited_joins = self.awaited_joins - before.1 + usize::from(member.awaited_join.is_some());
         Some(result)
+    }
+
+    /// The same for what it speaks.
+    pub fn change_protocols<T>(&mut self, id: &str, change: impl FnOnce(&mut Member) -> T) -> Option<T> {
+        self.protocols.remove(self.members.get(id)?);
+        let result = self.change_member(id, change);
+        self.protocols.add(&self.members[id]);
+        result
     }
 
     /// Whether this is a member, and the one that its static id now means.
@@ -230,18 +244,22 @@ impl Group {
         if self.members.is_empty() {
             return !protocol_type.is_empty() && !protocols.is_empty();
         }
-        let is_common = |name: &str| self.members.values().all(|member| member.speaks(name));
         self.protocol_type.as_deref() == Some(protocol_type)
-            && protocols.iter().any(|protocol| is_common(&protocol.name))
+            && protocols.iter().any(|protocol| self.is_common(&protocol.name))
+    }
+
+    /// Whether all members speak it.
+    fn is_common(&self, protocol: &str) -> bool {
+        self.protocols.speakers(protocol) == self.members.len()
     }
 
     /// The protocol that all members speak and most prefer. There is one as long as nobody joins who shares none.
     pub fn elected_protocol(&self) -> Option<String> {
-        let mut members = self.members.values();
-        let first = members.next()?;
-        let mut votes: BTreeMap<&str, usize> = first.protocols.iter().map(|(name, _)| (&**name, 0)).collect();
-        for member in members {
-            votes.retain(|name, _| member.speaks(name));
+        let first = self.members.values().next()?;
+        let common = first.protocols.iter().map(|(name, _)| &**name).filter(|name| self.is_common(name));
+        let mut votes: BTreeMap<&str, usize> = common.map(|name| (name, 0)).collect();
+        if votes.len() == 1 {
+            return votes.into_keys().next().map(str::to_owned);
         }
         for member in self.members.values() {
             let preferred = member.protocols.iter().find(|(name, _)| votes.contains_key(&**name));

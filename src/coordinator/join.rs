@@ -6,7 +6,7 @@ use super::events::{Joining, Response, Ticket, join_refusal, owned, sync_refusal
 use super::group::{Group, State};
 use super::member::Member;
 use super::step::{Purpose, Step};
-use crate::base::limits::{GROUP_NEW_MEMBER_JOIN_MS, GROUP_PENDING_MEMBERS_MAX};
+use crate::base::limits::{GROUP_NEW_MEMBER_JOIN_MS, GROUP_PENDING_MEMBERS_MAX, GROUP_PROTOCOLS_MAX};
 use crate::protocol::ErrorCode;
 use crate::protocol::messages::join_group::{JoinGroupRequest, JoinGroupResponse, JoinGroupResponseMember};
 
@@ -61,6 +61,9 @@ impl Group {
         }
         if !self.accepts(step, &join) {
             return join.refuse(step, ErrorCode::GroupMaxSizeReached);
+        }
+        if join.request.protocols.len() > GROUP_PROTOCOLS_MAX {
+            return join.refuse(step, ErrorCode::InconsistentGroupProtocol);
         }
         if !self.supports(&join.request.protocol_type, &join.request.protocols) {
             return join.refuse(step, ErrorCode::InconsistentGroupProtocol);
@@ -187,7 +190,7 @@ impl Group {
             member.client_host.clone_from(&join.joining.client_host);
             member.awaited_join.replace(join.ticket)
         };
-        self.change_member(id, change).flatten()
+        self.change_protocols(id, change).flatten()
     }
 
     fn refuse_replaced(&self, step: &mut Step<'_>, ticket: Option<Ticket>, id: &str, error_code: ErrorCode) {
@@ -221,13 +224,12 @@ impl Group {
             return self.prepare_rebalance_if_possible(step);
         }
         self.change_member(&new_id, |member| (member.awaited_join, member.has_synced) = (None, true));
-        let mut response = self.generation(&new_id);
-        if was_leader && join.joining.can_skip_assignment {
-            response.skip_assignment = true;
-        } else {
+        let leads = was_leader && join.joining.can_skip_assignment;
+        let mut response = self.generation(&new_id, leads);
+        response.skip_assignment = leads;
+        if !leads {
             // It must not assign: to its client the leader is somebody else.
             response.leader = leader_before.unwrap_or_default();
-            response.members.clear();
         }
         let record = self.record(&Default::default());
         let answer = Purpose::Answer { ticket: join.ticket, response: Response::Join(response) };
@@ -237,30 +239,26 @@ impl Group {
     fn answer_join(&mut self, step: &mut Step<'_>, id: &str, ticket: Ticket) {
         let session_timeout_ms = self.members[id].session_timeout_ms;
         self.hear_from(id, step.after_timeout(session_timeout_ms));
-        let mut response = self.generation(id);
-        if self.state == State::Stable {
-            // Only who assigns needs to know the members.
-            response.members.clear();
-        }
-        step.reply(ticket, Response::Join(response));
+        // Only who assigns needs to know the members.
+        let assigns = self.state != State::Stable && self.leader.as_deref() == Some(id);
+        step.reply(ticket, Response::Join(self.generation(id, assigns)));
     }
 
-    /// The generation as the member is told of it.
-    pub fn generation(&self, id: &str) -> JoinGroupResponse {
+    /// The generation as the member is told of it, with all members if it is to assign.
+    pub fn generation(&self, id: &str, assigns: bool) -> JoinGroupResponse {
         let protocol = self.protocol.clone().unwrap_or_default();
         let member = |(id, member): (&String, &Member)| JoinGroupResponseMember {
             member_id: id.clone(),
             group_instance_id: member.instance_id.clone(),
             metadata: member.metadata(&protocol),
         };
-        let is_leader = self.leader.as_deref() == Some(id);
         JoinGroupResponse {
             generation_id: self.generation,
             protocol_type: self.protocol_type.clone(),
             protocol_name: Some(protocol.clone()),
             leader: self.leader.clone().unwrap_or_default(),
             member_id: id.to_owned(),
-            members: if is_leader { self.members.iter().map(member).collect() } else { Vec::new() },
+            members: if assigns { self.members.iter().map(member).collect() } else { Vec::new() },
             ..Default::default()
         }
     }

@@ -48,11 +48,6 @@ impl Member {
         spoken.map(|(_, metadata)| metadata.clone()).unwrap_or_default()
     }
 
-    /// Whether it speaks the protocol.
-    pub fn speaks(&self, protocol: &str) -> bool {
-        self.protocols.iter().any(|(name, _)| name == protocol)
-    }
-
     /// Whether these are its protocols, with the same metadata.
     pub fn has_protocols(&self, protocols: &[JoinGroupRequestProtocol]) -> bool {
         let same = |((name, metadata), other): (&(String, Bytes), &JoinGroupRequestProtocol)| {

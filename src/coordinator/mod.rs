@@ -29,6 +29,7 @@ mod member;
 mod meters;
 mod offsets;
 mod partitions;
+mod protocols;
 mod rebalance;
 mod settings;
 mod step;

@@ -132,7 +132,7 @@ impl Group {
                 ticket
             });
             if let Some(ticket) = ticket.flatten() {
-                let response = self.generation(&id);
+                let response = self.generation(&id, self.leader.as_ref() == Some(&id));
                 step.reply(ticket, Response::Join(response));
             }
             let deadline_ms = self.members[&id].deadline_ms;

@@ -21,4 +21,6 @@ pub struct Settings {
     pub batch_bytes_max: usize,
     /// Memory for all groups, in bytes.
     pub state_bytes_max: usize,
+    /// Answers in one turn.
+    pub replies_per_turn: usize,
 }

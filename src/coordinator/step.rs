@@ -1,6 +1,6 @@
 //! What a step of the coordinator works with: its moment, the settings, and what it wants done.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::events::{AppendId, Effect, Moment, NewOffset, Response, Ticket};
 use super::meters::{Forgetting, GroupMeters};
@@ -67,14 +67,67 @@ pub struct PendingAppend {
     pub purpose: Purpose,
 }
 
+impl PendingAppend {
+    /// Memory that groups take with it once it is in the log, in bytes, as far as it is much.
+    fn bytes(&self) -> usize {
+        match &self.purpose {
+            Purpose::Assign { assignments, .. } => assignments.values().map(bytes::Bytes::len).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// What steps want done, and what they will go on with.
 #[derive(Debug, Default)]
 pub struct Output {
-    /// To be done, in this order.
+    /// To be done besides answers, in this order.
     pub effects: Vec<Effect>,
+    /// Answers, in this order.
+    replies: VecDeque<(Ticket, Response)>,
     /// Appends on their way.
-    pub appends: BTreeMap<AppendId, PendingAppend>,
+    appends: BTreeMap<AppendId, PendingAppend>,
+    /// Memory of those.
+    pending_bytes: usize,
     next_append: u64,
+}
+
+impl Output {
+    /// Answers a request.
+    pub fn reply(&mut self, ticket: Ticket, response: Response) {
+        self.replies.push_back((ticket, response));
+    }
+
+    /// Whether answers have not been taken yet.
+    pub fn has_replies(&self) -> bool {
+        !self.replies.is_empty()
+    }
+
+    /// What is to be done, with this many answers at most.
+    pub fn take_effects(&mut self, replies_max: usize) -> Vec<Effect> {
+        let mut effects = std::mem::take(&mut self.effects);
+        let replies = self.replies.drain(..replies_max.min(self.replies.len()));
+        effects.extend(replies.map(|(ticket, response)| Effect::Reply(ticket, response)));
+        effects
+    }
+
+    /// Memory of appends on their way, in bytes.
+    pub fn pending_bytes(&self) -> usize {
+        self.pending_bytes
+    }
+
+    /// An append that is on its way no more.
+    pub fn take_append(&mut self, id: AppendId) -> Option<PendingAppend> {
+        let append = self.appends.remove(&id)?;
+        self.pending_bytes -= append.bytes();
+        Some(append)
+    }
+
+    /// The same for all to a partition.
+    pub fn take_appends_to(&mut self, partition: i32) -> Vec<PendingAppend> {
+        let ids = self.appends.iter().filter(|(_, append)| append.partition == partition);
+        let ids: Vec<AppendId> = ids.map(|(id, _)| *id).collect();
+        ids.into_iter().filter_map(|id| self.take_append(id)).collect()
+    }
 }
 
 /// See the module.
@@ -104,7 +157,7 @@ impl Step<'_> {
 
     /// Answers a request.
     pub fn reply(&mut self, ticket: Ticket, response: Response) {
-        self.output.effects.push(Effect::Reply(ticket, response));
+        self.output.reply(ticket, response);
     }
 
     /// Has records appended, for a purpose.
@@ -118,6 +171,7 @@ impl Step<'_> {
         let id = AppendId(self.output.next_append);
         self.output.next_append += 1;
         let append = PendingAppend { group_id: group_id.to_owned(), partition, purpose };
+        self.output.pending_bytes += append.bytes();
         self.output.appends.insert(id, append);
         self.output.effects.push(Effect::Append { id, partition, records });
         id

@@ -64,18 +64,21 @@ impl Group {
         if !is_leader || self.assigning.is_some() {
             return;
         }
-        let mut assignments: BTreeMap<String, Bytes> =
-            self.members.keys().map(|id| (id.clone(), Bytes::new())).collect();
-        for handed_in in &request.assignments {
-            if let Some(assignment) = assignments.get_mut(&handed_in.member_id) {
-                *assignment = owned(&handed_in.assignment);
-            }
-        }
-        let bytes: usize = assignments.values().map(Bytes::len).sum();
+        // Of two shares for a member the later one counts, as in Kafka.
+        let handed_in: BTreeMap<&str, &Bytes> = request
+            .assignments
+            .iter()
+            .filter(|share| self.members.contains_key(&share.member_id))
+            .map(|share| (share.member_id.as_str(), &share.assignment))
+            .collect();
+        let bytes: usize = handed_in.values().map(|share| share.len()).sum();
         let record_bytes = bytes + self.bytes + self.members.len() * GROUP_RECORD_OVERHEAD_BYTES;
         if bytes > step.room_bytes || record_bytes > step.settings.batch_bytes_max {
             return self.fail_assignment(step, ErrorCode::UnknownServerError);
         }
+        let share = |id: &String| handed_in.get(id.as_str()).map(|share| owned(share)).unwrap_or_default();
+        let assignments: BTreeMap<String, Bytes> =
+            self.members.keys().map(|id| (id.clone(), share(id))).collect();
         let record = self.record(&assignments);
         let early = is_planted(Bug::ShareEarly).then(|| assignments.clone());
         let purpose = Purpose::Assign { generation: self.generation, assignments };

@@ -1,5 +1,6 @@
 //! Scenarios, one each: what members and operators do, and what they are told.
 
+mod bounds;
 mod counted;
 mod membership;
 mod retention;
@@ -49,6 +50,7 @@ impl Bench {
             retention_check_interval_ms: 1_000,
             batch_bytes_max: 1 << 20,
             state_bytes_max: 1 << 20,
+            replies_per_turn: 3,
         };
         change(&mut settings);
         let core = Coordinator::new(settings.clone());
@@ -272,6 +274,8 @@ impl Bench {
 /// Who joins, where it is not an ordinary new member.
 #[derive(Clone, Default)]
 struct Who {
+    /// Speaks these protocols, the preferred one first; `range` if there are none.
+    protocols: Vec<String>,
     member_id: String,
     instance_id: Option<String>,
     metadata: &'static [u8],
@@ -281,8 +285,8 @@ fn join(who: &Who) -> Request {
     // Subscribed to topic "t".
     let subscription: &[u8] = &[0, 1, 0, 0, 0, 1, 0, 1, b't', 0, 0, 0, 0];
     let metadata = if who.metadata.is_empty() { subscription } else { who.metadata };
-    let protocol =
-        JoinGroupRequestProtocol { name: "range".into(), metadata: Bytes::copy_from_slice(metadata) };
+    let names = if who.protocols.is_empty() { vec!["range".to_owned()] } else { who.protocols.clone() };
+    let protocol = |name| JoinGroupRequestProtocol { name, metadata: Bytes::copy_from_slice(metadata) };
     let request = JoinGroupRequest {
         group_id: "g".into(),
         session_timeout_ms: 10_000,
@@ -290,7 +294,7 @@ fn join(who: &Who) -> Request {
         member_id: who.member_id.clone(),
         group_instance_id: who.instance_id.clone(),
         protocol_type: "consumer".into(),
-        protocols: vec![protocol],
+        protocols: names.into_iter().map(protocol).collect(),
         reason: None,
     };
     let joining = Joining {

@@ -1,5 +1,6 @@
 //! The configuration as the coordinator reads it.
 
+use crate::base::limits::GROUP_REPLIES_PER_TURN;
 use crate::config::Config;
 use crate::coordinator::Settings;
 
@@ -16,5 +17,6 @@ pub fn group_settings(config: &Config) -> Settings {
         retention_check_interval_ms: ms(config.offsets_retention_check_interval),
         batch_bytes_max: usize::try_from(config.batch_bytes_max()).unwrap_or(usize::MAX),
         state_bytes_max: usize::try_from(config.budgets.group_state_bytes()).unwrap_or(usize::MAX),
+        replies_per_turn: GROUP_REPLIES_PER_TURN,
     }
 }

@@ -381,5 +381,7 @@ fn settings() -> Settings {
         retention_check_interval_ms: 60_000,
         batch_bytes_max: 1 << 20,
         state_bytes_max: 1 << 24,
+        // So few that much happens between two answers that are due at the same time.
+        replies_per_turn: 2,
     }
 }
