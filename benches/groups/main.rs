@@ -1,4 +1,4 @@
-//! What consumer groups cost, measured from outside with the real binary. Each command prints a table for
+//! What consumer groups cost, measured from outside with the real binary, but for `turn`. Each command prints a table for
 //! benches/RESULTS.md.
 //!
 //! ```text
@@ -6,6 +6,7 @@
 //! cargo bench --bench groups -- many-groups   memory and restart with many groups that have committed
 //! cargo bench --bench groups -- commits       commits of offsets a second, alone and while producers run
 //! cargo bench --bench groups -- heartbeat     CPU time of a heartbeat
+//! cargo bench --bench groups -- turn          how long the coordinator is at one thing in a large group
 //! ```
 //!
 //! `-- COMMAND --help` lists what can be set, `-- COMMAND --quick` shows with small numbers that it works. Machines are
@@ -38,17 +39,19 @@ mod settings;
 mod setup;
 #[path = "../node/table.rs"]
 mod table;
+mod turn;
 #[path = "../support/wire.rs"]
 mod wire;
 
 use clap::{Parser, Subcommand};
 
 /// Sizes with which `--quick`, and `cargo test --benches`, see that everything works.
-const QUICK: [&str; 4] = [
+const QUICK: [&str; 5] = [
     "groups rebalance --members 5 --topic-partitions 10 --rounds 1 --heartbeat-ms 20 --seconds 0.2 --rate 200",
     "groups many-groups --groups 200 --offsets 2",
     "groups commits --groups 10 --seconds 0.2 --rate 200",
     "groups heartbeat --members 5 --seconds 0.1",
+    "groups turn --members 10,100 --rounds 2",
 ];
 /// A small broker suffices for them.
 const QUICK_SETTINGS: [&str; 4] = ["--set", "journal.bytes=48MiB", "--set", "memory=320MiB"];
@@ -78,6 +81,8 @@ enum Command {
     Commits(commits::Arguments),
     /// CPU time of the broker per heartbeat.
     Heartbeat(heartbeat::Arguments),
+    /// How long the coordinator is at one thing in a large group, in memory.
+    Turn(turn::Arguments),
 }
 
 fn main() {
@@ -114,6 +119,7 @@ impl Command {
             Command::ManyGroups(_) => "many-groups",
             Command::Commits(_) => "commits",
             Command::Heartbeat(_) => "heartbeat",
+            Command::Turn(_) => "turn",
         }
     }
 
@@ -123,6 +129,7 @@ impl Command {
             Command::ManyGroups(arguments) => many::run(setup, arguments),
             Command::Commits(arguments) => commits::run(setup, arguments),
             Command::Heartbeat(arguments) => heartbeat::run(setup, arguments),
+            Command::Turn(arguments) => turn::run(arguments),
         }
     }
 }
