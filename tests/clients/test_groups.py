@@ -134,7 +134,7 @@ def test_clients_of_all_kinds_share_a_group(launch, java, tools_dir, directory):
     broker = launch(settings=["group.initial.rebalance.delay.ms=3000"])
     topic = filled_topic(broker)
     # Members of all kinds together read a record at least, each; what is left, the last one reads.
-    names = ["java", "kafka-python", "aiokafka", "franz-go", "confluent"]
+    names = groups.NAMES
     rows, failures = {}, {}
 
     def take_part(name):

@@ -7,7 +7,7 @@ import pytest
 
 from harness import confluent
 from harness.descriptors import allow_descriptors
-from harness.groups import Confluent
+from harness.groups import Confluent, Member
 from harness.records import sample_records, unique_topic
 from harness.waiting import wait_until
 from harness.wire import groups
@@ -19,6 +19,8 @@ TOO_MANY = 2100
 # GROUP_PENDING_MEMBERS_MAX in src/base/limits.rs, and some more.
 IDS = 21_000
 RECORDS = 20
+# Bytes of one request that a small shard takes, and that it does not.
+LONG, TOO_LONG = 2 << 20, 4 << 20
 QUICK = ["group.initial.rebalance.delay.ms=300"]
 
 
@@ -152,6 +154,84 @@ def test_metadata_that_memory_does_not_hold(launch, stack):
     stack.close()
     await_empty(broker, "g")
     check_is_served(broker, topic, "g")
+
+
+def test_a_silent_newcomer_does_not_keep_a_group_of_consumers(launch, stack):
+    """It joins a group at work, and neither asks for its share nor heartbeats."""
+    broker = launch(settings=QUICK)
+    topic = unique_topic("hostile-groups")
+    confluent.create_topic(broker.bootstrap, topic, partitions=4)
+    members = [Member(broker.bootstrap, "g", topic) for _ in range(2)]
+
+    def is_settled():
+        for member in members:
+            assert member.failure is None, member.failure
+        return sorted(p for member in members for p in member.owned) == [0, 1, 2, 3]
+
+    wait_until(is_settled, "both members to share", timeout_s=60)
+    assignments = [member.assignments for member in members]
+    [idle] = raw_members(stack, broker, "g", 1, rebalance_timeout_ms=1000)
+    idle.ask_for_id()
+    idle.send_join()
+    assert idle.receive_join().error == groups.NONE
+    # Once with it, and once without.
+    shared_twice = lambda: all(m.assignments >= before + 2 for m, before in zip(members, assignments, strict=True))
+    wait_until(lambda: shared_twice() and is_settled(), "the others to share all without it", timeout_s=60)
+    assert idle.heartbeat() == groups.UNKNOWN_MEMBER_ID
+    for partition in range(4):
+        confluent.produce(broker.bootstrap, topic, partition, sample_records(RECORDS))
+    everything = {(partition, offset) for partition in range(4) for offset in range(RECORDS)}
+    wait_until(lambda: {row for member in members for row in member.rows} == everything, "all to be read", timeout_s=60)
+    for member in members:
+        member.stop()
+
+
+def test_more_than_memory_holds_is_refused_by_name(launch, stack):
+    broker = launch(settings=QUICK, fixed_ports=True)
+    topic = filled_topic(broker)
+    # A shard of 288 MiB takes JoinGroup and SyncGroup requests of some 2.9 MB.
+    [member] = raw_members(stack, broker, "g", 1, metadata=b"x" * TOO_LONG)
+    member.send_join()
+    assert member.receive_join().error == groups.GROUP_MAX_SIZE_REACHED
+    member.metadata = b"x" * 100
+    [joined] = groups.join_all([member])
+    assert joined.error == groups.NONE, "the connection goes on"
+    member.send_sync([(member.member_id, b"y" * TOO_LONG)])
+    assert member.receive_sync() == (groups.UNKNOWN_SERVER_ERROR, b"")
+    assert member.heartbeat() == groups.NONE
+    share = bytes(range(256)) * (LONG // 256)
+    member.send_sync([(member.member_id, share)])
+    assert member.receive_sync() == (groups.NONE, share)
+    check_memory(broker)
+    check_is_served(broker, topic, "other")
+    broker.kill9()
+    broker.restart()
+    member.connection = stack.enter_context(Connection(groups.coordinator(broker, "g")))
+    member.send_sync()
+    assert member.receive_sync() == (groups.NONE, share), "it is as durable as a short one"
+
+
+def test_a_large_group_with_long_names_and_much_to_say(launch, stack):
+    """500 members share 1,000 partitions of a topic with the longest name, and remember what they had: some MB each way."""
+    allow_descriptors(2000)
+    broker = launch(shards=1, memory_bytes=1 << 30, settings=[*QUICK, "max.connections=3000"])
+    topic = filled_topic(broker)
+    name = "long" * 62
+    metadata = groups.subscription(name) + bytes(4000)
+    members = raw_members(
+        stack, broker, "g", 500, metadata=metadata, session_timeout_ms=30_000, rebalance_timeout_ms=30_000)
+    joined = groups.join_all(members)
+    assert {answer.error for answer in joined} == {groups.NONE}
+    [leader] = [at for at, answer in enumerate(joined) if answer.leader == answer.member_id]
+    assert len(joined[leader].members) == 500
+    share = lambda at: groups.assignment(name, [2 * at, 2 * at + 1]) + bytes(2000)
+    shares = {member.member_id: share(at) for at, member in enumerate(members)}
+    for at, member in enumerate(members):
+        member.send_sync(shares.items() if at == leader else ())
+    for member in members:
+        assert member.receive_sync() == (groups.NONE, shares[member.member_id])
+    check_memory(broker)
+    check_is_served(broker, topic, "other")
 
 
 def test_commits_that_are_refused_leave_the_others_alone(launch, stack):

@@ -2,12 +2,15 @@
 'use strict'
 
 const { client, connected } = require('./client')
+const { rangeAssignor } = require('./range_assignor')
 
 const DEADLINE_MS = 40000
 
 // The first "count" records of "topic" that "group" has yet to read, as rows of partition and offset; committed.
 async function consume_group({ topic, group, count, ...request }) {
-  const consumer = client(request).consumer({ groupId: group })
+  const consumer = client(request).consumer({
+    groupId: group, partitionAssigners: [rangeAssignor], heartbeatInterval: 500, sessionTimeout: 6000,
+  })
   return connected(consumer, async () => {
     await consumer.subscribe({ topics: [topic], fromBeginning: true })
     const rows = []

@@ -10,6 +10,7 @@ OFFSET_COMMIT, FIND_COORDINATOR, JOIN_GROUP, HEARTBEAT, LEAVE_GROUP, SYNC_GROUP,
 OFFSET_COMMIT_VERSION, FIND_COORDINATOR_VERSION, JOIN_GROUP_VERSION = 7, 2, 5
 HEARTBEAT_VERSION, LEAVE_GROUP_VERSION, SYNC_GROUP_VERSION, DESCRIBE_GROUPS_VERSION = 3, 3, 3, 0
 
+UNKNOWN_SERVER_ERROR = -1
 NONE, UNKNOWN_TOPIC_OR_PARTITION, OFFSET_METADATA_TOO_LARGE, NOT_COORDINATOR = 0, 3, 12, 16
 ILLEGAL_GENERATION, UNKNOWN_MEMBER_ID, REBALANCE_IN_PROGRESS = 22, 25, 27
 MEMBER_ID_REQUIRED, GROUP_MAX_SIZE_REACHED = 79, 81
@@ -130,6 +131,12 @@ class RawMember:
 def subscription(topic):
     """ConsumerProtocolSubscription, version 0."""
     return bytes(Writer().int16(0).array([topic], lambda w, name: w.string(name)).bytes(None).data)
+
+
+def assignment(topic, partitions):
+    """ConsumerProtocolAssignment, version 0."""
+    rows = Writer().int16(0).array([topic], lambda w, name: w.string(name).array(partitions, lambda x, p: x.int32(p)))
+    return bytes(rows.bytes(None).data)
 
 
 def join_all(members):
