@@ -82,7 +82,7 @@ fn check(
 ) -> Result<(), (ErrorCode, &'static str)> {
     match replicas {
         None => Err((ErrorCode::NoReassignmentInProgress, ErrorCode::NoReassignmentInProgress.meaning())),
-        Some([broker]) if *broker == shard.broker_id_of(partition.owner()) => Ok(()),
+        Some([broker]) if partition.owner().map(|owner| shard.broker_id_of(owner)) == Some(*broker) => Ok(()),
         Some([_]) => Err((ErrorCode::InvalidReplicaAssignment, NOT_MOVED)),
         Some(_) => Err((ErrorCode::InvalidReplicaAssignment, ONE_REPLICA)),
     }

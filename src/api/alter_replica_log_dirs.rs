@@ -31,7 +31,8 @@ fn altered(caller: &Caller, asked: AlterReplicaLogDirTopic, is_ours: bool) -> Al
     let is_here = |index: i32| {
         let partition = topic.as_ref().ok().and_then(|topic| topic.partition(index));
         partition.is_some_and(|partition| {
-            shard.config.advertised_shards() == 0 || partition.owner().shard == shard.id
+            shard.config.advertised_shards() == 0
+                || partition.owner().is_some_and(|owner| owner.shard == shard.id)
         })
     };
     let outcome = |partition_index: i32| AlterReplicaLogDirPartitionResult {

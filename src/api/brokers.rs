@@ -1,7 +1,9 @@
 //! The brokers as clients see them: each shard of the node is one, or in node mode the node.
 
 use crate::base::ids::{BrokerId, ShardId};
+use crate::cluster::{PartitionRecord, Replica};
 use crate::config::address::HostPort;
+use crate::protocol::ErrorCode;
 use crate::shard::{ListenerIndex, Shard};
 
 /// A broker and where a client of some listener reaches it.
@@ -29,4 +31,27 @@ fn broker(shard: &Shard, listener: ListenerIndex, number: ShardId) -> Broker<'_>
 /// not see it wander.
 pub(super) fn controller(shard: &Shard) -> BrokerId {
     shard.config.broker_id(ShardId(0))
+}
+
+/// The id that stands for no leader.
+const NO_LEADER: BrokerId = -1;
+
+/// A partition's copies as metadata tells of them.
+pub(super) struct Copies {
+    pub(super) error_code: ErrorCode,
+    pub(super) leader_id: BrokerId,
+    pub(super) replica_nodes: Vec<BrokerId>,
+    pub(super) isr_nodes: Vec<BrokerId>,
+}
+
+/// The brokers that have a partition. Without a leader clients are to ask again.
+pub(super) fn copies_of(shard: &Shard, partition: &PartitionRecord) -> Copies {
+    let broker_id = |replica: &Replica| shard.broker_id_of(replica.owner());
+    let owner = partition.owner();
+    Copies {
+        error_code: if owner.is_some() { ErrorCode::None } else { ErrorCode::LeaderNotAvailable },
+        leader_id: owner.map_or(NO_LEADER, |owner| shard.broker_id_of(owner)),
+        replica_nodes: partition.replicas.iter().map(broker_id).collect(),
+        isr_nodes: partition.in_sync().map(broker_id).collect(),
+    }
 }

@@ -13,6 +13,7 @@ use crate::protocol::messages::describe_topic_partitions::{
 use crate::protocol::{ErrorCode, RequestHeader};
 use crate::shard::Shard;
 
+use super::brokers::copies_of;
 use super::operations::on_topic;
 use super::reply::{Reply, respond};
 use super::router::Caller;
@@ -114,14 +115,14 @@ fn describe(
     count: usize,
 ) -> DescribeTopicPartitionsResponseTopic {
     let partitions = topic.partitions.iter().skip(first).take(count).map(|partition| {
-        let leader_id = shard.broker_id_of(partition.owner());
+        let copies = copies_of(shard, partition);
         DescribeTopicPartitionsResponsePartition {
+            error_code: copies.error_code,
             partition_index: partition.index,
-            leader_id,
+            leader_id: copies.leader_id,
             leader_epoch: partition.leader_epoch,
-            // One node: the leader's copy is the only one.
-            replica_nodes: vec![leader_id],
-            isr_nodes: vec![leader_id],
+            replica_nodes: copies.replica_nodes,
+            isr_nodes: copies.isr_nodes,
             eligible_leader_replicas: Some(Vec::new()),
             last_known_elr: Some(Vec::new()),
             ..Default::default()

@@ -66,10 +66,11 @@ fn nobody(key: String, error_code: ErrorCode) -> Coordinator {
 
 fn coordinator(caller: &Caller, key: String) -> Coordinator {
     let shard = &caller.shard;
-    let Some(partition) = Shard::group_partition(&shard.image(), &key) else {
+    let partition = Shard::group_partition(&shard.image(), &key);
+    let Some(owner) = partition.and_then(|partition| partition.owner()) else {
         return nobody(key, ErrorCode::CoordinatorNotAvailable);
     };
-    let node_id: BrokerId = shard.broker_id_of(partition.owner());
+    let node_id: BrokerId = shard.broker_id_of(owner);
     match brokers(shard, caller.listener).find(|broker| broker.id == node_id) {
         None => nobody(key, ErrorCode::CoordinatorNotAvailable),
         Some(broker) => Coordinator {

@@ -20,7 +20,7 @@ pub(super) fn hint(caller: &Caller, id: PartitionId, error: ErrorCode) -> Option
     let image = is_about_leader.then(|| caller.shard.image())?;
     let partition = image.partition(id)?;
     Some(Hint {
-        leader_id: caller.shard.broker_id_of(partition.owner()),
+        leader_id: caller.shard.broker_id_of(partition.owner()?),
         leader_epoch: partition.leader_epoch,
     })
 }

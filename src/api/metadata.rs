@@ -16,7 +16,7 @@ use crate::protocol::messages::metadata::{
 use crate::protocol::{ErrorCode, RequestHeader};
 use crate::shard::Shard;
 
-use super::brokers::{brokers, controller};
+use super::brokers::{brokers, controller, copies_of};
 use super::errors::cluster_error;
 use super::operations::{on_cluster, on_topic};
 use super::reply::{Reply, respond_charged, set_aside};
@@ -177,14 +177,14 @@ fn describe(shard: &Shard, topic: &Arc<Topic>) -> MetadataResponseTopic {
 }
 
 fn describe_partition(shard: &Shard, partition: &PartitionRecord) -> MetadataResponsePartition {
-    let leader_id = shard.broker_id_of(partition.owner());
+    let copies = copies_of(shard, partition);
     MetadataResponsePartition {
+        error_code: copies.error_code,
         partition_index: partition.index,
-        leader_id,
+        leader_id: copies.leader_id,
         leader_epoch: partition.leader_epoch,
-        // One node: the leader's copy is the only one.
-        replica_nodes: vec![leader_id],
-        isr_nodes: vec![leader_id],
+        replica_nodes: copies.replica_nodes,
+        isr_nodes: copies.isr_nodes,
         ..Default::default()
     }
 }

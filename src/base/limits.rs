@@ -476,6 +476,20 @@ const _: () = assert!(PARTITIONS_PER_COMMAND_MAX <= PARTITIONS_PER_SHARD_MAX);
 /// Producer ids that a shard is given at once, Kafka's. The unused ones of a block are lost at a restart.
 pub const PRODUCER_ID_BLOCK: i64 = 1000;
 
+// The cluster.
+
+/// Nodes of a cluster at most. Reached: a node that was never registered is refused.
+pub const NODES_MAX: usize = 1000;
+/// Copies of a partition at most. Beyond it: INVALID_REPLICATION_FACTOR, and for assignments
+/// INVALID_REPLICA_ASSIGNMENT.
+pub const REPLICAS_PER_PARTITION_MAX: usize = 16;
+/// Disks that a node had before, which its record names. When one more comes the oldest is forgotten: it does not come
+/// back as what it was, but is refused while it may have the only copy of something.
+pub const FORMER_DISKS_MAX: usize = 16;
+/// How long a node may be silent before the controller fences it, in ms: `broker.session.timeout.ms` by Kafka's name,
+/// but shorter, as it is most of what a failover takes.
+pub const NODE_SESSION_TIMEOUT_MS: u64 = 2_000;
+
 // Control.
 
 /// Commands that wait for control. Reached: a shard's sender waits, and with it the request.

@@ -76,6 +76,24 @@ pub enum Bug {
     QuorumMergeSnapshot,
     /// A leader answers reads without asking whether it still leads.
     QuorumReadStale,
+    /// The controller gives a partition another leader in the same term.
+    ControllerKeepTerm,
+    /// The controller lets any copy lead whose node is there.
+    ControllerElectAny,
+    /// The last member leaves an in-sync set.
+    ControllerEmptySet,
+    /// A node's copies stay what they were though it has another disk.
+    ControllerTrustDisk,
+    /// A node is fenced, and goes on leading.
+    ControllerForgetFenced,
+    /// A leader may name a fenced node as in sync.
+    ControllerAdmitFenced,
+    /// A leader may name a former start of a node as in sync.
+    ControllerAdmitRestarted,
+    /// A leader may ask for an in-sync set without knowing the present one.
+    ControllerIgnoreEpoch,
+    /// A disk that was put back to an older state is taken for what it was.
+    ControllerTrustOldCopy,
 }
 
 #[cfg(feature = "planted-bugs")]

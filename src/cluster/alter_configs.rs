@@ -61,7 +61,7 @@ fn alter(draft: &mut Draft, alteration: &ConfigAlteration, placing: &Placing) ->
         }
         ConfigResource::Broker(broker) => {
             let broker = *broker;
-            if let Some(unknown) = broker.filter(|broker| !placing.has_broker(*broker)) {
+            if let Some(unknown) = broker.filter(|broker| !placing.has_broker(draft.image(), *broker)) {
                 return Err(ClusterError::UnknownBroker(unknown));
             }
             let before = draft.image().broker_configs(broker);

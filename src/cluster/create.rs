@@ -7,9 +7,10 @@ use super::config::validate_configs;
 use super::draft::Draft;
 use super::error::ClusterError;
 use super::name::{is_internal, validate_topic_name};
-use super::placing::{Places, Placing};
+use super::placing::{Placed, Places, Placing, put};
 use super::records::{Record, TopicRecord};
-use crate::base::ids::{BrokerId, ShardId, TopicId};
+use super::spread::Wanted;
+use crate::base::ids::{BrokerId, TopicId};
 
 /// The brokers that a client gave one partition.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -71,12 +72,12 @@ pub fn create_topics(
     let create = |topic: &NewTopic| {
         check_name(draft, &topic.name)?;
         let configs = validate_configs(&topic.configs, &placing.defaults)?;
-        let shards = place(topic, placing, &mut places)?;
+        let partitions = place(topic, placing, &mut places)?;
         let internal = is_internal(&topic.name);
         let id = std::iter::repeat_with(&mut *new_id).find(|id| draft.image().topic(*id).is_none());
         let id = id.expect("there are more ids than topics");
         let record = TopicRecord { id, name: topic.name.clone(), internal, configs, created_ms };
-        Ok(add(draft, record, &shards, placing))
+        Ok(add(draft, record, partitions))
     };
     topics.iter().map(create).collect()
 }
@@ -93,32 +94,22 @@ fn check_name(draft: &Draft, name: &str) -> Result<(), ClusterError> {
     }
 }
 
-/// Chooses a shard for each partition.
-fn place(topic: &NewTopic, placing: &Placing, places: &mut Places) -> Result<Vec<ShardId>, ClusterError> {
-    let manual = !topic.assignments.is_empty();
-    let count = if manual { topic.assignments.len() } else { partition_count(topic, placing)? };
+/// Chooses places for each partition.
+fn place(topic: &NewTopic, placing: &Placing, places: &mut Places) -> Result<Vec<Placed>, ClusterError> {
+    if topic.assignments.is_empty() {
+        let factor = places.replication_factor(topic.replication_factor)?;
+        let count = partition_count(topic, placing)?;
+        places.check(count, count)?;
+        return places.take(vec![Wanted::Any(factor); count]);
+    }
+    let count = topic.assignments.len();
     places.check(count, count)?;
-    let wanted = if manual { assigned(topic, placing)? } else { vec![None; count] };
+    let wanted = assigned(topic, places)?;
     places.take(wanted)
 }
 
-/// The number of partitions where the broker places them.
+/// The number of partitions where the cluster places them.
 fn partition_count(topic: &NewTopic, placing: &Placing) -> Result<usize, ClusterError> {
-    match topic.replication_factor {
-        1 | -1 => {}
-        factor if factor < 1 => {
-            return Err(ClusterError::InvalidReplicationFactor(
-                "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
-            ));
-        }
-        factor => {
-            return Err(ClusterError::InvalidReplicationFactor(format!(
-                "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
-                 cannot be reached because only 1 node(s) are registered. All brokers listed are cores of one \
-                 node; ask for a replication factor of 1 or -1."
-            )));
-        }
-    }
     let count = if topic.num_partitions == -1 { placing.num_partitions } else { topic.num_partitions };
     usize::try_from(count).ok().filter(|count| *count > 0).ok_or_else(|| {
         ClusterError::InvalidPartitions(
@@ -127,8 +118,8 @@ fn partition_count(topic: &NewTopic, placing: &Placing) -> Result<usize, Cluster
     })
 }
 
-/// The shards that a client gave the partitions, in order of their indexes; `None` for any.
-fn assigned(topic: &NewTopic, placing: &Placing) -> Result<Vec<Option<ShardId>>, ClusterError> {
+/// The places that a client gave the partitions, in order of their indexes.
+fn assigned(topic: &NewTopic, places: &Places) -> Result<Vec<Wanted>, ClusterError> {
     for (value, field) in
         [(i32::from(topic.replication_factor), "replication factor"), (topic.num_partitions, "numPartitions")]
     {
@@ -139,27 +130,27 @@ fn assigned(topic: &NewTopic, placing: &Placing) -> Result<Vec<Option<ShardId>>,
         }
     }
     let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
-    let mut shards = BTreeMap::new();
+    let (mut wanted, mut factor) = (BTreeMap::new(), None);
     for ReplicaAssignment { index, broker_ids } in &topic.assignments {
-        if shards.insert(*index, placing.assigned_shard(broker_ids)?).is_some() {
+        if wanted.insert(*index, places.assigned(broker_ids, &mut factor)?).is_some() {
             return refused(format!("Found multiple manual partition assignments for partition {index}"));
         }
     }
-    if !shards.keys().copied().eq(0..shards.len() as i32) {
+    if !wanted.keys().copied().eq(0..wanted.len() as i32) {
         return refused("partitions should be a consecutive 0-based integer sequence".to_owned());
     }
-    Ok(shards.into_values().collect())
+    Ok(wanted.into_values().collect())
 }
 
-fn add(draft: &mut Draft, record: TopicRecord, shards: &[ShardId], placing: &Placing) -> CreatedTopic {
+fn add(draft: &mut Draft, record: TopicRecord, partitions: Vec<Placed>) -> CreatedTopic {
     let created = CreatedTopic {
         id: record.id,
         name: record.name.clone(),
-        num_partitions: shards.len() as i32,
-        replication_factor: 1,
+        num_partitions: partitions.len() as i32,
+        replication_factor: partitions.first().map_or(0, |placed| placed.replicas.len() as i16),
         configs: record.configs.clone(),
     };
     draft.put(Record::Topic(record));
-    placing.put(draft, created.id, 0, shards);
+    put(draft, created.id, 0, partitions);
     created
 }

@@ -3,7 +3,8 @@
 
 use super::draft::Draft;
 use super::error::ClusterError;
-use super::placing::{Places, Placing};
+use super::placing::{Places, Placing, put};
+use super::spread::Wanted;
 use crate::base::ids::BrokerId;
 
 /// A topic that is to have more partitions.
@@ -24,15 +25,10 @@ pub fn create_partitions(
     placing: &Placing,
 ) -> Vec<Result<(), ClusterError>> {
     let mut places = Places::of(draft.image(), placing);
-    topics.iter().map(|topic| extend(draft, topic, placing, &mut places)).collect()
+    topics.iter().map(|topic| extend(draft, topic, &mut places)).collect()
 }
 
-fn extend(
-    draft: &mut Draft,
-    wanted: &NewPartitions,
-    placing: &Placing,
-    places: &mut Places,
-) -> Result<(), ClusterError> {
+fn extend(draft: &mut Draft, wanted: &NewPartitions, places: &mut Places) -> Result<(), ClusterError> {
     let topic = draft.image().topic_named(&wanted.topic).ok_or(ClusterError::UnknownTopic)?;
     let (id, present) = (topic.record.id, topic.partitions.len());
     let total = usize::try_from(wanted.count).unwrap_or(0);
@@ -40,8 +36,12 @@ fn extend(
         return Err(ClusterError::InvalidPartitions(no_increase(wanted, present)));
     };
     places.check(total, new)?;
-    let shards = match &wanted.assignments {
-        None => vec![None; new],
+    let factor = topic.partitions.first().map_or(1, |partition| partition.replicas.len());
+    let wanted = match &wanted.assignments {
+        None => {
+            let factor = places.replication_factor(i16::try_from(factor).unwrap_or(i16::MAX))?;
+            vec![Wanted::Any(factor); new]
+        }
         Some(assignments) if assignments.len() != new => {
             return Err(ClusterError::InvalidReplicaAssignment(format!(
                 "Attempted to add {new} additional partition(s), but only {} assignment(s) were specified.",
@@ -49,12 +49,13 @@ fn extend(
             )));
         }
         Some(assignments) => {
-            let shards = assignments.iter().map(|broker_ids| placing.assigned_shard(broker_ids));
-            shards.collect::<Result<_, _>>()?
+            let mut factor = Some(factor);
+            let wanted = assignments.iter().map(|broker_ids| places.assigned(broker_ids, &mut factor));
+            wanted.collect::<Result<_, _>>()?
         }
     };
-    let shards = places.take(shards)?;
-    placing.put(draft, id, present as i32, &shards);
+    let partitions = places.take(wanted)?;
+    put(draft, id, present as i32, partitions);
     Ok(())
 }
 

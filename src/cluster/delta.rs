@@ -62,7 +62,7 @@ impl Delta {
     pub fn between(old: &Image, new: &Image, owner: Owner) -> Self {
         let mut delta = Delta::default();
         for topic in old.topics().filter(|topic| new.topic(topic.record.id).is_none()) {
-            let mine = topic.partitions.iter().filter(|partition| partition.owner() == owner);
+            let mine = topic.partitions.iter().filter(|partition| partition.owner() == Some(owner));
             delta.close.extend(mine.map(|partition| Closed::Deleted(partition.id())));
         }
         let same_defaults = new.has_broker_configs_of(old);
@@ -85,9 +85,9 @@ impl Delta {
         let same_record = same_defaults && before.is_some_and(|before| before.record == topic.record);
         for partition in &topic.partitions {
             let before = before.and_then(|before| before.partition(partition.index));
-            let owned_before = before.is_some_and(|before| before.owner() == owner);
+            let owned_before = before.is_some_and(|before| before.owner() == Some(owner));
             let owned = Owned { topic: Arc::clone(topic), index: partition.index };
-            match (owned_before, partition.owner() == owner) {
+            match (owned_before, partition.owner() == Some(owner)) {
                 (true, false) => self.close.push(Closed::Moved(partition.id())),
                 (false, true) => self.open.push(owned),
                 (true, true) if !same_record || before != Some(partition) => self.changed.push(owned),

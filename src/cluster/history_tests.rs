@@ -118,7 +118,7 @@ proptest! {
             let names: HashSet<String> = image.topics().map(|topic| topic.record.name.replace('.', "_")).collect();
             prop_assert_eq!(names.len(), image.topics().len());
             for partition in image.partitions() {
-                prop_assert!(partition.owner().shard.0 < shards);
+                prop_assert!(partition.owner().unwrap().shard.0 < shards);
                 let last = epochs.insert(partition.id(), partition.leader_epoch);
                 prop_assert!(last.is_none_or(|last| last <= partition.leader_epoch), "epochs never go down");
                 let Some(old) = before.partition(partition.id()) else { continue };

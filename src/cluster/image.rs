@@ -1,7 +1,7 @@
 //! The image: all records at one version, immutable and shared. Two images share the topics that did not
 //! change between them, so a change costs the topic that it concerns and two maps of pointers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -12,6 +12,7 @@ use super::records::{
     Change, ClusterRecord, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord, Record, TopicRecord,
 };
 use crate::base::ids::{BrokerId, NodeId, PartitionId, TopicId};
+use crate::base::limits::{FORMER_DISKS_MAX, NODES_MAX, REPLICAS_PER_PARTITION_MAX};
 
 /// A topic with its partitions, in order of their index.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -123,7 +124,7 @@ impl Image {
     pub fn partitions_of(&self, owner: Owner) -> impl Iterator<Item = (&Arc<Topic>, &PartitionRecord)> {
         self.topics()
             .flat_map(|topic| topic.partitions.iter().map(move |partition| (topic, partition)))
-            .filter(move |(_, partition)| partition.owner() == owner)
+            .filter(move |(_, partition)| partition.owner() == Some(owner))
     }
 
     /// The first producer id that was not given out.
@@ -134,6 +135,11 @@ impl Image {
     /// What was set on a broker, or with `None` on all of them, while they ran.
     pub fn broker_configs(&self, broker: Option<BrokerId>) -> Arc<Configs> {
         self.broker_configs.get(&broker).cloned().unwrap_or_default()
+    }
+
+    /// What was set on brokers, on all of them first.
+    pub(super) fn all_broker_configs(&self) -> impl Iterator<Item = (Option<BrokerId>, &Arc<Configs>)> {
+        self.broker_configs.iter().map(|(broker, configs)| (*broker, configs))
     }
 
     /// Whether the brokers' configs are the same in both images.
@@ -202,6 +208,12 @@ impl Image {
             Record::Cluster(cluster) if cluster.format_version != METADATA_FORMAT_VERSION => {
                 Err("the cluster's record changed its format".to_owned())
             }
+            Record::Node(node) if node.shards == 0 || node.former_disks.len() > FORMER_DISKS_MAX => {
+                Err(format!("node {} has no shards, or more former disks than are kept", node.node))
+            }
+            Record::Node(_) if self.nodes.len() >= NODES_MAX => {
+                Err(format!("there are more than {NODES_MAX} nodes"))
+            }
             Record::ProducerIds(_) | Record::Cluster(_) | Record::Node(_) | Record::BrokerConfigs(_) => {
                 Ok(())
             }
@@ -216,9 +228,17 @@ impl Image {
         if usize::try_from(id.index) != Ok(topic.partitions.len()) {
             return Err(format!("partition {id} stands where {} was expected", topic.partitions.len()));
         }
-        let is_replica = |node: &NodeId| partition.replicas.iter().any(|replica| replica.node == *node);
-        if !is_replica(&partition.leader) || !partition.in_sync_replicas.iter().all(is_replica) {
-            return Err(format!("partition {id} is led by or in sync with a node that has no replica"));
+        let replicas = &partition.replicas;
+        let distinct: BTreeSet<NodeId> = replicas.iter().map(|replica| replica.node).collect();
+        if distinct.len() != replicas.len() || replicas.len() > REPLICAS_PER_PARTITION_MAX {
+            return Err(format!("partition {id} has two copies on a node, or too many copies"));
+        }
+        let in_sync = &partition.in_sync_replicas;
+        if in_sync.is_empty() || partition.in_sync().count() != in_sync.len() {
+            return Err(format!("partition {id} is in sync with nobody, or with a node that has no replica"));
+        }
+        if partition.leader.is_some_and(|leader| !in_sync.contains(&leader)) {
+            return Err(format!("partition {id} is led by a node that is not in sync"));
         }
         if partition.leader_epoch < 0 || partition.partition_epoch < 0 {
             return Err(format!("partition {id} has a negative epoch"));

@@ -67,14 +67,18 @@ pub fn begin_incarnation(draft: &mut Draft, start: &Incarnation) -> Result<(), I
             return Err(IncarnationError::Stale { known: known.incarnation, found: start.incarnation });
         }
     }
-    let led: Vec<PartitionRecord> =
-        draft.image().partitions().filter(|partition| partition.leader == start.node).cloned().collect();
+    let led: Vec<PartitionRecord> = draft
+        .image()
+        .partitions()
+        .filter(|partition| partition.leader == Some(start.node))
+        .cloned()
+        .collect();
     let needed = led.len().div_ceil(PARTITIONS_PER_SHARD_MAX);
     if needed > usize::from(start.shards) {
         let (partitions, shards) = (led.len(), start.shards);
         return Err(IncarnationError::TooFewShards { partitions, shards, needed });
     }
-    let owners: Vec<Owner> = led.iter().map(PartitionRecord::owner).collect();
+    let owners: Vec<Owner> = led.iter().filter_map(PartitionRecord::owner).collect();
     let shards: Vec<ShardId> = match known {
         Some(known) if known.shards == start.shards => owners.iter().map(|owner| owner.shard).collect(),
         _ => deal_anew(&owners, start.node, start.shards),
@@ -82,11 +86,7 @@ pub fn begin_incarnation(draft: &mut Draft, start: &Incarnation) -> Result<(), I
     for (partition, shard) in led.iter().zip(shards) {
         draft.put(Record::Partition(partition.next_term(shard)));
     }
-    draft.put(Record::Node(NodeRecord {
-        node: start.node,
-        incarnation: start.incarnation,
-        disk: start.disk,
-        shards: start.shards,
-    }));
+    let Incarnation { node, disk, incarnation, shards } = *start;
+    draft.put(Record::Node(NodeRecord::of_lone_node(node, disk, incarnation, shards)));
     Ok(())
 }

@@ -2,15 +2,18 @@
 //! decisions that turn an image and a command into changes. Pure: no I/O, no clock, no randomness.
 
 mod alter_configs;
+mod checksum;
 mod config;
 mod create;
 mod create_partitions;
 mod delete;
 mod delta;
 mod draft;
+mod duties;
 mod error;
 #[cfg(test)]
 mod history_tests;
+mod hosts;
 mod image;
 mod incarnation;
 mod kafka_uuid;
@@ -18,6 +21,7 @@ mod name;
 mod placement;
 mod placing;
 mod records;
+mod spread;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +35,7 @@ pub use create_partitions::{NewPartitions, create_partitions};
 pub use delete::{DeletedTopic, TopicRef, delete_topics};
 pub use delta::{Closed, Delta, Owned};
 pub use draft::Draft;
+pub use duties::{Duties, Duty};
 pub use error::ClusterError;
 pub use image::{Image, ImageError, Topic};
 pub use incarnation::{Incarnation, IncarnationError, begin_incarnation};
@@ -38,6 +43,7 @@ pub use kafka_uuid::{KafkaUuid, KafkaUuidError};
 pub use name::{is_internal, validate_topic_name};
 pub use placing::Placing;
 pub use records::{
-    BrokerConfigsRecord, Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, NodeRecord, Owner,
-    PartitionRecord, ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord,
+    BrokerConfigsRecord, Change, ClusterRecord, DiskId, FormerDisk, ListenerRecord, METADATA_FORMAT_VERSION,
+    NodeRecord, Owner, PartitionRecord, ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica,
+    TopicRecord,
 };

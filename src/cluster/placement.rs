@@ -1,32 +1,20 @@
-//! Which shard of the node gets a partition.
+//! Which shard of a node gets a copy when the node's number of shards changes.
 
-use super::image::Image;
 use super::records::Owner;
 use crate::base::ids::{NodeId, ShardId};
 
-/// How many partitions each of a node's shards leads.
+/// How many copies each of a node's shards has.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct ShardLoads {
+struct ShardLoads {
     counts: Vec<usize>,
     /// Where the search for the least loaded shard starts, so that ties go round.
     next: usize,
 }
 
 impl ShardLoads {
-    /// The loads of the shards 0 to `shards` of `node`. Partitions of shards beyond count for none.
-    pub fn of(image: &Image, node: NodeId, shards: u16) -> Self {
-        let mut counts = vec![0; usize::from(shards)];
-        for owner in image.partitions().map(|partition| partition.owner()) {
-            if let Some(count) = counts.get_mut(usize::from(owner.shard.0)).filter(|_| owner.node == node) {
-                *count += 1;
-            }
-        }
-        ShardLoads { counts, next: 0 }
-    }
-
-    /// Adds a partition to the shard that is `wanted`, or else to the least loaded one.
-    pub fn place(&mut self, wanted: Option<ShardId>) -> ShardId {
-        let shard = wanted.unwrap_or_else(|| self.least_loaded());
+    /// Adds a copy to the least loaded shard.
+    fn place(&mut self) -> ShardId {
+        let shard = self.least_loaded();
         self.counts[usize::from(shard.0)] += 1;
         shard
     }
@@ -38,11 +26,6 @@ impl ShardLoads {
         let shard = in_turn.min_by_key(|&shard| self.counts[shard]).expect("a node has a shard");
         self.next = (shard + 1) % shards;
         ShardId(shard as u16)
-    }
-
-    /// The largest number of partitions that a shard leads.
-    pub fn highest(&self) -> usize {
-        self.counts.iter().copied().max().unwrap_or(0)
     }
 }
 
@@ -68,7 +51,7 @@ pub fn deal_anew(owners: &[Owner], node: NodeId, shards: u16) -> Vec<ShardId> {
             to_keep[shard] -= 1;
             owner.shard
         }
-        None => loads.place(None),
+        None => loads.place(),
     };
     owners.iter().map(deal).collect()
 }
@@ -88,7 +71,7 @@ mod tests {
     #[test]
     fn ties_go_round() {
         let mut loads = ShardLoads { counts: vec![0, 1, 0], next: 0 };
-        let placed: Vec<u16> = (0..6).map(|_| loads.place(None).0).collect();
+        let placed: Vec<u16> = (0..6).map(|_| loads.place().0).collect();
         assert_eq!(placed, [0, 2, 0, 1, 2, 0]);
         assert_eq!(loads.counts, [3, 2, 2]);
     }

@@ -1,19 +1,24 @@
 //! Where new partitions go: which shards there are, under which ids clients name them, and how many each takes.
 
+use std::collections::BTreeSet;
+
 use super::config::TopicDefaults;
 use super::draft::Draft;
 use super::error::ClusterError;
+use super::hosts::{Host, find, hosts};
 use super::image::Image;
-use super::placement::ShardLoads;
 use super::records::{DiskId, PartitionRecord, Record, Replica};
+use super::spread::{Spread, Wanted};
 use crate::base::ids::{BrokerId, NodeId, ShardId, TopicId};
-use crate::base::limits::{PARTITIONS_PER_COMMAND_MAX, PARTITIONS_PER_SHARD_MAX, TOPIC_PARTITIONS_MAX};
+use crate::base::limits::{
+    PARTITIONS_PER_COMMAND_MAX, PARTITIONS_PER_SHARD_MAX, REPLICAS_PER_PARTITION_MAX, TOPIC_PARTITIONS_MAX,
+};
 use crate::config::Advertise;
 
-/// Where new partitions can go, and what topics get that do not say otherwise.
+/// What new partitions get that do not say otherwise. Where they can go is in the image: its nodes, and this one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Placing {
-    /// The one node.
+    /// This node, which counts as live where the image does not know it yet.
     pub node: NodeId,
     /// Its disk.
     pub disk: DiskId,
@@ -28,75 +33,48 @@ pub struct Placing {
 }
 
 impl Placing {
-    /// What a broker id means: not this node, this node (`None`), or one of its shards. The ids are those under
-    /// which clients see the shards.
-    fn shard_of(&self, broker_id: BrokerId) -> Option<Option<ShardId>> {
-        let mut shards = (0..self.shards).map(ShardId);
-        let shard = shards.find(|&shard| self.advertise.broker_id(self.node, shard) == broker_id)?;
-        match self.advertise {
-            Advertise::Node => Some(None),
-            Advertise::Shard => Some(Some(shard)),
-        }
-    }
-
     /// Whether clients are told of a broker of this id.
-    pub(super) fn has_broker(&self, broker_id: BrokerId) -> bool {
-        self.shard_of(broker_id).is_some()
+    pub(super) fn has_broker(&self, image: &Image, broker_id: BrokerId) -> bool {
+        find(&hosts(image, self), self.advertise, broker_id).is_some()
     }
+}
 
-    /// The shard that one partition's brokers mean; `None` if they mean the whole node.
-    pub(super) fn assigned_shard(&self, broker_ids: &[BrokerId]) -> Result<Option<ShardId>, ClusterError> {
-        let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
-        let (&first, others) = match broker_ids.split_first() {
-            Some(split) => split,
-            None => {
-                return refused("The manual partition assignment includes an empty replica list.".to_owned());
-            }
-        };
-        if let Some(unknown) = broker_ids.iter().find(|broker_id| self.shard_of(**broker_id).is_none()) {
-            return refused(format!(
-                "The manual partition assignment includes broker {unknown}, but no such broker is registered."
-            ));
-        }
-        match others.first() {
-            None => Ok(self.shard_of(first).flatten()),
-            Some(_) if others.contains(&first) => refused(format!(
-                "The manual partition assignment includes the broker {first} more than once."
-            )),
-            Some(other) => refused(format!(
-                "The manual partition assignment includes the brokers {first} and {other}, which are cores of one \
-                 node: a replica helps only on another node. Assign one broker to each partition."
-            )),
-        }
+/// Writes down new partitions of a topic, from the index `first` on. Their copies are empty, so all that can count do.
+pub(super) fn put(draft: &mut Draft, topic: TopicId, first: i32, partitions: Vec<Placed>) {
+    for (index, placed) in (first..).zip(partitions) {
+        let Placed { replicas, in_sync_replicas } = placed;
+        draft.put(Record::Partition(PartitionRecord {
+            topic,
+            index,
+            leader: in_sync_replicas.first().copied(),
+            leader_epoch: 0,
+            partition_epoch: 0,
+            replicas,
+            in_sync_replicas,
+        }));
     }
+}
 
-    /// Writes down new partitions of a topic, from the index `first` on.
-    pub(super) fn put(&self, draft: &mut Draft, topic: TopicId, first: i32, shards: &[ShardId]) {
-        for (index, &shard) in (first..).zip(shards) {
-            draft.put(Record::Partition(PartitionRecord {
-                topic,
-                index,
-                leader: self.node,
-                leader_epoch: 0,
-                partition_epoch: 0,
-                replicas: vec![Replica { node: self.node, disk: self.disk, shard }],
-                in_sync_replicas: vec![self.node],
-            }));
-        }
-    }
+/// The copies of a new partition, the preferred leader's first.
+pub(super) struct Placed {
+    pub(super) replicas: Vec<Replica>,
+    in_sync_replicas: Vec<NodeId>,
 }
 
 /// Room for the new partitions of one command.
 pub(super) struct Places {
-    loads: ShardLoads,
+    hosts: Vec<Host>,
+    advertise: Advertise,
+    spread: Spread,
     /// Partitions that the command may still make.
     left: usize,
 }
 
 impl Places {
     pub(super) fn of(image: &Image, placing: &Placing) -> Self {
-        let loads = ShardLoads::of(image, placing.node, placing.shards);
-        Places { loads, left: PARTITIONS_PER_COMMAND_MAX }
+        let hosts = hosts(image, placing);
+        let spread = Spread::of(image, &hosts);
+        Places { hosts, advertise: placing.advertise, spread, left: PARTITIONS_PER_COMMAND_MAX }
     }
 
     /// Says whether a topic may have `total` partitions, of which `new` are to be made.
@@ -113,18 +91,115 @@ impl Places {
         Ok(())
     }
 
-    /// A shard for each partition, the one that is wanted if one is. Nothing is taken unless all have a place.
-    pub(super) fn take(&mut self, wanted: Vec<Option<ShardId>>) -> Result<Vec<ShardId>, ClusterError> {
-        let mut after = self.loads.clone();
-        let shards: Vec<ShardId> = wanted.into_iter().map(|shard| after.place(shard)).collect();
+    /// How many copies each partition gets where the cluster chooses their places; -1 asks for the default of one.
+    pub(super) fn replication_factor(&self, asked: i16) -> Result<usize, ClusterError> {
+        let refused = |reason: String| Err(ClusterError::InvalidReplicationFactor(reason));
+        let factor = if asked == -1 { 1 } else { asked };
+        let live = self.hosts.iter().filter(|host| host.live).count();
+        match usize::try_from(factor) {
+            Err(_) | Ok(0) => refused(
+                "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
+            ),
+            Ok(factor) if factor <= live.min(REPLICAS_PER_PARTITION_MAX) => Ok(factor),
+            Ok(_) if live == 0 => refused(format!(
+                "Unable to replicate the partition {factor} time(s): All brokers are currently fenced."
+            )),
+            Ok(wanted) if wanted <= live => {
+                refused(format!("Replication factor must not be larger than {REPLICAS_PER_PARTITION_MAX}."))
+            }
+            Ok(_) => {
+                let why = match self.hosts.len() {
+                    1 => {
+                        "only 1 node(s) are registered. All brokers listed are cores of one node; ask for a \
+                          replication factor of 1 or -1."
+                            .to_owned()
+                    }
+                    all => format!(
+                        "only {live} of {all} node(s) are there. The cores of one node are brokers of their own, but a \
+                         replica helps only on another node."
+                    ),
+                };
+                refused(format!(
+                    "Unable to replicate the partition {factor} time(s): The target replication factor of {factor} \
+                     cannot be reached because {why}"
+                ))
+            }
+        }
+    }
+
+    /// What one partition's brokers in an assignment mean; all partitions have as many copies (`factor`, once known).
+    pub(super) fn assigned(
+        &self,
+        broker_ids: &[BrokerId],
+        factor: &mut Option<usize>,
+    ) -> Result<Wanted, ClusterError> {
+        let refused = |reason: String| Err(ClusterError::InvalidReplicaAssignment(reason));
+        let Some(&first) = broker_ids.first() else {
+            return refused("The manual partition assignment includes an empty replica list.".to_owned());
+        };
+        if broker_ids.len() > REPLICAS_PER_PARTITION_MAX {
+            return refused(format!("No partition has more than {REPLICAS_PER_PARTITION_MAX} replicas."));
+        }
+        let mut named: Vec<(BrokerId, (usize, Option<ShardId>))> = Vec::with_capacity(broker_ids.len());
+        let mut seen = BTreeSet::new();
+        for &broker_id in broker_ids {
+            let Some(place) = find(&self.hosts, self.advertise, broker_id) else {
+                return refused(format!(
+                    "The manual partition assignment includes broker {broker_id}, but no such broker is registered."
+                ));
+            };
+            if !seen.insert(broker_id) {
+                return refused(format!(
+                    "The manual partition assignment includes the broker {broker_id} more than once."
+                ));
+            }
+            if let Some((other, _)) = named.iter().find(|(_, (host, _))| *host == place.0) {
+                return refused(format!(
+                    "The manual partition assignment includes the brokers {other} and {broker_id}, which are cores of \
+                     one node: a replica helps only on another node."
+                ));
+            }
+            named.push((broker_id, place));
+        }
+        let (count, before) = (named.len(), *factor.get_or_insert(named.len()));
+        if count != before {
+            return refused(format!(
+                "The manual partition assignment includes a partition with {count} replica(s), but this is not \
+                 consistent with previous partitions, which have {before} replica(s)."
+            ));
+        }
+        if !named.iter().any(|(_, (host, _))| self.hosts[*host].live) {
+            return refused(format!(
+                "All brokers of the manual partition assignment that begins with {first} are fenced or in controlled \
+                 shutdown."
+            ));
+        }
+        Ok(Wanted::Assigned(named.into_iter().map(|(_, place)| place).collect()))
+    }
+
+    /// Copies for each partition as they are wanted. Nothing is taken unless all have a place.
+    pub(super) fn take(&mut self, wanted: Vec<Wanted>) -> Result<Vec<Placed>, ClusterError> {
+        let mut after = self.spread.clone();
+        let chosen: Vec<Vec<(usize, ShardId)>> =
+            wanted.into_iter().map(|wanted| after.place(&self.hosts, wanted)).collect();
         if after.highest() > PARTITIONS_PER_SHARD_MAX {
             return Err(ClusterError::PolicyViolation(format!(
                 "A shard would have more than {PARTITIONS_PER_SHARD_MAX} partitions. Delete topics, or give the \
                  broker more CPUs."
             )));
         }
-        self.loads = after;
-        self.left -= shards.len();
-        Ok(shards)
+        self.spread = after;
+        self.left -= chosen.len();
+        Ok(chosen.iter().map(|places| self.placed(places)).collect())
+    }
+
+    fn placed(&self, places: &[(usize, ShardId)]) -> Placed {
+        let replica = |&(host, shard): &(usize, ShardId)| {
+            let Host { node, disk, .. } = self.hosts[host];
+            Replica { node, disk, shard }
+        };
+        let live = places.iter().map(|(host, _)| &self.hosts[*host]).filter(|host| host.live);
+        let in_sync_replicas = live.map(|host| host.node).collect();
+        Placed { replicas: places.iter().map(replica).collect(), in_sync_replicas }
     }
 }

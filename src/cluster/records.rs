@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::kafka_uuid::KafkaUuid;
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ShardId, TopicId};
+use crate::base::planted::{Bug, is_planted};
 
 /// The version of the stored records as a whole.
 pub const METADATA_FORMAT_VERSION: u32 = 1;
@@ -29,7 +30,36 @@ pub struct ClusterRecord {
     pub cluster_id: KafkaUuid,
 }
 
-/// A node's registration.
+/// Whether a field says what records without it mean. It is left out then, so that a node on its own writes what it
+/// always has.
+fn is_default<T: Default + PartialEq>(field: &T) -> bool {
+    *field == T::default()
+}
+
+/// Where clients reach a node by one of its listeners.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ListenerRecord {
+    /// The listener's name; metadata answers with the addresses of the listener that was asked.
+    pub name: String,
+    /// The host as clients are told it.
+    pub host: String,
+    /// The port of the node as a whole.
+    pub port: u16,
+    /// The ports of its shards 0, 1, 2 and so on; empty if they have none of their own.
+    #[serde(default)]
+    pub shard_ports: Vec<u16>,
+}
+
+/// A disk that a node had before its present one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct FormerDisk {
+    /// The disk.
+    pub disk: DiskId,
+    /// The boot count of its last start that was registered. With a later one it is no older copy of itself.
+    pub incarnation: u64,
+}
+
+/// A node's registration. All from `start` on is a cluster's; a node on its own leaves it out.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NodeRecord {
     /// The node.
@@ -40,6 +70,57 @@ pub struct NodeRecord {
     pub disk: DiskId,
     /// The shards it started with: 0 up to this number.
     pub shards: u16,
+    /// A random id of the process, which tells a registration that is said again from another process.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub start: Uuid,
+    /// Grows with every registration: Kafka's broker epoch. What a node says of an older one is refused.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub registration_epoch: u64,
+    /// Grows with every change of this record, so that a node can tell how much of it it knows.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub record_epoch: u64,
+    /// Whether it is kept from leading, from counting and from clients: it is silent, or does not know the metadata yet.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub fenced: bool,
+    /// Whether it has asked to stop. It stays so until it registers anew.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub shutting_down: bool,
+    /// Where it stands: copies of a partition go to different racks as far as there are any.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub rack: Option<String>,
+    /// Where clients reach it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub listeners: Vec<ListenerRecord>,
+    /// The disks it had before, the latest last, at most [`FORMER_DISKS_MAX`](crate::base::limits::FORMER_DISKS_MAX).
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub former_disks: Vec<FormerDisk>,
+}
+
+impl NodeRecord {
+    /// The record of a node on its own, which nobody fences.
+    pub fn of_lone_node(node: NodeId, disk: DiskId, incarnation: u64, shards: u16) -> Self {
+        let (start, registration_epoch, record_epoch, fenced, shutting_down) = Default::default();
+        let (rack, listeners, former_disks) = Default::default();
+        NodeRecord {
+            node,
+            incarnation,
+            disk,
+            shards,
+            start,
+            registration_epoch,
+            record_epoch,
+            fenced,
+            shutting_down,
+            rack,
+            listeners,
+            former_disks,
+        }
+    }
+
+    /// Whether the node's copies may lead and count for `acks=all` (KIP-631, KIP-841).
+    pub fn is_active(&self) -> bool {
+        !self.fenced && !self.shutting_down
+    }
 }
 
 /// A topic.
@@ -68,7 +149,14 @@ pub struct Replica {
     pub shard: ShardId,
 }
 
-/// The shard that a partition's clients talk to.
+impl Replica {
+    /// The shard that has the copy.
+    pub fn owner(&self) -> Owner {
+        Owner { node: self.node, shard: self.shard }
+    }
+}
+
+/// A shard in the cluster; a partition's owner is the one that its clients talk to.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Owner {
     /// The node.
@@ -84,15 +172,15 @@ pub struct PartitionRecord {
     pub topic: TopicId,
     /// The partition's index in the topic.
     pub index: i32,
-    /// The node that leads; one of `replicas`.
-    pub leader: NodeId,
+    /// The node that leads; one of `in_sync_replicas`. `None` while none of them can.
+    pub leader: Option<NodeId>,
     /// The leader's term. Grows with every change of leader, of its shard or of its incarnation.
     pub leader_epoch: LeaderEpoch,
     /// Grows with every change of this record.
     pub partition_epoch: i32,
-    /// The copies, at most one on a node.
+    /// The copies, at most one on a node, the preferred leader's first.
     pub replicas: Vec<Replica>,
-    /// The nodes whose copies count for `acks=all`; a subset of `replicas`.
+    /// The nodes whose copies count for `acks=all`; a subset of `replicas`, never empty.
     pub in_sync_replicas: Vec<NodeId>,
 }
 
@@ -102,22 +190,51 @@ impl PartitionRecord {
         PartitionId { topic: self.topic, index: self.index }
     }
 
-    /// The leader's shard.
-    pub fn owner(&self) -> Owner {
-        let replica = self.replicas.iter().find(|replica| replica.node == self.leader);
-        let replica = replica.expect("the image holds only partitions whose leader is a replica");
-        Owner { node: replica.node, shard: replica.shard }
+    /// The leader's shard, if there is a leader.
+    pub fn owner(&self) -> Option<Owner> {
+        self.replica(self.leader?).map(Replica::owner)
+    }
+
+    /// The copy on a node.
+    pub fn replica(&self, node: NodeId) -> Option<&Replica> {
+        self.replicas.iter().find(|replica| replica.node == node)
+    }
+
+    /// The copies that count, in the order of `in_sync_replicas`.
+    pub fn in_sync(&self) -> impl Iterator<Item = &Replica> {
+        self.in_sync_replicas.iter().filter_map(|node| self.replica(*node))
     }
 
     /// The same partition at the beginning of its leader's next term, led by `shard` of the same node.
     pub fn next_term(&self, shard: ShardId) -> PartitionRecord {
         let mut next = self.clone();
-        for replica in next.replicas.iter_mut().filter(|replica| replica.node == self.leader) {
+        for replica in next.replicas.iter_mut().filter(|replica| Some(replica.node) == self.leader) {
             replica.shard = shard;
         }
-        next.leader_epoch = self.leader_epoch.checked_add(1).expect("fewer than 2^31 terms");
+        next.begin_term();
         next.partition_epoch = self.partition_epoch.checked_add(1).expect("fewer than 2^31 changes");
         next
+    }
+
+    /// Counts the leader's epoch up.
+    pub(super) fn begin_term(&mut self) {
+        self.leader_epoch = self.leader_epoch.checked_add(1).expect("fewer than 2^31 terms");
+    }
+
+    /// This record in the place of `before`, with the epochs that the difference asks for; `None` if there is none.
+    /// The leader's epoch grows with another leader, and with another shard of any copy.
+    pub(super) fn in_place_of(mut self, before: &PartitionRecord) -> Option<PartitionRecord> {
+        if self == *before {
+            return None;
+        }
+        let shards =
+            |record: &PartitionRecord| -> Vec<Owner> { record.replicas.iter().map(Replica::owner).collect() };
+        let is_other = self.leader != before.leader || shards(&self) != shards(before);
+        if is_other && !is_planted(Bug::ControllerKeepTerm) {
+            self.begin_term();
+        }
+        self.partition_epoch = before.partition_epoch.checked_add(1).expect("fewer than 2^31 changes");
+        Some(self)
     }
 }
 

@@ -167,12 +167,13 @@ fn manual_assignments_are_honoured() {
     let new = assign(&[(1, &[1001]), (0, &[1001]), (2, &[1000])]);
     let (image, results) = create_on(&empty(), std::slice::from_ref(&new), &placing(2, Advertise::Shard));
     assert_eq!(results[0].as_ref().unwrap().num_partitions, 3);
-    let shards: Vec<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
+    let shards: Vec<u16> = image.partitions().map(|partition| partition.owner().unwrap().shard.0).collect();
     assert_eq!(shards, [1, 1, 0]);
 
     let (image, _) =
         create_on(&empty(), &[assign(&[(0, &[1000]), (1, &[1000])])], &placing(2, Advertise::Node));
-    let shards: HashSet<u16> = image.partitions().map(|partition| partition.owner().shard.0).collect();
+    let shards: HashSet<u16> =
+        image.partitions().map(|partition| partition.owner().unwrap().shard.0).collect();
     assert_eq!(shards.len(), 2, "in node mode the node spreads what it is given");
     let other = [new, assign(&[(0, &[1])])];
     let (_, results) = create_on(&empty(), &other, &placing(2, Advertise::Node));
@@ -328,7 +329,7 @@ fn an_image_is_not_made_of_records_that_disagree() {
     let mut other = image.topic_named("a").unwrap().record.clone();
     other.id = TopicId::ZERO;
     assert!(load(vec![a.clone(), Record::Topic(other)]).is_err(), "one name twice");
-    let stranger = PartitionRecord { leader: NodeId(9), ..partitions[0].clone() };
+    let stranger = PartitionRecord { leader: Some(NodeId(9)), ..partitions[0].clone() };
     assert!(load(vec![a.clone(), put(&stranger)]).is_err(), "a leader without a replica");
     let negative = PartitionRecord { leader_epoch: -1, ..partitions[0].clone() };
     assert!(load(vec![a, put(&negative)]).is_err(), "a negative epoch");

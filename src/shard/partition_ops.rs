@@ -185,7 +185,7 @@ impl Shard {
         }
         let owner = match self.image.borrow().partition(id) {
             None => return Err(PartitionError::Unknown),
-            Some(partition) => partition.owner(),
+            Some(partition) => partition.owner().ok_or(PartitionError::NotLeader)?,
         };
         if owner.node != self.config.node_id {
             return Err(PartitionError::NotLeader);

@@ -267,8 +267,8 @@ pub async fn answer_report(mailbox: &mut Mailbox, report: ShardReport) {
 /// The shard that owns a partition, and another one.
 pub fn owner_and_other(node: &TestNode, topic: TopicId, index: i32) -> (Rc<Shard>, Rc<Shard>) {
     let image = node.shards[0].image();
-    let Owner { node: NodeId(_), shard } =
-        image.partition(crate::base::ids::PartitionId { topic, index }).expect("exists").owner();
+    let partition = image.partition(crate::base::ids::PartitionId { topic, index }).expect("exists");
+    let Owner { node: NodeId(_), shard } = partition.owner().expect("has a leader");
     let owner = usize::from(shard.0);
     let other = (owner + 1) % node.shards.len();
     (Rc::clone(&node.shards[owner]), Rc::clone(&node.shards[other]))

@@ -37,7 +37,7 @@ impl Shard {
     fn shard_of(&self, watched: Watched) -> Option<ShardId> {
         match self.storage.replica(watched.id) {
             Some(_) => Some(self.id),
-            None => self.image.borrow().partition(watched.id).map(|partition| partition.owner().shard),
+            None => self.image.borrow().partition(watched.id)?.owner().map(|owner| owner.shard),
         }
     }
 

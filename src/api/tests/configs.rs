@@ -122,7 +122,7 @@ fn a_node_that_is_one_broker_has_one_brokers_configs() {
         set(&caller, BROKER, "1000", "log.roll.ms", "5000").await;
         let image = node.shards[0].image();
         for partition in &image.topic(topic).unwrap().partitions {
-            let storage = &node.shards[usize::from(partition.owner().shard.0)].storage;
+            let storage = &node.shards[usize::from(partition.owner().unwrap().shard.0)].storage;
             assert_eq!(storage.replica(partition.id()).expect("open").settings().segment_ms, 5000);
         }
         assert_eq!(value(&caller, TOPIC, "t", "segment.ms").await.1, 2);

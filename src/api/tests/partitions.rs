@@ -51,7 +51,7 @@ fn new_partitions_are_live_when_they_are_answered() {
         let image = node.shards[1].image();
         let shards: Vec<u16> = image.topic_named("t").unwrap().partitions[6..]
             .iter()
-            .map(|partition| partition.owner().shard.0)
+            .map(|partition| partition.owner().unwrap().shard.0)
             .collect();
         assert_eq!(shards, [1, 1, 0]);
     });

@@ -65,7 +65,7 @@ fn another_number_of_shards_deals_anew_and_keeps_the_old_layout_until_it_is_adop
         control
             .image()
             .partitions()
-            .for_each(|partition| counts[usize::from(partition.owner().shard.0)] += 1);
+            .for_each(|partition| counts[usize::from(partition.owner().unwrap().shard.0)] += 1);
         assert_eq!(counts, [2, 2, 2]);
     }
     let mut control = start(dir.path(), 3).unwrap();
@@ -75,7 +75,7 @@ fn another_number_of_shards_deals_anew_and_keeps_the_old_layout_until_it_is_adop
     drop(control);
     let mut control = start(dir.path(), 1).unwrap();
     control.adopt_next_layout().unwrap();
-    assert!(control.image().partitions().all(|partition| partition.owner().shard.0 == 0));
+    assert!(control.image().partitions().all(|partition| partition.owner().unwrap().shard.0 == 0));
     control.spawn().unwrap().stop();
 }
 

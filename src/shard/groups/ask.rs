@@ -28,11 +28,12 @@ impl Shard {
     pub async fn ask_group(&self, request: Request) -> Response {
         let refusal = Response::refusal(&request, ErrorCode::NotCoordinator);
         let partition = Self::group_partition(&self.image(), request.group_id());
-        let Some(partition) = partition.filter(|partition| partition.leader == self.config.node_id) else {
+        let owned = partition.and_then(|partition| Some((partition.id(), partition.owner()?)));
+        let Some((PartitionId { index, .. }, owner)) = owned else { return refusal };
+        if owner.node != self.config.node_id {
             return refusal;
-        };
-        let PartitionId { index, .. } = partition.id();
-        let shard = partition.owner().shard;
+        }
+        let shard = owner.shard;
         if shard == self.id {
             let (reply, receiver) = oneshot::channel();
             self.groups.ask(index, request, reply);

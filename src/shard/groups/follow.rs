@@ -38,7 +38,7 @@ impl Shard {
         let led: BTreeMap<i32, PartitionId> = topic
             .iter()
             .flat_map(|topic| &topic.partitions)
-            .filter(|partition| partition.owner() == self.owner())
+            .filter(|partition| partition.owner() == Some(self.owner()))
             .map(|partition| (partition.index, partition.id()))
             .collect();
         let is_other_topic = self.groups.topic.replace(topic_id) != topic_id;
