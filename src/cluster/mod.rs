@@ -3,6 +3,8 @@
 
 mod alter_configs;
 mod checksum;
+#[cfg(test)]
+mod cluster_tests;
 mod config;
 mod create;
 mod create_partitions;
@@ -17,6 +19,8 @@ mod hosts;
 mod image;
 mod incarnation;
 mod kafka_uuid;
+mod leadership;
+mod membership;
 mod name;
 mod placement;
 mod placing;
@@ -40,6 +44,14 @@ pub use error::ClusterError;
 pub use image::{Image, ImageError, Topic};
 pub use incarnation::{Incarnation, IncarnationError, begin_incarnation};
 pub use kafka_uuid::{KafkaUuid, KafkaUuidError};
+pub use leadership::{
+    AlterPartition, AlterPartitionError, Election, ElectionError, InSyncReplica, alter_partitions,
+    elect_leaders,
+};
+pub use membership::{
+    Heartbeat, HeartbeatAnswer, Membership, Registration, RegistrationError, StaleRegistration,
+    check_registration,
+};
 pub use name::{is_internal, validate_topic_name};
 pub use placing::Placing;
 pub use records::{

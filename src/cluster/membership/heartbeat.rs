@@ -1,0 +1,53 @@
+//! Heartbeats: a node says how much it knows and whether it wants to stop, and hears whether it takes part.
+
+use std::collections::BTreeSet;
+
+use super::sessions::{StaleRegistration, check_registration, put_next};
+use crate::base::ids::NodeId;
+use crate::cluster::draft::Draft;
+use crate::cluster::leadership::settle_copies_of;
+use crate::cluster::records::NodeRecord;
+
+/// What a node says from time to time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Heartbeat {
+    /// The node.
+    pub node: NodeId,
+    /// The epoch of its registration.
+    pub registration_epoch: u64,
+    /// The epoch of its own record in the image that it has applied. With the present one it knows that it was fenced,
+    /// and so who leads in its place: it can take part again.
+    pub applied_record_epoch: u64,
+    /// Whether it wants to stop. Leadership is handed over first.
+    pub wants_shutdown: bool,
+}
+
+/// What it hears.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct HeartbeatAnswer {
+    /// Whether it is fenced.
+    pub fenced: bool,
+    /// Whether it leads nothing any more and was to stop.
+    pub may_stop: bool,
+}
+
+/// Takes a heartbeat in, but for the lease.
+pub(super) fn beat(draft: &mut Draft, heartbeat: &Heartbeat) -> Result<HeartbeatAnswer, StaleRegistration> {
+    let &Heartbeat { node, registration_epoch, applied_record_epoch, wants_shutdown } = heartbeat;
+    let record = check_registration(draft.image(), node, registration_epoch)?.clone();
+    let knows_its_record = applied_record_epoch == record.record_epoch;
+    if wants_shutdown && !record.shutting_down {
+        change(draft, NodeRecord { shutting_down: true, ..record });
+    } else if record.fenced && !record.shutting_down && knows_its_record {
+        change(draft, NodeRecord { fenced: false, ..record });
+    }
+    let record = check_registration(draft.image(), node, registration_epoch)?;
+    let leads = || draft.image().partitions().any(|partition| partition.leader == Some(node));
+    Ok(HeartbeatAnswer { fenced: record.fenced, may_stop: record.shutting_down && !leads() })
+}
+
+fn change(draft: &mut Draft, record: NodeRecord) {
+    let node = record.node;
+    put_next(draft, record);
+    settle_copies_of(draft, &BTreeSet::from([node]));
+}
