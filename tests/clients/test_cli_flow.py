@@ -2,13 +2,15 @@
 
 import datetime
 import json
+import os
+import signal
 import subprocess
 
 import pytest
 from kafka.partitioner.default import murmur2
 
 from harness import confluent
-from harness.cli import NOT_FOUND, PARTIAL, UNREACHABLE, USAGE
+from harness.cli import NOT_FOUND, PARTIAL, TIMEOUT_S, UNREACHABLE, USAGE
 from harness.cli_stream import INTERRUPTED, StreamCli
 from harness.ports import free_port_block
 from harness.records import BASE_TIMESTAMP_MS, COMPRESSIONS, Record, sample_records, unique_topic
@@ -207,3 +209,61 @@ def test_much_goes_through(broker, cli, topic):
     done = cli.feed(lines, "produce", topic, "-p", "0", "-z", "lz4").expect(0)
     assert done.stdout == f"300000 records written to {topic}\n"
     assert cli.ok("consume", topic).encode() == lines
+
+
+def test_nobody_has_to_read_stderr(broker, cli):
+    topic = unique_topic("flow")
+    confluent.create_topic(broker.bootstrap, topic, **{"max.message.bytes": "1000"})
+    lines = [b"a", b"x" * 5000, b"b"]
+    arguments = ["-X", "batch.num.messages=1", "--no-idempotence"]
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        # Line 2 is told to a pipe that is closed; line 3 is sent all the same.
+        done = subprocess.run(
+            [cli.binary, "produce", topic, *arguments], input=b"\n".join(lines), stdout=subprocess.PIPE, stderr=theirs,
+            timeout=TIMEOUT_S, check=False, env=cli.environment)
+    finally:
+        os.close(theirs)
+    assert done.returncode == PARTIAL and done.stdout.decode() == f"2 records written to {topic}\n"
+    assert [record.value for record in found(broker, topic, 0)] == [b"a", b"b"]
+
+
+def test_a_partition_that_is_named_twice_is_read_once(cli, topic):
+    cli.feed(b"a\nb\n", "produce", topic, "-p", "0").expect(0)
+    assert cli.values(topic, "--partition", "0,0") == ["a", "b"]
+
+
+def test_a_timestamp_of_zero_is_refused(broker, cli, topic):
+    line = b'{"value": "a", "timestamp": 0}\n'
+    done = cli.feed(line, "produce", topic, "-p", "0", "--input", "json").expect(USAGE)
+    assert "line 1: a timestamp of 0 cannot be sent" in done.stderr
+    assert found(broker, topic, 0) == []
+
+
+def test_a_leader_that_does_not_answer_is_not_waited_for_for_ever(launch, binary):
+    broker = launch(shards=1)
+    cli = StreamCli(binary, broker.bootstrap)
+    topic = unique_topic("flow")
+    confluent.create_topic(broker.bootstrap, topic)
+    lines = [b"%d %s" % (i, b"x" * 1000) for i in range(8000)]
+    cli.feed(b"\n".join(lines), "produce", topic).expect(0)
+    # With little room, so that most of it is still with the broker when that stands still.
+    small = ["-X", "queued.max.messages.kbytes=64", "-X", "fetch.message.max.bytes=65536"]
+    process = subprocess.Popen(
+        [binary, "consume", topic, "--timeout", "2s", *small], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, env=cli.environment, bufsize=0)
+    try:
+        printed = os.read(process.stdout.fileno(), 1)
+        broker.signal(signal.SIGSTOP)
+        try:
+            rest, told = process.communicate(timeout=TIMEOUT_S)
+        finally:
+            broker.signal(signal.SIGCONT)
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode == UNREACHABLE and b"no answer within 2s" in told, told
+    # What had come before is printed whole.
+    found_lines = (printed + rest).splitlines()
+    assert 0 < len(found_lines) < len(lines) and found_lines == lines[:len(found_lines)]

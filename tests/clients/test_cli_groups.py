@@ -208,3 +208,19 @@ def test_deleting_groups(broker, cli, topic):
     assert [row["group"] for row in cli.json("group", "list")] == ["b"]
     assert committed(broker, topic, "a") == [-1001, -1001]
     assert "`corelane group list`" in cli.run("group", "delete", "a", "--yes").expect(NOT_FOUND).stderr
+
+
+def test_whoever_is_asked_sees_the_plan_also_with_json(broker, cli, topic):
+    reset = ["group", "reset", "g", "--topic", topic, "--to", "3", "--output", "json"]
+    done = cli.answer("no\n", *reset).expect(NOT_AGREED)
+    rows = [line.split() for line in done.stderr.splitlines() if line.startswith(topic)]
+    assert rows == [[topic, str(partition), "-", "3", str(PER_PARTITION - 3)] for partition in range(PARTITIONS)]
+    assert done.stdout == ""
+    assert [row["after"] for row in cli.json(*reset[:-2], "--yes")["partitions"]] == [3] * PARTITIONS
+
+
+def test_what_is_named_twice_is_done_once(cli, topic):
+    cli.ok("group", "reset", "g", "--topic", topic, "--to", "earliest", "--yes")
+    rows = cli.json("group", "delete", "g", "g", "--yes")
+    assert [(row["name"], row["result"]) for row in rows] == [("g", "deleted")]
+    assert [row["name"] for row in cli.json("topic", "describe", topic, topic)] == [topic]

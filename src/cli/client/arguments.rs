@@ -1,5 +1,6 @@
 //! What every client command takes: which cluster, how long to wait, how to print.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use clap::Args;
@@ -99,6 +100,12 @@ fn one_name(key: &str) -> &str {
     }
 }
 
+/// Names as they were given, without those that were given before: `topic describe a a` is about one topic.
+pub fn each_once(names: &[String]) -> Vec<&str> {
+    let mut seen = HashSet::new();
+    names.iter().map(String::as_str).filter(|name| seen.insert(*name)).collect()
+}
+
 /// librdkafka takes milliseconds, at most an hour, and none at all would wait for nothing.
 fn parse_timeout(text: &str) -> Result<Duration, String> {
     let timeout = parse_duration(text).map_err(|error: ValueError| error.to_string())?;
@@ -135,6 +142,13 @@ mod tests {
         assert_eq!(config.get("socket.connection.setup.timeout.ms"), Some("2000"));
         assert!(connection.sets("client.id") && !connection.sets("linger.ms"));
         assert_eq!(parsed(&["--bootstrap-server", "c:3"]).unwrap().brokers, "c:3");
+    }
+
+    #[test]
+    fn what_is_named_twice_is_meant_once() {
+        let names = ["b", "a", "b", "c", "a"].map(str::to_owned);
+        assert_eq!(each_once(&names), ["b", "a", "c"]);
+        assert!(each_once(&[]).is_empty());
     }
 
     #[test]

@@ -92,7 +92,7 @@ impl Status {
         let mut status = Self {
             cluster_id: description.cluster_id,
             controller: description.controller,
-            shards_are_brokers: shards_are_brokers(cluster, &description.nodes),
+            shards_are_brokers: shards_are_brokers(cluster, &description.nodes, &unreachable),
             brokers: description.nodes.into_iter().zip(unreachable).map(broker).collect(),
             topics: metadata.topics().len(),
             partitions: 0,
@@ -183,12 +183,8 @@ fn named(what: &str, partitions: &[String]) -> String {
 
 /// Whether several of these brokers are the shards of one Corelane node: their ids say so, and a broker that is asked
 /// tells another id for its node than for itself, which Kafka's never do.
-fn shards_are_brokers(cluster: &Cluster, nodes: &[Node]) -> bool {
-    let node_of = |id: i32| id / SHARDS_PER_NODE;
-    let Some(pair) = nodes.windows(2).find(|pair| node_of(pair[0].id) == node_of(pair[1].id)) else {
-        return false;
-    };
-    let broker_id = pair[0].id;
+fn shards_are_brokers(cluster: &Cluster, nodes: &[Node], unreachable: &[Option<String>]) -> bool {
+    let Some(broker_id) = broker_to_ask(nodes, unreachable) else { return false };
     let says = |entries: &[ConfigEntry], key: &str, id: i32| {
         entries.iter().any(|entry| entry.key == key && entry.value.as_deref() == Some(&id.to_string()))
     };
@@ -197,6 +193,20 @@ fn shards_are_brokers(cluster: &Cluster, nodes: &[Node]) -> bool {
     described.into_iter().filter_map(|(_, entries)| entries.ok()).any(|entries| {
         says(&entries, "broker.id", broker_id) && says(&entries, "node.id", node_of(broker_id))
     })
+}
+
+/// The Corelane node that a broker with this id is a shard of, if it is one.
+fn node_of(id: i32) -> i32 {
+    id / SHARDS_PER_NODE
+}
+
+/// A broker whose id could be that of one of several shards of a node, and which can be reached: whoever asks another
+/// one waits for the whole timeout.
+fn broker_to_ask(nodes: &[Node], unreachable: &[Option<String>]) -> Option<i32> {
+    let has_sibling =
+        |node: &Node| nodes.iter().any(|other| other.id != node.id && node_of(other.id) == node_of(node.id));
+    let mut reachable = nodes.iter().zip(unreachable).filter(|(_, why)| why.is_none()).map(|(node, _)| node);
+    reachable.find(|node| has_sibling(node)).map(|node| node.id)
 }
 
 /// For each broker why no connection can be made to it, if so: clients need all of them, and a firewall may let pass
@@ -280,6 +290,16 @@ mod tests {
         let many: Vec<String> = (0..25).map(|partition| format!("a-{partition}")).collect();
         assert!(named("without leader", &many).ends_with("a-19 and 5 more\n"));
         assert_eq!(named("without leader", &[]), "");
+    }
+
+    #[test]
+    fn who_is_asked_can_be_reached_and_may_be_a_shard() {
+        let gone = || Some("Connection refused".to_owned());
+        let nodes = [node(7, 1), node(1000, 2), node(1001, 3)];
+        assert_eq!(broker_to_ask(&nodes, &[None, None, None]), Some(1000));
+        assert_eq!(broker_to_ask(&nodes, &[None, gone(), None]), Some(1001));
+        assert_eq!(broker_to_ask(&nodes, &[None, gone(), gone()]), None);
+        assert_eq!(broker_to_ask(&nodes[..2], &[None, None]), None);
     }
 
     #[test]

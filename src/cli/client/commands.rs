@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use clap::Subcommand;
 
 use super::error::ClientError;
+use super::output::tell;
 use super::{cluster_status, consume, group, produce, topic};
 
 /// Commands that talk to a cluster.
@@ -38,7 +39,7 @@ pub fn exit_code(result: Result<(), ClientError>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("corelane: {error}");
+            tell(format_args!("corelane: {error}"));
             error.status().into()
         }
     }

@@ -93,6 +93,12 @@ pub enum ClientError {
         /// The status of all if it is the same, else [`Status::Partial`].
         status: Status,
     },
+    /// A list that lacks what some brokers did not tell.
+    #[error(
+        "not all brokers have told their {0} in time, so some may be missing\n  `corelane cluster status` shows which \
+         brokers cannot be reached"
+    )]
+    Incomplete(&'static str),
     /// The answer to the question was not yes, or there was nobody to ask.
     #[error("nothing was changed")]
     NotAgreed,
@@ -122,6 +128,7 @@ impl ClientError {
             ClientError::NotFound { .. } => Status::NotFound,
             ClientError::Refused { .. } => Status::Refused,
             ClientError::Several { status, .. } => *status,
+            ClientError::Incomplete(_) => Status::Partial,
             ClientError::NotAgreed => Status::NotAgreed,
             ClientError::Interrupted => Status::Interrupted,
             ClientError::Unhealthy(_)
@@ -155,19 +162,46 @@ impl ClientError {
         }
     }
 
+    /// The same for what is waited for, and cannot come because of this error: whatever a broker said of it, it did not
+    /// answer. What does not exist stays that.
+    pub fn into_no_answer(self, timeout: Duration) -> Self {
+        match self {
+            ClientError::Refused { what, error } => {
+                ClientError::NoAnswer { what, timeout, reason: error.to_string() }
+            }
+            other => other,
+        }
+    }
+
     /// An error of rdkafka's safe API at `what`.
     pub fn library(what: impl Into<String>, error: &KafkaError, timeout: Duration) -> Self {
         let what = what.into();
         match (error, error.rdkafka_error_code()) {
             (KafkaError::ClientConfig(_, reason, key, _), _) => {
-                ClientError::Usage(format!("librdkafka refuses {key}: {reason}"))
+                ClientError::Usage(format!("librdkafka refuses {key}: {reason}{}", settings_remedy(reason)))
             }
             (KafkaError::ClientCreation(reason), _) => {
-                ClientError::Usage(format!("librdkafka refuses: {reason}"))
+                ClientError::Usage(format!("librdkafka refuses: {reason}{}", settings_remedy(reason)))
             }
             (_, Some(code)) => Self::answered(what, BrokerError::of(code), timeout),
             (error, None) => ClientError::Library(format!("{what}: {error}")),
         }
+    }
+}
+
+/// What to do about a setting that librdkafka refuses; empty if its own words are enough.
+fn settings_remedy(reason: &str) -> &'static str {
+    let reason = reason.to_ascii_lowercase();
+    if reason.contains("openssl") {
+        // Also SCRAM, which librdkafka takes from OpenSSL.
+        "\n  corelane's client is built without TLS: reach such a cluster through a TLS proxy (stunnel), or with kcat or \
+         rpk; SASL works with sasl.mechanism=PLAIN and security.protocol=SASL_PLAINTEXT"
+    } else if reason.contains("jaas") {
+        "\n  sasl.username and sasl.password say it to librdkafka"
+    } else if reason.contains("no such configuration property") {
+        "\n  librdkafka's CONFIGURATION.md lists its settings; most have the name that they have for Kafka's Java clients"
+    } else {
+        ""
     }
 }
 
@@ -235,5 +269,15 @@ mod tests {
         let late = answered(RDKafkaErrorCode::OperationTimedOut);
         assert_eq!(late.status(), Status::Unreachable);
         assert!(late.to_string().contains("no answer within 30s"), "{late}");
+        assert_eq!(ClientError::Incomplete("groups").status(), Status::Partial);
+    }
+
+    #[test]
+    fn what_cannot_come_is_no_answer() {
+        let status = |code| answered(code).into_no_answer(Duration::from_secs(30)).status();
+        assert_eq!(status(RDKafkaErrorCode::LeaderNotAvailable), Status::Unreachable);
+        assert_eq!(status(RDKafkaErrorCode::CoordinatorNotAvailable), Status::Unreachable);
+        assert_eq!(status(RDKafkaErrorCode::UnknownTopicOrPartition), Status::NotFound);
+        assert_eq!(status(RDKafkaErrorCode::OperationTimedOut), Status::Unreachable);
     }
 }

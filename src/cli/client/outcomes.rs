@@ -56,7 +56,7 @@ pub fn sum_up(mut errors: Vec<ClientError>, total: usize) -> Result<(), ClientEr
     if total == 1 {
         return Err(errors.remove(0));
     }
-    errors.iter().for_each(|error| eprintln!("corelane: {error}"));
+    errors.iter().for_each(|error| output::tell(format_args!("corelane: {error}")));
     let all_alike = errors.len() == total && errors.iter().all(|error| error.status() == first);
     let status = if all_alike { first } else { Status::Partial };
     Err(ClientError::Several { failed: errors.len(), total, status })

@@ -1,5 +1,6 @@
-//! Results on stdout: a table for people, or JSON for programs.
+//! Results on stdout: a table for people, or JSON for programs. Everything else on stderr.
 
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use serde::Serialize;
@@ -32,6 +33,13 @@ fn pretty(json: &impl Serialize) -> String {
     let mut text = serde_json::to_string_pretty(json).expect("plain data with keys that are text");
     text.push('\n');
     text
+}
+
+/// Says a line on stderr. Where nobody reads it (`2>&1 | head`), it is lost and the command goes on: `eprintln!` would
+/// panic, and records that are on their way would be lost with the line.
+pub fn tell(line: impl Display) {
+    // In one write, so that lines of several threads are not mixed.
+    let _ = io::stderr().lock().write_all(format!("{line}\n").as_bytes());
 }
 
 /// Ids or other small things as one cell: `1,2,3`, or `-` if there are none.

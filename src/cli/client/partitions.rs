@@ -1,6 +1,6 @@
 //! Partitions of topics, and where they begin and end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::cluster::Cluster;
 use super::error::{BrokerError, ClientError};
@@ -18,7 +18,7 @@ pub struct Bounds {
     pub end: i64,
 }
 
-/// The numbers of these partitions of a topic, or of all if none are named; fails if one does not exist.
+/// The numbers of these partitions of a topic, each once, or of all if none are named; fails if one does not exist.
 pub fn partitions_of(cluster: &Cluster, topic: &str, named: &[i32]) -> Result<Vec<i32>, ClientError> {
     let mut described = native::describe_topics(cluster, &[topic])?;
     let missing = || ClientError::Library(format!("the broker says nothing of topic {topic}"));
@@ -31,7 +31,7 @@ pub fn partitions_of(cluster: &Cluster, topic: &str, named: &[i32]) -> Result<Ve
             remedy: "`corelane topic describe` shows which do",
         }),
         None if named.is_empty() => Ok(all),
-        None => Ok(named.to_vec()),
+        None => Ok(BTreeSet::from_iter(named.iter().copied()).into_iter().collect()),
     }
 }
 

@@ -170,6 +170,10 @@ pub fn parse(line: &[u8]) -> Result<Record, String> {
     if record.timestamp.is_some_and(|timestamp| timestamp < 0) {
         return Err("a timestamp is in milliseconds since 1970".to_owned());
     }
+    // librdkafka takes 0 for none, and would write now instead.
+    if record.timestamp == Some(0) {
+        return Err("a timestamp of 0 cannot be sent; without one it is the time of sending".to_owned());
+    }
     Ok(Record {
         key: decode("key", record.key, record.key_encoding)?,
         value: decode("value", record.value, record.value_encoding)?,
@@ -275,6 +279,7 @@ mod tests {
             (br#"plain text"#, "expected value"),
             (br#"{"value": "v", "partition": -1}"#, "a partition is 0 or more"),
             (br#"{"value": "v", "timestamp": -1}"#, "milliseconds since 1970"),
+            (br#"{"value": "v", "timestamp": 0}"#, "a timestamp of 0 cannot be sent"),
             (br#"{"value": "=", "value_encoding": "base64"}"#, "the value is not base64"),
             (br#"{"value": "v", "headers": 7}"#, "headers are {"),
         ] {

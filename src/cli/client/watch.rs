@@ -9,6 +9,8 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::DeliveryResult;
 use rdkafka::producer::ProducerContext;
 
+use super::output::tell;
+
 /// A context for clients that are created from [`super::arguments::Connection::client_config`]. Prints log lines only
 /// if asked to, and remembers why brokers cannot be reached. Called from librdkafka's polling.
 #[derive(Default, Debug)]
@@ -58,7 +60,7 @@ impl Watch {
 impl ClientContext for Watch {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         if self.is_verbose {
-            eprintln!("librdkafka {level:?} {facility}: {message}");
+            tell(format_args!("librdkafka {level:?} {facility}: {message}"));
         }
     }
 
@@ -68,7 +70,7 @@ impl ClientContext for Watch {
             _ => reach.reason = Some(plain(reason)),
         });
         if self.is_verbose {
-            eprintln!("librdkafka: {error}: {reason}");
+            tell(format_args!("librdkafka: {error}: {reason}"));
         }
     }
 }

@@ -51,6 +51,12 @@ impl Extent {
         }
     }
 
+    /// The partitions of which something is still to come; none if it is not known yet which are ours.
+    pub fn awaited(&self) -> Option<Vec<i32>> {
+        let parts = self.partitions.iter().filter(|(_, part)| !part.is_done);
+        self.has_share.then(|| parts.map(|(partition, _)| *partition).collect())
+    }
+
     /// Whether nothing more belongs to the output.
     pub fn is_complete(&self) -> bool {
         self.has_share && self.partitions.values().all(|part| part.is_done)
@@ -82,7 +88,9 @@ mod tests {
         extent.add(0, 0, Some(10));
         extent.add(1, 0, Some(10));
         extent.settle();
+        assert_eq!(extent.awaited(), Some(vec![0, 1]));
         assert!(extent.takes(0, 4) && !extent.takes(0, 12));
+        assert_eq!(extent.awaited(), Some(vec![1]));
         assert!(!extent.is_complete());
         extent.caught_up(1);
         assert!(extent.is_complete());
@@ -105,6 +113,7 @@ mod tests {
         assert!(extent.takes(0, 0) && extent.is_complete());
         extent.remove(0);
         assert!(!extent.is_complete() && !extent.takes(0, 0));
+        assert_eq!(extent.awaited(), None);
         extent.settle();
         assert!(extent.is_complete(), "others have all partitions");
     }

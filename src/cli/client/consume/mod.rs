@@ -5,6 +5,7 @@ mod client;
 mod extent;
 mod format;
 mod printer;
+mod quiet;
 mod run;
 mod start;
 

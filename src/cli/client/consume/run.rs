@@ -14,6 +14,7 @@ use super::super::cluster::Cluster;
 use super::super::error::ClientError;
 use super::super::interrupt::Interrupt;
 use super::super::native::{self, At};
+use super::super::output::tell;
 use super::super::partitions::{Bounds, TopicPartition, all_offsets, bounds, partitions_of};
 use super::super::position::Position;
 use super::super::record_json::Place;
@@ -22,6 +23,7 @@ use super::client::{self, Change, Events};
 use super::extent::Extent;
 use super::format::{Format, Printed};
 use super::printer::Printer;
+use super::quiet::{self, Quiet};
 use super::start::start;
 use crate::base::limits::CONSUME_PRINT_BYTES;
 
@@ -60,6 +62,7 @@ pub fn run(command: ConsumeCommand) -> Result<(), ClientError> {
         printer: Printer::new(io::stdout().lock(), CONSUME_PRINT_BYTES),
         printed: 0,
         polls_without_brokers: 0,
+        quiet: Quiet::new(command.connection.timeout),
         command: &command,
         cluster: &cluster,
         consumer: &consumer,
@@ -128,6 +131,7 @@ struct Reading<'a> {
     printer: Printer<StdoutLock<'static>>,
     printed: u64,
     polls_without_brokers: u32,
+    quiet: Quiet,
 }
 
 impl Reading<'_> {
@@ -135,7 +139,7 @@ impl Reading<'_> {
         let read = self.read_all();
         // What was printed is committed, however reading ended.
         let committed = match self.command.group {
-            Some(_) => client::commit(self.consumer, self.command),
+            Some(_) => self.commit(),
             None => Ok(()),
         };
         match read? {
@@ -143,6 +147,22 @@ impl Reading<'_> {
             End::Interrupted if !self.command.follow => Err(ClientError::Interrupted),
             _ => committed,
         }
+    }
+
+    /// Commits what was printed. It cannot be where no broker is there, and librdkafka would wait for one.
+    fn commit(&self) -> Result<(), ClientError> {
+        let watch = &self.consumer.context().watch;
+        let Some(reason) = watch.reason() else { return client::commit(self.consumer, self.command) };
+        if watch.all_are_down() {
+            tell("corelane: what was printed last is not committed: the group will read it again");
+            let brokers = self.command.connection.brokers.clone();
+            return Err(ClientError::Unreachable { brokers, reason });
+        }
+        // The one that does not answer may be the coordinator.
+        if self.interrupt.is_set() {
+            tell(format_args!("corelane: committing what was printed ({reason}); Ctrl-C ends without it"));
+        }
+        client::commit(self.consumer, self.command)
     }
 
     fn read_all(&mut self) -> Result<End, ClientError> {
@@ -155,9 +175,14 @@ impl Reading<'_> {
             if let Some(end) = end {
                 return Ok(if self.flush()? { end } else { End::ReaderGone });
             }
-            let is_printed = self.step()?;
-            if !is_printed {
-                return Ok(End::ReaderGone);
+            match self.step() {
+                Ok(true) => {}
+                Ok(false) => return Ok(End::ReaderGone),
+                Err(error) => {
+                    // What was read before belongs to the output; if that fails too, the first error is the one to tell.
+                    let _ = self.flush();
+                    return Err(error);
+                }
             }
         }
     }
@@ -175,7 +200,10 @@ impl Reading<'_> {
         }
         self.follow_the_group()?;
         match event {
-            None => self.notice_lost_brokers()?,
+            None => {
+                self.notice_lost_brokers()?;
+                self.notice_silence()?;
+            }
             Some(Ok(message)) => {
                 self.brokers_are_there();
                 self.take(&message);
@@ -241,6 +269,7 @@ impl Reading<'_> {
 
     fn brokers_are_there(&mut self) {
         self.polls_without_brokers = 0;
+        self.quiet.ended();
         self.consumer.context().watch.answered();
     }
 
@@ -252,7 +281,7 @@ impl Reading<'_> {
         }
         let reason = watch.reason().unwrap_or_else(|| "all connections fail".to_owned());
         if self.polls_without_brokers == 0 {
-            eprintln!("corelane: no broker can be reached ({reason}); waiting for one");
+            tell(format_args!("corelane: no broker can be reached ({reason}); waiting for one"));
         }
         self.polls_without_brokers += 1;
         let connection = &self.command.connection;
@@ -265,6 +294,15 @@ impl Reading<'_> {
             return Err(ClientError::Unreachable { brokers: connection.brokers.clone(), reason });
         }
         Ok(())
+    }
+
+    /// Fails if nothing came for as long as answers are waited for, and those who should send it do not answer. Who
+    /// follows waits for ever.
+    fn notice_silence(&mut self) -> Result<(), ClientError> {
+        if self.command.follow || !self.quiet.went_on(POLL) {
+            return Ok(());
+        }
+        quiet::ask(self.cluster, self.command, self.extent.awaited().as_deref())
     }
 
     /// Prints what is collected. `false` if nobody reads it.

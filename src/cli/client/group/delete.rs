@@ -1,6 +1,7 @@
 //! `corelane group delete`.
 
 use super::super::super::arguments::Output;
+use super::super::arguments::each_once;
 use super::super::cluster::Cluster;
 use super::super::confirm::confirm;
 use super::super::error::ClientError;
@@ -10,11 +11,11 @@ use super::arguments::Delete;
 
 /// Deletes groups, and tells what came of each.
 pub fn delete(cluster: &Cluster, delete: &Delete, output: Output) -> Result<(), ClientError> {
-    let question = format!("This deletes {}, with all offsets that were committed.", delete.names.join(", "));
+    let names = each_once(&delete.names);
+    let question = format!("This deletes {}, with all offsets that were committed.", names.join(", "));
     if !delete.yes {
         confirm(&question)?;
     }
-    let names: Vec<&str> = delete.names.iter().map(String::as_str).collect();
     let mut outcomes = Outcomes::default();
     for (name, outcome) in native::delete_groups(cluster, &names)? {
         let outcome =

@@ -1,12 +1,12 @@
 //! `corelane group list`.
 
-use rdkafka::producer::Producer;
 use serde::Serialize;
 
 use super::super::super::arguments::Output;
 use super::super::super::table::table;
 use super::super::cluster::Cluster;
 use super::super::error::ClientError;
+use super::super::native::{self, ListedGroup};
 use super::super::output::{self, cell};
 
 /// A group, as a row and as programs get it.
@@ -21,21 +21,26 @@ struct Row {
     members: usize,
 }
 
-/// Prints all groups, by name.
+/// Prints all groups, by name; also if some brokers do not answer, but then it is an error all the same.
 pub fn list(cluster: &Cluster, output: Output) -> Result<(), ClientError> {
-    let listed = cluster.client.client().fetch_group_list(None, cluster.timeout);
-    let listed = listed.map_err(|error| ClientError::library("the groups", &error, cluster.timeout))?;
-    let given = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
-    let row = |group: &rdkafka::groups::GroupInfo| Row {
-        group: group.name().to_owned(),
-        state: group.state().to_owned(),
-        protocol_type: given(group.protocol_type()),
-        protocol: given(group.protocol()),
-        members: group.members().len(),
-    };
-    let mut rows: Vec<Row> = listed.groups().iter().map(row).collect();
+    let listed = native::list_groups(cluster)?;
+    let mut rows: Vec<Row> = listed.groups.into_iter().map(Row::of).collect();
     rows.sort_by(|one, other| one.group.cmp(&other.group));
-    output::print(output, &rows, || text(&rows))
+    output::print(output, &rows, || text(&rows))?;
+    if listed.is_partial { Err(ClientError::Incomplete("groups")) } else { Ok(()) }
+}
+
+impl Row {
+    fn of(group: ListedGroup) -> Self {
+        let given = |text: String| Some(text).filter(|text| !text.is_empty());
+        Self {
+            group: group.name,
+            state: group.state,
+            protocol_type: given(group.protocol_type),
+            protocol: given(group.protocol),
+            members: group.members,
+        }
+    }
 }
 
 fn text(rows: &[Row]) -> String {

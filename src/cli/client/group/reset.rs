@@ -43,12 +43,18 @@ pub fn reset(cluster: &Cluster, reset: &Reset, output: Output) -> Result<(), Cli
     }
     let mut rows = planned(cluster, reset)?;
     let mut errors = Vec::new();
-    if output == Output::Human {
-        output::print_text(&text(&rows))?;
+    match output {
+        Output::Human => output::print_text(&text(&rows))?,
+        // stdout is for the document; who is asked sees all the same what to.
+        Output::Json if !reset.dry_run && !reset.yes => output::tell(text(&rows).trim_end()),
+        Output::Json => {}
     }
     if reset.dry_run {
         if !members.is_empty() {
-            eprintln!("corelane: the group has {}: they must stop before it can be reset", listed(&members));
+            let members = listed(&members);
+            output::tell(format_args!(
+                "corelane: the group has {members}: they must stop before it can be reset"
+            ));
         }
     } else {
         if !reset.yes {

@@ -6,7 +6,7 @@ use std::ffi::{c_char, c_int};
 
 use rdkafka::bindings::{
     rd_kafka_ConfigEntry_t, rd_kafka_ConfigResource_t, rd_kafka_error_t, rd_kafka_event_t,
-    rd_kafka_topic_result_t,
+    rd_kafka_group_list, rd_kafka_t, rd_kafka_topic_result_t,
 };
 use rdkafka::types::RDKafkaRespErr;
 
@@ -19,6 +19,12 @@ unsafe extern "C" {
     pub fn rd_kafka_ConfigResource_error(resource: *const rd_kafka_ConfigResource_t) -> c_int;
     pub fn rd_kafka_ConfigEntry_source(entry: *const rd_kafka_ConfigEntry_t) -> c_int;
     pub fn rd_kafka_error_code(error: *const rd_kafka_error_t) -> c_int;
+    pub fn rd_kafka_list_groups(
+        client: *mut rd_kafka_t,
+        group: *const c_char,
+        list: *mut *const rd_kafka_group_list,
+        timeout_ms: c_int,
+    ) -> c_int;
     fn rd_kafka_err2name(code: c_int) -> *const c_char;
     fn rd_kafka_err2str(code: c_int) -> *const c_char;
 }

@@ -6,8 +6,10 @@ use std::ptr;
 use rdkafka::TopicPartitionList;
 use rdkafka::bindings::{
     rd_kafka_ListOffsets, rd_kafka_ListOffsets_result_infos, rd_kafka_ListOffsetsResultInfo_t,
-    rd_kafka_ListOffsetsResultInfo_topic_partition, rd_kafka_admin_op_t, rd_kafka_event_ListOffsets_result,
+    rd_kafka_ListOffsetsResultInfo_timestamp, rd_kafka_ListOffsetsResultInfo_topic_partition,
+    rd_kafka_admin_op_t, rd_kafka_event_ListOffsets_result,
 };
+use rdkafka::error::RDKafkaErrorCode;
 
 use super::super::cluster::Cluster;
 use super::super::error::{BrokerError, ClientError};
@@ -75,7 +77,7 @@ pub fn list_offsets(
             let mut count = 0;
             let result = rd_kafka_event_ListOffsets_result(event);
             let infos = items(rd_kafka_ListOffsets_result_infos(result, &mut count), count);
-            infos.iter().map(|info| read(*info)).collect()
+            infos.iter().map(|info| read(*info, at)).collect()
         },
     )
 }
@@ -93,16 +95,47 @@ fn set_number(list: &TopicPartitionList, number: i64) {
 
 /// # Safety
 /// `info` lives as long as its event.
-unsafe fn read(info: *const rd_kafka_ListOffsetsResultInfo_t) -> OffsetAt {
+unsafe fn read(info: *const rd_kafka_ListOffsetsResultInfo_t, at: At) -> OffsetAt {
     // SAFETY: as demanded. The code is read as a number: see `codes`.
     unsafe {
         let partition = rd_kafka_ListOffsetsResultInfo_topic_partition(info);
         let code = ptr::addr_of!((*partition).err).cast::<c_int>().read();
-        let offset = Some((*partition).offset).filter(|offset| *offset >= 0);
+        let offset = (*partition).offset;
+        let timestamp = rd_kafka_ListOffsetsResultInfo_timestamp(info);
+        let found = if is_unanswered(at, offset, timestamp) {
+            Err(BrokerError::of(RDKafkaErrorCode::OperationTimedOut))
+        } else {
+            Ok(Some(offset).filter(|offset| *offset >= 0))
+        };
         OffsetAt {
             topic: text((*partition).topic),
             partition: (*partition).partition,
-            offset: codes::outcome(code, ptr::null()).map(|()| offset),
+            offset: codes::outcome(code, ptr::null()).and(found),
         }
+    }
+}
+
+/// Whether this is the question instead of an answer: where a leader does not answer in time, librdkafka returns what it
+/// was given, without an error.
+fn is_unanswered(at: At, offset: i64, timestamp: i64) -> bool {
+    match at {
+        // A log always has a beginning and an end.
+        At::Earliest | At::Latest => offset < 0,
+        // A record that is found has a timestamp.
+        At::Time(ms) => offset == ms && timestamp < 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_question_is_no_answer() {
+        assert!(is_unanswered(At::Latest, -1, -1) && is_unanswered(At::Earliest, -2, -1));
+        assert!(!is_unanswered(At::Latest, 0, -1));
+        assert!(is_unanswered(At::Time(5), 5, -1));
+        assert!(!is_unanswered(At::Time(5), 5, 7), "found");
+        assert!(!is_unanswered(At::Time(5), -1, -1), "no record is as late");
     }
 }

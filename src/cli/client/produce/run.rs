@@ -108,7 +108,7 @@ impl Deliveries {
     fn failed(&self, line: usize, error: &KafkaError) {
         if self.report().failed() {
             let why = error.rdkafka_error_code().map_or_else(|| error.to_string(), |code| code.to_string());
-            eprintln!("corelane: line {line} was not written: {why}");
+            output::tell(format_args!("corelane: line {line} was not written: {why}"));
         }
     }
 }
@@ -225,7 +225,9 @@ impl Sending {
         let watch = &self.deliveries().watch;
         if watch.all_are_down() && !self.is_told.replace(true) {
             let reason = watch.reason().unwrap_or_else(|| "all connections fail".to_owned());
-            eprintln!("corelane: no broker can be reached ({reason}); waiting for one; Ctrl-C gives up");
+            output::tell(format_args!(
+                "corelane: no broker can be reached ({reason}); waiting for one; Ctrl-C gives up"
+            ));
         }
     }
 

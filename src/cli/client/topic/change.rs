@@ -3,6 +3,7 @@
 use rdkafka::error::RDKafkaErrorCode;
 
 use super::super::super::arguments::Output;
+use super::super::arguments::each_once;
 use super::super::cluster::Cluster;
 use super::super::confirm::confirm;
 use super::super::error::{BrokerError, ClientError};
@@ -15,8 +16,8 @@ use super::arguments::{Alter, Create, Delete};
 
 pub(super) fn create(cluster: &Cluster, create: &Create, output: Output) -> Result<(), ClientError> {
     let (partitions, replication_factor) = (create.partitions, create.replication_factor);
-    let names = create.names.iter();
-    let topics: Vec<NewTopic<'_>> = names
+    let topics: Vec<NewTopic<'_>> = each_once(&create.names)
+        .into_iter()
         .map(|name| NewTopic { name, partitions, replication_factor, configs: &create.configs })
         .collect();
     let done = if create.dry_run { "possible" } else { "created" };
@@ -34,10 +35,10 @@ pub(super) fn alter(cluster: &Cluster, alter: &Alter, output: Output) -> Result<
     let unset = alter.unset.iter().map(|key| Change { key: key.clone(), value: None });
     let changes: Vec<Change> = set.chain(unset).collect();
     let mut outcomes = Outcomes::default();
-    for name in &alter.names {
+    for name in each_once(&alter.names) {
         // Configs first: they can be changed back, partitions cannot.
         if !changes.is_empty() {
-            let outcome = alter_configs(cluster, &Resource::Topic(name.clone()), &changes);
+            let outcome = alter_configs(cluster, &Resource::Topic(name.to_owned()), &changes);
             let is_missing = matches!(outcome, Err(ClientError::NotFound { .. }));
             outcomes.add(name, outcome.map(|()| "configs changed"));
             if is_missing {
@@ -62,7 +63,7 @@ pub(super) fn alter(cluster: &Cluster, alter: &Alter, output: Output) -> Result<
 }
 
 pub(super) fn delete(cluster: &Cluster, delete: &Delete, output: Output) -> Result<(), ClientError> {
-    let names: Vec<&str> = delete.names.iter().map(String::as_str).collect();
+    let names = each_once(&delete.names);
     if !delete.yes {
         confirm(&what_is_lost(cluster, delete)?)?;
     }
@@ -92,7 +93,7 @@ fn excused(
 
 /// The question before topics are deleted. A topic that does not exist is an error before anybody is asked.
 fn what_is_lost(cluster: &Cluster, delete: &Delete) -> Result<String, ClientError> {
-    let names: Vec<&str> = delete.names.iter().map(String::as_str).collect();
+    let names = each_once(&delete.names);
     let mut text = "This deletes, with all records:".to_owned();
     for (name, described) in describe_topics(cluster, &names)? {
         match described {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::super::super::arguments::Output;
 use super::super::super::table::table;
+use super::super::arguments::each_once;
 use super::super::cluster::Cluster;
 use super::super::config::entries_table;
 use super::super::error::ClientError;
@@ -43,7 +44,7 @@ struct Partition {
 type Offsets = HashMap<(String, i32), i64>;
 
 pub(super) fn describe(cluster: &Cluster, names: &[String], output: Output) -> Result<(), ClientError> {
-    let wanted: Vec<&str> = names.iter().map(String::as_str).collect();
+    let wanted = each_once(names);
     let (mut topics, mut errors) = (Vec::new(), Vec::new());
     for (name, described) in describe_topics(cluster, &wanted)? {
         match described {
