@@ -726,6 +726,9 @@ pub const PRODUCE_QUEUE_BYTES_MAX: usize = 64 << 20;
 const _: () = assert!(PRODUCE_LINE_BYTES_MAX < PRODUCE_QUEUE_BYTES_MAX, "every record can be sent");
 /// What `corelane consume` collects while more is there, before it prints.
 pub const CONSUME_PRINT_BYTES: usize = 64 << 10;
+/// A file of client settings. Longer: it is refused.
+pub const SETTINGS_FILE_BYTES_MAX: u64 = 64 << 10;
+
 // The metadata quorum.
 
 /// One proposal's bytes. Longer: it is refused, and whoever made it makes several of it.

@@ -137,6 +137,15 @@ def test_configs_of_a_topic(cli, topic):
     cli.run("config", "get", "topic", unique_topic("missing")).expect(NOT_FOUND)
 
 
+def test_sizes_and_durations_become_kafkas_numbers(cli, topic):
+    cli.ok("config", "set", "topic", topic, "segment.bytes=64MiB", "retention.ms=7d", "retention.bytes=-1")
+    cli.ok("topic", "alter", topic, "--set", "max.message.bytes=512KiB")
+    values = {key: value for key, (value, _) in configs_of(cli, "topic", topic).items()}
+    assert values == {"segment.bytes": str(64 << 20), "retention.ms": str(7 * 86_400_000), "retention.bytes": "-1",
+                      "max.message.bytes": str(512 << 10)}
+    assert "soon" in cli.run("config", "set", "topic", topic, "retention.ms=soon").expect(REFUSED).stderr
+
+
 def test_configs_of_brokers(cli, topic):
     def value(broker):
         return configs_of(cli, "broker", broker, "log.retention.ms")["log.retention.ms"]
@@ -199,6 +208,20 @@ def test_wrong_arguments(cli, topic):
     for arguments in (["topic"], ["topic", "create"], ["topic", "alter", topic], ["topic", "list", "-X", "nonsense"],
                       ["topic", "list", "-X", "no.such.setting=1"], ["topic", "list", "--timeout", "never"]):
         assert cli.run(*arguments).expect(USAGE).stderr
+
+
+def test_settings_in_a_file(cli, topic, tmp_path):
+    file = tmp_path / "client.properties"
+    file.write_text("# of Kafka's tools\nclient.id = me\nbootstrap.servers=127.0.0.1:1\nno.such.setting=1\n")
+    refused = cli.run("topic", "list", "--command-config", str(file)).expect(USAGE).stderr
+    assert "no.such.setting" in refused and "CONFIGURATION.md" in refused
+    file.write_text("# of Kafka's tools\nclient.id = me\nbootstrap.servers=127.0.0.1:1\n")
+    assert topic in cli.ok("topic", "list", "--command-config", str(file))
+    file.write_text("security.protocol=SSL\n")
+    assert "without TLS" in cli.run("topic", "list", "--command-config", str(file)).expect(USAGE).stderr
+    # What -X says wins.
+    assert topic in cli.ok("topic", "list", "--command-config", str(file), "-X", "security.protocol=PLAINTEXT")
+    assert "No such file" in cli.run("topic", "list", "--command-config", str(tmp_path / "none")).expect(USAGE).stderr
 
 
 def test_the_client_library_is_quiet_unless_asked(cli):

@@ -8,6 +8,7 @@ use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
 
 use super::super::arguments::Output;
+use super::settings::{SettingsFile, parse_file};
 use crate::config::BROKERS_VARIABLE;
 use crate::config::ValueError;
 use crate::config::units::parse_duration;
@@ -32,6 +33,9 @@ pub struct Connection {
     /// Set a client setting of librdkafka, such as security.protocol=SASL_PLAINTEXT; can be repeated
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = parse_assignment, global = true, help_heading = HEADING)]
     pub client_settings: Vec<Assignment>,
+    /// Read such settings from a file as Kafka's tools take it: a line of KEY=VALUE each. -X and --brokers win over it
+    #[arg(long, value_name = "FILE", value_parser = parse_file, global = true, help_heading = HEADING)]
+    pub command_config: Option<SettingsFile>,
     /// Wait so long for the answer to a request
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout, default_value = "30s", global = true,
         help_heading = HEADING)]
@@ -56,7 +60,7 @@ impl Connection {
             .set("socket.connection.setup.timeout.ms", connect_timeout.as_millis().to_string())
             // A broker that only closes idle connections is no news.
             .set("log.connection.close", "false");
-        for Assignment { key, value } in &self.client_settings {
+        for Assignment { key, value } in self.settings() {
             config.set(key, value);
         }
         // librdkafka logs through the context; what is not asked for is not even formatted.
@@ -65,9 +69,14 @@ impl Connection {
         config
     }
 
-    /// Whether `-X` sets this key.
+    /// Whether `-X` or the file sets this key.
     pub fn sets(&self, key: &str) -> bool {
-        self.client_settings.iter().any(|assignment| assignment.key == key)
+        self.settings().any(|assignment| assignment.key == key)
+    }
+
+    /// What the file says, and then `-X`, which wins.
+    fn settings(&self) -> impl Iterator<Item = &Assignment> {
+        self.command_config.iter().flat_map(|file| &file.0).chain(&self.client_settings)
     }
 }
 

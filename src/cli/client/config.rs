@@ -4,12 +4,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use super::super::table::table;
-use super::arguments::{Assignment, Connection, parse_assignment};
+use super::arguments::{Assignment, Connection};
 use super::cluster::Cluster;
 use super::error::ClientError;
 use super::native::{Change, ConfigEntry, Resource, Source, alter_configs, describe_configs};
 use super::outcomes::Outcomes;
 use super::output;
+use super::settings::parse_config;
 
 /// All brokers, where an id could stand.
 const ALL: &str = "all";
@@ -64,7 +65,7 @@ pub struct Set {
     #[command(flatten)]
     subject: Subject,
     /// What to set
-    #[arg(value_name = "KEY=VALUE", value_parser = parse_assignment, required = true)]
+    #[arg(value_name = "KEY=VALUE", value_parser = parse_config, required = true)]
     assignments: Vec<Assignment>,
 }
 

@@ -32,5 +32,6 @@ mod position;
 mod produce;
 pub(super) mod progress;
 mod record_json;
+mod settings;
 mod topic;
 pub(super) mod watch;

@@ -2,7 +2,8 @@
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::super::arguments::{Assignment, Connection, parse_assignment};
+use super::super::arguments::{Assignment, Connection};
+use super::super::settings::parse_config;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,7 +51,7 @@ pub(super) struct Create {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pub(super) replication_factor: Option<i32>,
     /// Set a config of the topic; can be repeated
-    #[arg(short, long = "config", value_name = "KEY=VALUE", value_parser = parse_assignment)]
+    #[arg(short, long = "config", value_name = "KEY=VALUE", value_parser = parse_config)]
     pub(super) configs: Vec<Assignment>,
     /// Succeed if the topic exists already, whatever it looks like
     #[arg(long)]
@@ -84,7 +85,7 @@ pub(super) struct Alter {
     #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(super) partitions: Option<u32>,
     /// Set a config; can be repeated
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_assignment)]
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_config)]
     pub(super) set: Vec<Assignment>,
     /// Unset a config, so that what the broker is set to holds; can be repeated
     #[arg(long, value_name = "KEY")]
