@@ -726,6 +726,10 @@ pub const PRODUCE_QUEUE_BYTES_MAX: usize = 64 << 20;
 const _: () = assert!(PRODUCE_LINE_BYTES_MAX < PRODUCE_QUEUE_BYTES_MAX, "every record can be sent");
 /// What `corelane consume` collects while more is there, before it prints.
 pub const CONSUME_PRINT_BYTES: usize = 64 << 10;
+/// Groups that one look of `corelane top` asks for their offsets, those with members first. More: counted.
+pub const TOP_GROUPS_MAX: usize = 200;
+/// Metrics that it reads from an admin port. Longer: told, and not shown.
+pub const TOP_PAGE_BYTES_MAX: u64 = 16 << 20;
 /// A file of client settings. Longer: it is refused.
 pub const SETTINGS_FILE_BYTES_MAX: u64 = 64 << 10;
 

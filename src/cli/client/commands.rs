@@ -6,7 +6,7 @@ use clap::Subcommand;
 
 use super::error::ClientError;
 use super::output::tell;
-use super::{cluster_status, consume, group, produce, topic};
+use super::{cluster_status, consume, group, produce, top, topic};
 
 /// Commands that talk to a cluster.
 #[derive(Subcommand, Debug)]
@@ -21,6 +21,8 @@ pub enum ClientCommand {
     Group(group::GroupCommand),
     /// Show the cluster's brokers and the health of its partitions
     Cluster(cluster_status::ClusterCommand),
+    /// Show what goes on: rates of topics, lag of groups, and latencies of a Corelane node
+    Top(top::TopCommand),
 }
 
 /// Carries out a client command.
@@ -31,6 +33,7 @@ pub fn run(command: ClientCommand) -> ExitCode {
         ClientCommand::Consume(command) => consume::run(command),
         ClientCommand::Group(command) => group::run(command),
         ClientCommand::Cluster(command) => cluster_status::run(command),
+        ClientCommand::Top(command) => top::run(command),
     })
 }
 

@@ -33,5 +33,6 @@ mod produce;
 pub(super) mod progress;
 mod record_json;
 mod settings;
+mod top;
 mod topic;
 pub(super) mod watch;
