@@ -15,6 +15,7 @@ pub mod offline;
 pub mod partition;
 pub mod protocol;
 pub mod quorum;
+pub mod replication;
 pub mod runtime;
 pub mod server;
 pub mod shard;

@@ -771,3 +771,28 @@ pub const QUORUM_UNSAVED_ENTRIES_MAX: usize = 1024;
 /// Entries for which a member remembers the checksum of its records, to compare it with the leader's.
 pub const QUORUM_CHECKSUMS_KEPT: usize = 4096;
 const _: () = assert!(QUORUM_PROPOSALS_MAX < QUORUM_CHECKSUMS_KEPT);
+// Replication between peer shards.
+
+/// Bytes of records in one frame between peer shards. More: the group goes in several frames; a frame that says so is
+/// not read, and its connection is closed.
+pub const REPLICATION_RECORDS_BYTES_MAX: usize = 16 << 20;
+const _: () = assert!(MESSAGE_BYTES_MAX as usize <= REPLICATION_RECORDS_BYTES_MAX, "a batch fits a frame");
+/// Entries, marks, answers of each kind in one frame between peer shards. Reached: what is left goes in the next one.
+pub const REPLICATION_ENTRIES_MAX: usize = 8 << 10;
+/// Bytes of the archive of a frame between peer shards. A longer one is not read: the connection is closed.
+pub const REPLICATION_ARCHIVE_BYTES_MAX: usize = 2 << 20;
+const _: () = assert!(REPLICATION_ENTRIES_MAX * 160 + 64 <= REPLICATION_ARCHIVE_BYTES_MAX, "full frames fit");
+/// Bytes of pushes by one connection that the peer shard has not answered. Reached: its partitions catch up from the log.
+pub const REPLICATION_WINDOW_BYTES: usize = 32 << 20;
+/// The same in frames.
+pub const REPLICATION_WINDOW_FRAMES_MAX: usize = 1024;
+const _: () = assert!(
+    REPLICATION_RECORDS_BYTES_MAX + REPLICATION_ARCHIVE_BYTES_MAX <= REPLICATION_WINDOW_BYTES,
+    "the largest frame fits an empty window"
+);
+/// Writes of one followed partition that are not durable yet. Reached: what comes is refused, and the session ends.
+pub const REPLICATION_PENDING_MAX: usize = 4096;
+const _: () =
+    assert!(REPLICATION_WINDOW_FRAMES_MAX < REPLICATION_PENDING_MAX, "the leader's window ends first");
+/// Peer shards whose sessions a shard keeps apart. Reached: sessions of further ones are refused.
+pub const REPLICATION_PEERS_MAX: usize = 8 << 10;

@@ -94,6 +94,16 @@ pub enum Bug {
     ControllerIgnoreEpoch,
     /// A disk that was put back to an older state is taken for what it was.
     ControllerTrustOldCopy,
+    /// A follower acknowledges what is on its way to the disk.
+    ReplicationAcknowledgeEarly,
+    /// A follower cuts its log to the high watermark, not by terms.
+    ReplicationTruncateByHighWatermark,
+    /// Logs count as equal when their ends are: nobody compares the terms of their records.
+    ReplicationSkipEpochCheck,
+    /// A node that was started anew leads on in the term that its former start was granted.
+    ReplicationKeepEpoch,
+    /// A leader commits by the in-sync set that it proposes, before that holds.
+    ReplicationShrunkSetOnly,
 }
 
 #[cfg(feature = "planted-bugs")]
