@@ -796,3 +796,5 @@ const _: () =
     assert!(REPLICATION_WINDOW_FRAMES_MAX < REPLICATION_PENDING_MAX, "the leader's window ends first");
 /// Peer shards whose sessions a shard keeps apart. Reached: sessions of further ones are refused.
 pub const REPLICATION_PEERS_MAX: usize = 8 << 10;
+/// Voters of the quorum at most: more of them survive more failures at once, and make every decision slower.
+pub const QUORUM_VOTERS_MAX: usize = 5;

@@ -24,6 +24,7 @@ mod tests;
 mod typed;
 pub mod units;
 mod value;
+pub mod voters;
 
 pub use budgets::Budgets;
 pub use cpus::{format as format_cpus, parse as parse_cpus};
