@@ -10,6 +10,7 @@ pub mod config;
 pub mod connection;
 pub mod control;
 pub mod coordinator;
+pub mod link;
 pub mod log;
 pub mod offline;
 pub mod partition;

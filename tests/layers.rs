@@ -13,6 +13,7 @@ const LAYERS: [(&str, u32); 21] = [
     ("config", 1),
     ("log", 2),
     ("cluster", 2),
+    ("link", 2),
     ("quorum", 3),
     ("partition", 3),
     ("coordinator", 3),

@@ -798,3 +798,45 @@ const _: () =
 pub const REPLICATION_PEERS_MAX: usize = 8 << 10;
 /// Voters of the quorum at most: more of them survive more failures at once, and make every decision slower.
 pub const QUORUM_VOTERS_MAX: usize = 5;
+
+// The link between nodes.
+
+/// A message of the handshake between two nodes. A longer one is not read: the connection is closed.
+pub const LINK_GREETING_BYTES_MAX: usize = 1024;
+/// The text with which a node refuses a connection. Longer: its end is left out; a peer's counts as damaged.
+pub const LINK_REFUSAL_TEXT_BYTES_MAX: usize = 512;
+const _: () = assert!(LINK_REFUSAL_TEXT_BYTES_MAX + 64 <= LINK_GREETING_BYTES_MAX);
+/// Time for connecting to a node, and again for the handshake. Reached: the connection is given up.
+pub const LINK_HANDSHAKE_MS: u64 = 3_000;
+/// Wait after the first attempt to connect that failed; twice as long after each further one.
+pub const LINK_BACK_OFF_MIN_MS: u64 = 50;
+/// The longest wait between two attempts to connect.
+pub const LINK_BACK_OFF_MAX_MS: u64 = 1_000;
+/// Wait after a peer has refused a connection for a reason that somebody has to remove.
+pub const LINK_REFUSED_BACK_OFF_MS: u64 = 5_000;
+/// A connection that lasted this long was a good one: the next wait is the shortest again.
+pub const LINK_STEADY_MS: u64 = 5_000;
+/// Nodes whose starts and sessions a node keeps apart. Reached: further ones are refused as busy.
+pub const LINK_NODES_MAX: usize = 1024;
+/// Streams of one node whose sessions a node keeps apart. Reached: further ones are refused as busy.
+pub const LINK_STREAMS_PER_NODE_MAX: usize = 4096;
+/// Memory for a frame's body that is taken before more than the frame's header has arrived, and at least with each step
+/// then; steps double what has arrived.
+pub const LINK_BODY_STEP_BYTES: usize = 64 << 10;
+/// Connections to the cluster port that control serves. Reached: further ones wait in the listener's queue.
+pub const LINK_CONNECTIONS_MAX: usize = 256;
+/// The quorum's frames that wait for a peer to take them. Reached: the oldest are dropped.
+pub const LINK_QUORUM_FRAMES_MAX: usize = 256;
+/// The same in bytes, if it is not a single frame.
+pub const LINK_QUORUM_BYTES_MAX: usize = 32 << 20;
+/// Memory for the quorum's frames that a connection keeps from one to the next. What a longer one took is given back.
+pub const LINK_QUORUM_BODY_BYTES_KEPT: usize = 2 << 20;
+/// The quorum's messages that have arrived and that the member has not looked at. Reached: connections are not read.
+pub const LINK_ARRIVALS_MAX: usize = 16;
+/// Time for a peer to take a frame. Reached: the connection is given up.
+pub const LINK_WRITE_MS: u64 = 10_000;
+/// Time after which a connection is given up whose peer's machine does not confirm what was sent.
+pub const LINK_UNCONFIRMED_MS: u32 = 5_000;
+/// Silence on an open connection after which its peer's machine is asked for a sign of life; and after three more of
+/// them without one, the connection is given up.
+pub const LINK_KEEP_ALIVE_S: u64 = 10;
