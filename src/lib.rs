@@ -21,3 +21,4 @@ pub mod runtime;
 pub mod server;
 pub mod shard;
 pub mod startup;
+pub mod transport;

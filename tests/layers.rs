@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A folder of `src/` (or a file beside them) and its layer. A file imports from its own folder and from folders of
 /// lower layers; folders of one layer do not know each other.
-const LAYERS: [(&str, u32); 21] = [
+const LAYERS: [(&str, u32); 23] = [
     ("base", 0),
     ("runtime", 1),
     ("protocol", 1),
@@ -18,6 +18,7 @@ const LAYERS: [(&str, u32); 21] = [
     ("partition", 3),
     ("coordinator", 3),
     ("shard", 4),
+    ("transport", 4),
     ("admin", 5),
     ("control", 5),
     ("replication", 5),

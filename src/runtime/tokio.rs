@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::Builder;
+use tokio::time::Instant;
 
 /// Starts a thread that runs the future made by `main` to its end, on one CPU if `cpu` says so. The future is made
 /// inside of the runtime, on the thread.
@@ -34,6 +35,22 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Opti
 /// Waits, on such a thread.
 pub async fn sleep(duration: Duration) {
     tokio::time::sleep(duration).await;
+}
+
+/// Time since a moment, on such a thread.
+#[derive(Clone, Copy, Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    /// That moment is now.
+    pub fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    /// Milliseconds since. They never get fewer.
+    pub fn elapsed_ms(&self) -> u64 {
+        self.0.elapsed().as_millis() as u64
+    }
 }
 
 /// Runs a future on such a runtime, on the calling thread. While everything waits, time passes at once.
