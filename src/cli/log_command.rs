@@ -13,8 +13,8 @@ use super::progress_bar::Bar;
 use super::table::table;
 use crate::base::ids::PartitionId;
 use crate::offline::{
-    Access, DataDirectory, DumpOptions, OfflineError, PartitionStat, ShardStat, Site, Stat, Verified, dump,
-    stat, verify,
+    Access, DataDirectory, DumpOptions, OfflineError, PartitionStat, ShardStat, Site, Stat, Verified,
+    check_metadata, dump, stat, verify,
 };
 use crate::server::run_command;
 
@@ -104,7 +104,10 @@ fn run_verify(command: VerifyCommand) -> Result<bool, LogCommandError> {
     let output = subject.output;
     with_site(&subject, Access::Read, move |site| async move {
         let partition = find(&site, partition.as_ref())?;
-        let verified = verify(&site, partition, &Bar::default()).await?;
+        let mut verified = verify(&site, partition, &Bar::default()).await?;
+        if partition.is_none() {
+            check_metadata(&site.data)?.into_iter().for_each(|finding| verified.findings.push(finding));
+        }
         match output {
             Output::Human => print_text(&verified_text(&verified))?,
             Output::Json => print_json(&verified)?,
