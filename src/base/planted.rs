@@ -32,6 +32,8 @@ pub enum Bug {
     CheckpointEarly,
     /// Checkpoints overwrite each other in one file.
     OneCheckpoint,
+    /// Recovery does not ask how many recoveries the journal has begun.
+    IgnoreRecoveries,
     /// Files behind a cut are removed before the cut is durable.
     TruncateEarly,
     /// A cut leaves the state of producers as it was.

@@ -81,6 +81,22 @@ pub enum LogError {
         /// The journal's directory.
         path: PathBuf,
     },
+    /// The journal ends before a recovery that it has begun.
+    #[error(
+        "{}: the journal ends in recovery {found} and has begun recovery {noted}: it is an older copy of this shard's \
+         journal, or its end is damaged, and acknowledged records are missing from it. Put the journal back that was \
+         used last, or give up what is missing with `corelane log repair --journal`, and start again", path.display()
+    )]
+    OldJournal {
+        /// The journal's directory.
+        path: PathBuf,
+        /// The first group that is missing.
+        sequence: u64,
+        /// The recovery in which it ends.
+        found: u64,
+        /// The newest that is known to have begun.
+        noted: u64,
+    },
     /// The journal contradicts itself or the checkpoint on one partition.
     #[error("partition {partition}: damaged at offset {offset}: {what}")]
     DamagedPartition {

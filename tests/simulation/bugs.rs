@@ -27,6 +27,7 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::SkipDirectorySync, "a new segment file's entry in its directory is not synced"),
     (Bug::CheckpointEarly, "a checkpoint is written before what it reflects is durable"),
     (Bug::OneCheckpoint, "checkpoints overwrite each other in one file"),
+    (Bug::IgnoreRecoveries, "recovery does not ask how many recoveries the journal has begun"),
     (Bug::TruncateEarly, "files behind a cut are removed before the cut is durable"),
     (Bug::TruncateKeepsProducers, "a cut leaves the state of producers as it was"),
     (Bug::RemoveEarly, "segments are removed before the move of the log start is durable"),

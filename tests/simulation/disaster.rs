@@ -52,8 +52,8 @@ fn live(cluster: &mut Cluster, weather: Weather) {
 fn rot(cluster: &mut Cluster) {
     live(cluster, Weather::Fair);
     let before = all_groups(cluster);
-    let kind = ["journal", "journal", "journal", "checkpoint", "log", "index"]
-        [cluster.world.random_below(6) as usize];
+    let kind = ["journal", "journal", "journal", "checkpoint", "log", "index", "recoveries"]
+        [cluster.world.random_below(7) as usize];
     cluster.world.note(kind, 0);
     let Some((path, position)) = place_of(cluster, kind) else { return };
     cluster.world.rot(&path, position);
@@ -82,7 +82,7 @@ fn place_of(cluster: &Cluster, kind: &str) -> Option<(PathBuf, u64)> {
     let mut files: Vec<WrittenFile> =
         cluster.devices().into_iter().flat_map(|device| world.written_files(device)).collect();
     files.retain(|file| match kind {
-        "checkpoint" => file.path.file_stem().is_some_and(|stem| stem == kind),
+        "checkpoint" | "recoveries" => file.path.file_stem().is_some_and(|stem| stem == kind),
         "index" => file.path.extension().is_some_and(|it| it == "index" || it == "timeindex"),
         _ => file.path.extension().is_some_and(|extension| extension == kind),
     });
@@ -137,12 +137,13 @@ fn lose_device(cluster: &mut Cluster) {
     check_whole(cluster);
 }
 
-/// A device comes back as it was at some moment of the last life. A journal that is as old as the checkpoint cannot
-/// be told from one that a crash has cut there: then the logs are what they were.
+/// A device comes back as it was at some moment of the last life, or before that began. A journal that is as old as the
+/// last start and the checkpoint cannot be told from one that a crash has cut there: then the logs are what they were.
 fn swap_device(cluster: &mut Cluster) {
     let device = cluster.devices()[cluster.world.random_below(2) as usize].to_owned();
     let is_all = cluster.devices()[0] == cluster.devices()[1];
-    let old = Rc::new(RefCell::new(None));
+    let is_before_start = cluster.world.random_below(2) == 0;
+    let old = Rc::new(RefCell::new(is_before_start.then(|| cluster.world.image_of(&device))));
     let taken = Rc::clone(&old);
     let (world, path) = (Rc::clone(&cluster.world), device.clone());
     cluster.beside = Some(Box::new(move |runtime| {
@@ -150,23 +151,30 @@ fn swap_device(cluster: &mut Cluster) {
         let (world, path) = (Rc::clone(&world), path.clone());
         Box::pin(async move {
             runtime.sleep(Duration::from_micros(runtime.random_u64() % 200_000)).await;
-            *taken.borrow_mut() = Some(world.image_of(&path));
+            if !is_before_start {
+                *taken.borrow_mut() = Some(world.image_of(&path));
+            }
         })
     }));
     live(cluster, Weather::Fair);
     cluster.beside = None;
     let Some(old) = old.take() else { return };
-    let true_image = cluster.world.image_of(&device);
+    let [data, true_image] = [cluster.devices()[0], &device].map(|device| cluster.world.image_of(device));
     cluster.world.replace(&device, &old);
     match start(cluster, true).filter(|outcome| !outcome.is_reported) {
         None => {
             cluster.world.replace(&device, &true_image);
+            // A shard that missed nothing in its own journal has gone on with that: the one from before is the older
+            // one for it now. So the data comes back too.
+            cluster.world.replace(cluster.devices()[0], &data);
             check_whole(cluster);
         }
         Some(outcome) => {
             let is_data = device == cluster.devices()[0] && !is_all;
             assert!(outcome.lost.is_empty() || !is_data, "the journal holds what the old data lacks");
             go_on(cluster);
+            let is_known = is_before_start && !is_data && !is_all;
+            assert!(!is_known, "the last start is on the other device, and nobody missed it in the journal");
         }
     }
 }

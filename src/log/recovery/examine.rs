@@ -7,6 +7,7 @@ use std::rc::Rc;
 use bytes::Bytes;
 
 use super::fold::{PartitionFold, StateChange};
+use super::recoveries;
 use super::shard::{ShardPaths, durable_through};
 use crate::base::ids::{Offset, PartitionId};
 use crate::log::LogError;
@@ -33,6 +34,8 @@ pub struct Examined {
     pub records: Vec<PartitionRecord>,
     /// What is alive in the journal.
     pub live: Scan,
+    /// How many recoveries it is known to have begun.
+    pub recoveries: u64,
     /// What is wrong with it, if a group that was durable is not there any more. Nothing behind it can be replayed.
     pub damage: Option<LogError>,
 }
@@ -66,9 +69,12 @@ pub async fn examine(
     let (files, shape) = files::open_to_read(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
+    let recoveries = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let known_durable = durable_through(&checkpoint.partitions);
     let (live, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
-    Ok(Examined { files, shape, checkpoint: header, records: checkpoint.partitions, live, damage })
+    let damage = damage.or_else(|| recoveries::missing(&live, &paths.journal_directory, recoveries));
+    let records = checkpoint.partitions;
+    Ok(Examined { files, shape, checkpoint: header, records, live, recoveries, damage })
 }
 
 impl Examined {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::fold::{PartitionFold, StateChange};
+use super::recoveries;
 use crate::base::ids::PartitionId;
 use crate::base::planted::{Bug, is_planted};
 use crate::log::LogError;
@@ -78,6 +79,7 @@ pub async fn create(
     journal_id[8..].copy_from_slice(&runtime.random_u64().to_le_bytes());
     let identity = JournalIdentity { journal_id, disk_id };
     files::create(runtime, &paths.journal_directory, identity, shape).await?;
+    recoveries::note(runtime, &paths.directory, journal_id, 0).await?;
     let header = CheckpointHeader { generation: 1, identity, start: FileStart::FIRST };
     checkpoint::make_other(runtime, &paths.directory, header.generation).await?;
     checkpoint::write(runtime, &paths.directory, &header, BodyBuilder::default()).await?;
@@ -104,10 +106,17 @@ pub async fn recover(
     let (files, shape) = files::open(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
+    let noted = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let known_durable = durable_through(&checkpoint.partitions);
     let (scan, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
+    let damage = damage.or_else(|| recoveries::missing(&scan, &paths.journal_directory, noted));
     let (start, groups) = match damage {
-        None => scan.begin(&journal).await?,
+        None => {
+            let (start, groups) = scan.begin(&journal).await?;
+            let journal_id = header.identity.journal_id;
+            recoveries::note(runtime, &paths.directory, journal_id, start.link.recovery_count).await?;
+            (start, groups)
+        }
         // What lies behind the damage may be wanted by whoever repairs it.
         Some(_) => scan.stand_still(&journal),
     };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::base::limits::{BLOCK_BYTES, OFFLINE_READ_BYTES};
 use crate::log::LogError;
 use crate::log::journal::files;
-use crate::log::recovery::ShardPaths;
+use crate::log::recovery::{ShardPaths, recoveries_path};
 use crate::log::{checkpoint, journal::ring::RingShape};
 use crate::offline::error::OfflineError;
 use crate::offline::progress::Progress;
@@ -21,11 +21,12 @@ pub(super) fn directory(site: &Site) -> PathBuf {
     site.data.join(REPAIRS).join(format!("{}", site.runtime.wall_clock_ms()))
 }
 
-/// The checkpoints and journal files of a shard.
+/// The checkpoints and journal files of a shard, and what is noted of the journal.
 pub(super) fn shard_files(paths: &ShardPaths, shape: RingShape) -> Vec<PathBuf> {
     let checkpoints = (0..2).map(|generation| checkpoint::path(&paths.directory, generation));
     let journal = (0..shape.file_count).map(|slot| files::path(&paths.journal_directory, slot));
-    checkpoints.chain(journal).collect()
+    let noted = std::iter::once(recoveries_path(&paths.directory));
+    checkpoints.chain(noted).chain(journal).collect()
 }
 
 /// Copies the files that exist into a new directory, durably, each with the name of its directory before its own.

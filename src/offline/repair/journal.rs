@@ -11,7 +11,7 @@ use crate::log::checkpoint::{self, BodyBuilder, CheckpointHeader, PartitionRecor
 use crate::log::journal::files;
 use crate::log::journal::reader::{self, JournalFiles};
 use crate::log::journal::writer::JournalPosition;
-use crate::log::recovery::{Examined, ShardPaths, examine};
+use crate::log::recovery::{Examined, ShardPaths, examine, note_recovery};
 use crate::offline::damage::lost_offsets;
 use crate::offline::error::OfflineError;
 use crate::offline::finding::OffsetRange;
@@ -57,7 +57,7 @@ pub async fn plan_journal(site: &Site, shard: Option<ShardId>) -> Result<Journal
     })
     .await?;
     let counts = groups.iter().map(|(header, _)| header.recovery_count);
-    let recovery_count = counts.fold(link.recovery_count, u64::max) + 1;
+    let recovery_count = counts.fold(link.recovery_count.max(examined.recoveries), u64::max) + 1;
     let mut lost: Vec<Lost> = lost_offsets(&groups, &link)
         .into_iter()
         .map(|(id, offsets)| Lost { partition: site.name(id), offsets, note: None })
@@ -128,6 +128,7 @@ impl JournalPlan {
         let (files, shape) = files::open(&site.runtime, &paths.journal_directory, identity).await?;
         let journal = JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity };
         examined.live.begin_count(&journal, recovery_count).await?;
+        note_recovery(&site.runtime, &paths.directory, identity.journal_id, recovery_count).await?;
         repair_log::note(site, "done", &repair).await?;
         Ok(repair)
     }

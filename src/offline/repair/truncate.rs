@@ -49,7 +49,9 @@ pub async fn plan_truncate(
     let name = site.name(id);
     let refused = |why: String| OfflineError::CannotCut { partition: name.clone(), offset, why };
     let (shard, paths, examined, partition) = find_partition(site, id).await?;
-    if let Some(LogError::CorruptJournal { sequence, .. }) = examined.damage {
+    if let Some(LogError::CorruptJournal { sequence, .. } | LogError::OldJournal { sequence, .. }) =
+        examined.damage
+    {
         return Err(OfflineError::JournalBroken { shard, sequence });
     }
     let (log_start, log_end) = (partition.log_start(), known_end(&examined, &partition));
