@@ -181,7 +181,8 @@ impl Storage {
         let damaged: Vec<String> = self.damaged.borrow().keys().map(ToString::to_string).collect();
         let damaged = damaged.join(", ");
         let reason = format!(
-            "the journal is full, and kept whole because of damaged partitions ({damaged}): delete their topics"
+            "the journal is full, and kept whole because of damaged partitions ({damaged}): delete their topics, or stop \
+             the broker and cut them with `corelane log repair --truncate-at`"
         );
         Err(StorageError::OutOfService(reason.into()))
     }
