@@ -58,12 +58,20 @@ fn check_database(path: PathBuf) -> Result<Option<Finding>, OfflineError> {
                 let what = "the database of the metadata was not closed";
                 return Ok(Some(Finding::new(FindingKind::Note, path, what, "a start mends it")));
             }
-            Some(Err(redb::Error::Io(source))) => return Err(OfflineError::Io { path, source }),
+            Some(Err(redb::Error::Io(source))) if !is_of_content(&source) => {
+                return Err(OfflineError::Io { path, source });
+            }
             Some(Err(error)) => format!("the database of the metadata is damaged: {error}"),
             None => "the database of the metadata is damaged: it contradicts itself".to_owned(),
         }
     };
     Ok(Some(Finding::new(FindingKind::Corruption, path, what, OUTCOME)))
+}
+
+/// Whether an error comes from what is in the file, not from reading it: redb says so where a file is none of its own, and
+/// [`Overlay`] where one refers to what is behind its end.
+fn is_of_content(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 /// Whether nothing had to be mended.
