@@ -28,7 +28,7 @@ pub enum Change {
 
 impl Change {
     /// What the change takes, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Change::Put { key, value } => key.len() + value.len(),
             Change::Remove { from, to } => from.len() + to.len(),

@@ -241,6 +241,18 @@ impl Node {
         self.settle();
     }
 
+    /// Tries to be elected now instead of when the timeout is over: who is alone among voters leads at once, and needs no
+    /// ticks from then on. To be called when all is carried out that [`Node::new`] has led to.
+    pub fn campaign(&mut self) {
+        if self.is_halted || self.stands_still() {
+            return;
+        }
+        if let Err(error) = self.raw.campaign() {
+            tracing::trace!(%error, "a campaign came to nothing");
+        }
+        self.settle();
+    }
+
     /// A peer says something. Its frame was admitted: see [`super::Incoming`].
     pub fn receive(&mut self, from: RaftId, message: Message) {
         if self.is_halted || self.stands_still() {

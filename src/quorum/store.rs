@@ -71,20 +71,27 @@ impl QuorumStore {
     }
 
     fn new(path: &Path, database: Result<Database, redb::DatabaseError>) -> Result<Self, QuorumStoreError> {
-        let database = database.map_err(|error| failed(path, error.into()))?;
-        Ok(QuorumStore { path: path.to_owned(), database })
+        Ok(Self::of(database.map_err(|error| failed(path, error.into()))?, path))
+    }
+
+    /// The store in a database that is open already, and may hold more than the store's tables.
+    pub fn of(database: Database, path: &Path) -> Self {
+        QuorumStore { path: path.to_owned(), database }
     }
 
     /// Writes what a member begins with, in the place of whatever is there.
     pub fn begin(&mut self, stored: &Stored) -> Result<(), QuorumStoreError> {
-        self.transact(|transaction| {
-            replace_records(transaction, &stored.records)?;
-            transaction.open_table(LOG)?.retain(|_, _| false)?;
-            write_entries(transaction, &stored.entries)?;
-            let head = archive::seal(VERSION, &stored.head);
-            transaction.open_table(HEADS)?.insert(HEAD_KEY, head.as_slice())?;
-            Ok(())
-        })
+        self.transact(|transaction| Self::begin_in(transaction, stored))
+    }
+
+    /// The same as a part of somebody's transaction.
+    pub fn begin_in(transaction: &WriteTransaction, stored: &Stored) -> Result<(), redb::Error> {
+        replace_records(transaction, &stored.records)?;
+        transaction.open_table(LOG)?.retain(|_, _| false)?;
+        write_entries(transaction, &stored.entries)?;
+        let head = archive::seal(VERSION, &stored.head);
+        transaction.open_table(HEADS)?.insert(HEAD_KEY, head.as_slice())?;
+        Ok(())
     }
 
     /// All that is there; `None` if nothing was ever begun.

@@ -58,6 +58,20 @@ fn a_quorum_of_one_decides_alone_once_its_disk_has() {
 }
 
 #[test]
+fn who_is_alone_leads_at_once_and_needs_no_ticks() {
+    let mut node = member(vec![1]);
+    drain(&mut node);
+    node.campaign();
+    assert!(!node.is_settled_leader(), "its office is not durable yet");
+    drain(&mut node);
+    assert!(node.is_settled_leader());
+    node.propose(ProposalId(1), put("key"));
+    assert!(drain(&mut node).iter().any(|it| matches!(it, Effect::Committed { .. })));
+    node.campaign();
+    assert!(drain(&mut node).is_empty(), "it leads already");
+}
+
+#[test]
 fn who_does_not_lead_refuses() {
     let mut node = member(vec![1, 2, 3]);
     node.propose(ProposalId(1), put("key"));
