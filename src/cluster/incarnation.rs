@@ -79,13 +79,18 @@ pub fn begin_incarnation(draft: &mut Draft, start: &Incarnation) -> Result<(), I
         return Err(IncarnationError::TooFewShards { partitions, shards, needed });
     }
     let owners: Vec<Owner> = led.iter().filter_map(PartitionRecord::owner).collect();
+    // A start with more shards that was cut off may have dealt some partitions and not registered itself.
+    let is_shard = |owner: &Owner| owner.shard.0 < start.shards;
     let shards: Vec<ShardId> = match known {
-        Some(known) if known.shards == start.shards => owners.iter().map(|owner| owner.shard).collect(),
+        Some(known) if known.shards == start.shards && owners.iter().all(is_shard) => {
+            owners.iter().map(|owner| owner.shard).collect()
+        }
         _ => deal_anew(&owners, start.node, start.shards),
     };
     for (partition, shard) in led.iter().zip(shards) {
         draft.put(Record::Partition(partition.next_term(shard)));
     }
+    // Last, as a long list of changes is committed piece by piece: without it the start has not happened.
     let Incarnation { node, disk, incarnation, shards } = *start;
     draft.put(Record::Node(NodeRecord::of_lone_node(node, disk, incarnation, shards)));
     Ok(())

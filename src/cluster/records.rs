@@ -1,4 +1,4 @@
-//! Records: the cluster's state as it is stored and, once there is a quorum, as it is replicated.
+//! Records: the cluster's state as the metadata quorum keeps it.
 //!
 //! They are written as JSON objects. A field that is added later must have a serde default; a reader ignores
 //! fields that it does not know. What cannot be expressed so raises [`METADATA_FORMAT_VERSION`].
@@ -12,8 +12,10 @@ use super::kafka_uuid::KafkaUuid;
 use crate::base::ids::{BrokerId, LeaderEpoch, NodeId, PartitionId, ShardId, TopicId};
 use crate::base::planted::{Bug, is_planted};
 
-/// The version of the stored records as a whole.
-pub const METADATA_FORMAT_VERSION: u32 = 1;
+/// The version of the stored records as a whole:
+/// 1. records in a table of their own;
+/// 2. the same records, kept by the metadata quorum. A store of version 1 becomes one of this version when it is opened.
+pub const METADATA_FORMAT_VERSION: u32 = 2;
 
 /// A data directory's identity. A wiped disk gets a new one and with it counts as a new replica.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]

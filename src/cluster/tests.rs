@@ -346,6 +346,32 @@ fn an_old_copy_or_another_disk_begins_no_incarnation() {
 }
 
 #[test]
+fn a_start_that_was_registered_in_part_is_followed_by_a_whole_one() {
+    let start = |incarnation, shards| Incarnation { node: NODE, disk: DISK, incarnation, shards };
+    let mut draft = Draft::of(&empty());
+    begin_incarnation(&mut draft, &start(1, 2)).unwrap();
+    let (image, _) = create_on(&draft.finish(), &[topic("e", 12)], &placing(2, Advertise::Shard));
+    let mut cut_off = Draft::of(&image);
+    begin_incarnation(&mut cut_off, &start(2, 4)).unwrap();
+    let changes = cut_off.changes();
+    assert!(matches!(changes.last(), Some(Change::Put(Record::Node(_)))), "without it nothing has happened");
+    for count in 0..changes.len() {
+        let mut partial = image.clone();
+        changes[..count].iter().for_each(|change| partial.apply(change));
+        for shards in [1, 2, 4] {
+            let mut draft = Draft::of(&partial);
+            begin_incarnation(&mut draft, &start(2, shards)).unwrap();
+            let whole = draft.finish();
+            assert_eq!(whole.node(NODE).unwrap().shards, shards);
+            for (after, before) in whole.partitions().zip(partial.partitions()) {
+                assert!(after.owner().expect("led").shard.0 < shards, "a shard that is there");
+                assert!(after.leader_epoch > before.leader_epoch);
+            }
+        }
+    }
+}
+
+#[test]
 fn producer_ids_are_given_once_and_run_out_without_a_panic() {
     let mut draft = Draft::of(&empty());
     assert_eq!(draft.allocate_producer_ids(), Some(ProducerIdBlock { first: 0, count: 1000 }));
