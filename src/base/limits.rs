@@ -500,6 +500,19 @@ pub const CONTROL_COMMANDS_PER_COMMIT_MAX: usize = 64;
 pub const CONTROL_REPLIES_WAITING_MAX: usize = 1024;
 const _: () = assert!(CONTROL_COMMANDS_PER_COMMIT_MAX <= CONTROL_REPLIES_WAITING_MAX);
 
+/// Bytes of changes in one proposal where a start registers itself, which concerns every partition that the node leads.
+/// Longer: they are several proposals, one after the other.
+pub const REGISTRATION_PIECE_BYTES: usize = 4 << 20;
+const _: () = assert!(
+    2 * REGISTRATION_PIECE_BYTES <= QUORUM_ENTRY_BYTES_MAX,
+    "half of an entry is left for what the encoding adds"
+);
+/// Entries of the log of a quorum of one at which it is trimmed to half as many: nobody else needs them, and they take
+/// disk space beside the records.
+pub const LONE_QUORUM_LOG_ENTRIES_MAX: usize = 256;
+/// The same in bytes.
+pub const LONE_QUORUM_LOG_BYTES_MAX: usize = 4 << 20;
+
 /// Memory in which the metadata store caches its pages.
 pub const METADATA_CACHE_BYTES: usize = 8 << 20;
 /// One metadata record in the store at most; a longer one counts as corruption. The longest is a topic with

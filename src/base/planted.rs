@@ -78,6 +78,8 @@ pub enum Bug {
     QuorumMergeSnapshot,
     /// A leader answers reads without asking whether it still leads.
     QuorumReadStale,
+    /// Metadata of an earlier format goes before the quorum has it: two transactions instead of one.
+    MigrateInTwo,
     /// The controller gives a partition another leader in the same term.
     ControllerKeepTerm,
     /// The controller lets any copy lead whose node is there.

@@ -14,6 +14,9 @@ pub enum ControlError {
     /// The disk has no room; nothing was changed.
     #[error("{0}")]
     DiskFull(String),
+    /// The command changes more than one proposal may hold; nothing was changed.
+    #[error("{0}")]
+    TooLong(String),
     /// The metadata store failed, now or earlier. Whether this command was carried out shows at the next start.
     #[error("metadata cannot be changed until the broker is started again: {0}")]
     OutOfService(String),

@@ -1,4 +1,4 @@
-//! The one place where metadata changes: command, pure function, durable commit, new image, reply.
+//! The one place where metadata changes: command, pure function, proposal, commit, new image, reply.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -68,7 +68,7 @@ impl Controller {
         CONTROL_COMMANDS_PER_COMMIT_MAX.min(CONTROL_REPLIES_WAITING_MAX - self.waiting.len())
     }
 
-    /// Carries out commands in one transaction.
+    /// Carries out commands in one proposal.
     pub fn process(&mut self, batch: Vec<Command>) {
         assert!(batch.len() <= self.capacity());
         if let Some(failure) = &self.failure {
@@ -87,12 +87,15 @@ impl Controller {
                 }));
                 self.reply_to_applied();
             }
-            // What needs space must not keep what gives it from being done.
-            Err(StoreError::DiskFull { .. }) if batch.len() > 1 => {
+            // What needs space must not keep what gives it from being done, nor a long command its neighbours.
+            Err(StoreError::DiskFull { .. } | StoreError::TooLong { .. }) if batch.len() > 1 => {
                 batch.into_iter().for_each(|command| self.process(vec![command]));
             }
             Err(error @ StoreError::DiskFull { .. }) => {
                 refuse(batch, &ControlError::DiskFull(error.to_string()));
+            }
+            Err(error @ StoreError::TooLong { .. }) => {
+                refuse(batch, &ControlError::TooLong(error.to_string()));
             }
             Err(error) => {
                 tracing::error!(%error, "control is out of service: metadata could not be committed");

@@ -1,9 +1,10 @@
 //! Control starts: whose data is this, is it whole, and which start is it.
 //!
 //! The order on disk, each step durable before the next, so that a crash between any two is recovered from:
-//! 1. first start only: node.json with boot count 0, then the empty store;
+//! 1. first start only: node.json with boot count 0, then the empty store; where the store is of an earlier format, the
+//!    store in the present one; then an empty entry of the quorum's log, by which the node has its office as leader;
 //! 2. node.json with this start's boot count;
-//! 3. the store with this start's registration and new leader epochs.
+//! 3. the store with new leader epochs and, last, this start's registration.
 //!
 //! So the store's count is node.json's, or one less where a start was cut off between 2 and 3. Anything else
 //! is a directory that was put together from several.
@@ -20,10 +21,10 @@ use super::client::ControlClient;
 use super::controller::{Controller, random_id};
 use super::environment::Environment;
 use super::files;
+use super::lone_quorum::LoneQuorum;
 use super::node_file::{Layout, NODE_FORMAT_VERSION, NodeFile, NodeFileError};
 use super::progress::AppliedReporter;
-use super::redb_store::RedbStore;
-use super::store::{MetadataStore, Space, StoreError};
+use super::store::{MetadataStore, StoreError};
 use super::thread::ControlThread;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX, ShardId};
 use crate::base::limits::CONTROL_COMMANDS_MAX;
@@ -158,7 +159,7 @@ impl Control {
         let mut draft = Draft::of(&image);
         begin_incarnation(&mut draft, &Incarnation { node, disk, incarnation, shards })?;
         // A full disk must not keep the broker from starting: nothing could be deleted then.
-        store.commit(draft.changes(), Space::Essential)?;
+        store.register(draft.changes())?;
 
         let placing = Placing {
             node,
@@ -239,16 +240,14 @@ fn new_node_file(
     Ok(file)
 }
 
-fn open_store(dir: &Path, file: &NodeFile) -> Result<RedbStore, StoreError> {
+fn open_store(dir: &Path, file: &NodeFile) -> Result<LoneQuorum, StoreError> {
     let control = dir.join(CONTROL_DIR);
     if file.boot_count > 0 {
-        return RedbStore::open(&control);
+        return LoneQuorum::open(&control, file.disk_id);
     }
     // The first start did not come far enough to tell anybody anything.
-    RedbStore::create(
-        &control,
-        ClusterRecord { format_version: METADATA_FORMAT_VERSION, cluster_id: file.cluster_id },
-    )
+    let cluster = ClusterRecord { format_version: METADATA_FORMAT_VERSION, cluster_id: file.cluster_id };
+    LoneQuorum::create(&control, cluster, file.disk_id)
 }
 
 /// The number of this start, if node.json and the store agree on it.

@@ -1,4 +1,4 @@
-//! Where the metadata is kept. Today a database in the data directory; a quorum takes its place later.
+//! What control asks of whatever keeps the metadata.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::cluster::{Change, Image, METADATA_FORMAT_VERSION};
+use crate::quorum::Rejection;
 
 /// What a commit may do to a disk that is nearly full.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,8 +22,8 @@ pub trait MetadataStore: Send {
     /// The image that the records make.
     fn load(&self) -> Result<Image, StoreError>;
 
-    /// Makes all of `changes` durable, or none. After any error but [`StoreError::DiskFull`] nobody knows which,
-    /// until the store is opened anew.
+    /// Makes all of `changes` durable, or none. After any error but [`StoreError::DiskFull`] and
+    /// [`StoreError::TooLong`] nobody knows which, until the store is opened anew.
     fn commit(&mut self, changes: &[Change], space: Space) -> Result<(), StoreError>;
 }
 
@@ -75,6 +76,20 @@ pub enum StoreError {
         free_bytes: u64,
         /// Bytes that the change may need.
         needed_bytes: u64,
+    },
+    /// It is too much for one proposal; nothing was changed.
+    #[error("this changes {bytes} bytes of metadata at once, which is too much: ask for less in one request")]
+    TooLong {
+        /// Bytes of the changed records.
+        bytes: u64,
+    },
+    /// The quorum did not take the change.
+    #[error("the quorum of the metadata store {} did not take a change: {why:?}", path.display())]
+    Rejected {
+        /// The store.
+        path: PathBuf,
+        /// What it says.
+        why: Rejection,
     },
     /// The system refused.
     #[error("cannot use the metadata store {}: {source}", path.display())]

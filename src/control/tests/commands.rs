@@ -18,8 +18,8 @@ use crate::base::ids::ShardId;
 use crate::base::limits::{CONTROL_COMMANDS_PER_COMMIT_MAX, CONTROL_REPLIES_WAITING_MAX};
 use crate::cluster::{
     Change, ClusterError, ClusterRecord, ConfigAlteration, ConfigChange, ConfigResource, Delta, DiskId,
-    Image, KafkaUuid, METADATA_FORMAT_VERSION, NewPartitions, Owner, Placing, ProducerIdBlock, TopicDefaults,
-    TopicRef,
+    Image, KafkaUuid, METADATA_FORMAT_VERSION, NewPartitions, Owner, Placing, ProducerIdBlock, Record,
+    TopicDefaults, TopicRef,
 };
 use crate::config::Advertise;
 
@@ -28,6 +28,8 @@ use crate::config::Advertise;
 enum Mood {
     Good,
     Full,
+    /// More than one topic is too much.
+    Narrow,
     Broken,
 }
 
@@ -42,17 +44,24 @@ impl MetadataStore for MoodyStore {
         unreachable!("the image is given")
     }
 
-    fn commit(&mut self, _changes: &[Change], space: Space) -> Result<(), StoreError> {
+    fn commit(&mut self, changes: &[Change], space: Space) -> Result<(), StoreError> {
         self.commits.fetch_add(1, Ordering::Relaxed);
         let path = "moody".into();
         match *self.mood.lock().unwrap() {
             Mood::Full if space == Space::Spend => {
                 Err(StoreError::DiskFull { path, free_bytes: 1, needed_bytes: 2 })
             }
-            Mood::Good | Mood::Full => Ok(()),
+            Mood::Narrow if changes.iter().filter(|change| is_topic(change)).count() > 1 => {
+                Err(StoreError::TooLong { bytes: 3 })
+            }
+            Mood::Good | Mood::Full | Mood::Narrow => Ok(()),
             Mood::Broken => Err(StoreError::Io { path, source: io::ErrorKind::Other.into() }),
         }
     }
+}
+
+fn is_topic(change: &Change) -> bool {
+    matches!(change, Change::Put(Record::Topic(_)))
 }
 
 struct World {
@@ -183,6 +192,20 @@ fn on_a_full_disk_what_needs_space_is_refused_and_what_gives_it_is_done() {
     world.applied(0);
     world.applied(1);
     assert!(is_created(&mut created), "a full disk is a state, not an end");
+}
+
+#[test]
+fn what_is_too_long_together_is_done_one_by_one() {
+    let mut world = World::new();
+    *world.mood.lock().unwrap() = Mood::Narrow;
+    let both = Request::CreateTopics { topics: vec![topic("c", 1), topic("d", 1)], validate_only: false };
+    let mut replies = world.process(vec![create("a"), both, create("b")]);
+    world.applied(0);
+    world.applied(1);
+    assert!(is_created(&mut replies[0]) && is_created(&mut replies[2]));
+    let refused = replies[1].try_recv().unwrap();
+    assert!(matches!(refused, Err(ControlError::TooLong(why)) if why.contains("ask for less")));
+    assert_eq!(world.controller.image().topics().len(), 2);
 }
 
 #[test]

@@ -1,6 +1,9 @@
-//! Control on real files in a temporary directory.
+//! Control on real files in a temporary directory, and its store on a disk that crashes.
 
 mod commands;
+mod crashing_disk;
+mod lives;
+mod migration;
 mod start;
 mod store;
 

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::super::redb_store::RedbStore;
+use super::super::lone_quorum::LoneQuorum;
 use super::super::store::MetadataStore;
 use super::super::{Layout, NodeFile, NodeFileError, StartError, StoreError};
 use super::{NODE, config, start, topic};
@@ -100,7 +100,7 @@ fn a_start_that_is_cut_off_at_any_step_is_followed_by_a_good_one() {
     for _ in 0..2 {
         NodeFile { boot_count: 2, ..file.clone() }.write(dir.path()).unwrap();
         assert_eq!(
-            RedbStore::open(&dir.path().join("control"))
+            LoneQuorum::open(&dir.path().join("control"), file.disk_id)
                 .unwrap()
                 .load()
                 .unwrap()

@@ -9,25 +9,27 @@ use proptest::prelude::*;
 use redb::{Database, TableDefinition};
 use uuid::Uuid;
 
-use super::super::redb_store::RedbStore;
+use super::super::lone_quorum::LoneQuorum;
+use super::super::record_text::image_of;
 use super::super::store::{MetadataStore, Space, StoreError};
 use super::{NODE, topic};
 use crate::base::ids::TopicId;
-use crate::base::limits::BALLAST_BYTES_MIN;
+use crate::base::limits::{BALLAST_BYTES_MIN, LONE_QUORUM_LOG_ENTRIES_MAX, REGISTRATION_PIECE_BYTES};
 use crate::cluster::{
     Change, ClusterRecord, DiskId, Draft, Image, Incarnation, KafkaUuid, METADATA_FORMAT_VERSION, Placing,
     TopicDefaults, TopicRef, begin_incarnation, create_topics, delete_topics,
 };
 use crate::config::Advertise;
+use crate::quorum::{QuorumStore, State};
 
-const DISK: DiskId = DiskId(Uuid::from_u128(5));
+pub(super) const DISK: DiskId = DiskId(Uuid::from_u128(5));
 
-fn cluster() -> ClusterRecord {
+pub(super) fn cluster() -> ClusterRecord {
     ClusterRecord { format_version: METADATA_FORMAT_VERSION, cluster_id: KafkaUuid(Uuid::from_u128(4)) }
 }
 
 /// The changes that create topics of so many partitions, and the image after them.
-fn creating(image: &Image, topics: &[(&str, i32)]) -> (Vec<Change>, Image) {
+pub(super) fn creating(image: &Image, topics: &[(&str, i32)]) -> (Vec<Change>, Image) {
     let mut draft = Draft::of(image);
     let new: Vec<_> = topics.iter().map(|(name, partitions)| topic(name, *partitions)).collect();
     let placing = Placing {
@@ -55,7 +57,7 @@ fn deleting(image: &Image, name: &str) -> (Vec<Change>, Image) {
 }
 
 /// Whether the store, read anew, holds what `image` does; its version counts since the start.
-fn assert_holds(store: &RedbStore, image: &Image) {
+fn assert_holds(store: &LoneQuorum, image: &Image) {
     let loaded = store.load().expect("a sound store");
     assert!(loaded.topics().eq(image.topics()) && loaded.nodes().eq(image.nodes()));
     assert_eq!(loaded.cluster(), image.cluster());
@@ -64,7 +66,7 @@ fn assert_holds(store: &RedbStore, image: &Image) {
 
 /// A store with three topics, and the image of it.
 fn populated(dir: &Path) -> Image {
-    let mut store = RedbStore::create(dir, cluster()).unwrap();
+    let mut store = LoneQuorum::create(dir, cluster(), DISK).unwrap();
     let mut draft = Draft::of(&store.load().unwrap());
     begin_incarnation(&mut draft, &Incarnation { node: NODE, disk: DISK, incarnation: 1, shards: 2 })
         .unwrap();
@@ -80,7 +82,7 @@ fn populated(dir: &Path) -> Image {
 fn what_is_committed_is_there_after_a_clean_close_and_after_none() {
     let dir = tempfile::tempdir().unwrap();
     let image = populated(dir.path());
-    let mut store = RedbStore::open(dir.path()).unwrap();
+    let mut store = LoneQuorum::open(dir.path(), DISK).unwrap();
     assert_holds(&store, &image);
 
     let (changes, image) = deleting(&image, "a");
@@ -89,7 +91,7 @@ fn what_is_committed_is_there_after_a_clean_close_and_after_none() {
     store.commit(&changes, Space::Spend).unwrap();
     // As kill -9 leaves it: nothing of what closing does has been done.
     std::mem::forget(store);
-    let store = RedbStore::open(dir.path()).unwrap();
+    let store = LoneQuorum::open(dir.path(), DISK).unwrap();
     assert_holds(&store, &image);
     assert!(image.topic_named("a").is_none() && image.topic_named("a2").is_some());
 }
@@ -97,21 +99,21 @@ fn what_is_committed_is_there_after_a_clean_close_and_after_none() {
 #[test]
 fn ten_thousand_partitions() {
     let dir = tempfile::tempdir().unwrap();
-    let mut store = RedbStore::create(dir.path(), cluster()).unwrap();
+    let mut store = LoneQuorum::create(dir.path(), cluster(), DISK).unwrap();
     let begun = std::time::Instant::now();
     let (changes, image) = creating(&store.load().unwrap(), &[("big", 10_000)]);
     store.commit(&changes, Space::Spend).unwrap();
     let created = begun.elapsed();
     drop(store);
     let begun = std::time::Instant::now();
-    let mut store = RedbStore::open(dir.path()).unwrap();
+    let mut store = LoneQuorum::open(dir.path(), DISK).unwrap();
     assert_holds(&store, &image);
     let reopened = begun.elapsed();
     let begun = std::time::Instant::now();
     let mut draft = Draft::of(&image);
     begin_incarnation(&mut draft, &Incarnation { node: NODE, disk: DISK, incarnation: 1, shards: 3 })
         .unwrap();
-    store.commit(draft.changes(), Space::Essential).unwrap();
+    store.register(draft.changes()).unwrap();
     assert_holds(&store, &draft.finish());
     println!(
         "10,000 partitions: created in {created:?}, opened in {reopened:?}, dealt anew in {:?}",
@@ -123,35 +125,44 @@ fn ten_thousand_partitions() {
 #[test]
 fn a_store_that_is_gone_or_empty_is_not_made_anew() {
     let dir = tempfile::tempdir().unwrap();
-    assert!(matches!(RedbStore::open(dir.path()), Err(StoreError::Missing { .. })));
+    assert!(matches!(LoneQuorum::open(dir.path(), DISK), Err(StoreError::Missing { .. })));
     fs::write(dir.path().join("metadata.redb"), b"").unwrap();
-    assert!(matches!(RedbStore::open(dir.path()), Err(StoreError::Damaged { .. })));
+    assert!(matches!(LoneQuorum::open(dir.path(), DISK), Err(StoreError::Damaged { .. })));
     fs::write(dir.path().join("metadata.redb"), b"not a database at all").unwrap();
-    assert!(RedbStore::open(dir.path()).is_err());
-}
-
-/// Puts one raw record into the store.
-fn plant(dir: &Path, key: &str, value: &str) {
-    let records: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
-    let database = Database::open(dir.join("metadata.redb")).unwrap();
-    let transaction = database.begin_write().unwrap();
-    transaction.open_table(records).unwrap().insert(key, value.as_bytes()).unwrap();
-    transaction.commit().unwrap();
+    assert!(LoneQuorum::open(dir.path(), DISK).is_err());
 }
 
 #[test]
 fn a_later_format_is_refused_before_anything_else_is_read() {
     let dir = tempfile::tempdir().unwrap();
     populated(dir.path());
-    plant(dir.path(), "a new kind of record", "?");
-    plant(dir.path(), "cluster", r#"{"format_version":2,"something":"new"}"#);
-    let error = RedbStore::open(dir.path()).err().expect("refused");
-    assert!(matches!(error, StoreError::OtherFormat { found: 2, .. }));
+    let later = METADATA_FORMAT_VERSION + 1;
+    {
+        // Where every version looks, whatever it keeps elsewhere.
+        let records: TableDefinition<&str, &[u8]> = TableDefinition::new("records");
+        let database = Database::open(dir.path().join("metadata.redb")).unwrap();
+        let transaction = database.begin_write().unwrap();
+        let value = format!(r#"{{"format_version":{later},"something":"new"}}"#);
+        transaction.open_table(records).unwrap().insert("cluster", value.as_bytes()).unwrap();
+        transaction.delete_table(TableDefinition::<&str, &[u8]>::new("quorum")).unwrap();
+        transaction.commit().unwrap();
+    }
+    let error = LoneQuorum::open(dir.path(), DISK).err().expect("refused");
+    assert!(matches!(error, StoreError::OtherFormat { found, .. } if found == later));
     assert!(error.to_string().contains("start the version that wrote it"));
 }
 
+/// The records of a store with three topics, one of them replaced.
+fn with_record(key: &str, value: &str) -> State {
+    let dir = tempfile::tempdir().unwrap();
+    populated(dir.path());
+    let mut state = LoneQuorum::open(dir.path(), DISK).unwrap().state().clone();
+    state.put(key.to_owned(), value.as_bytes().into());
+    state
+}
+
 #[test]
-fn records_that_make_no_sense_are_damage() {
+fn records_that_make_no_sense_are_refused() {
     let missing_topic = format!("topic/{}/0000000000", Uuid::from_u128(99));
     let long = format!("\"{}\"", "x".repeat(70_000));
     for (key, value) in [
@@ -166,20 +177,57 @@ fn records_that_make_no_sense_are_damage() {
         ("unheard-of", "{}"),
         (&missing_topic, "{}"),
     ] {
-        let dir = tempfile::tempdir().unwrap();
-        populated(dir.path());
-        plant(dir.path(), key, value);
-        let loaded = RedbStore::open(dir.path()).and_then(|store| store.load());
-        assert!(matches!(loaded, Err(StoreError::Damaged { .. })), "{key} {value}: {loaded:?}");
+        let image = image_of(&with_record(key, value));
+        assert!(image.is_err(), "{key} {value}: {image:?}");
     }
 }
 
 #[test]
 fn a_record_may_have_fields_that_came_later() {
+    let state = with_record("producer_ids", r#"{"next_producer_id":5000,"of_a_later_version":true}"#);
+    assert_eq!(image_of(&state).unwrap().next_producer_id(), 5000);
+}
+
+#[test]
+fn the_log_stays_short() {
     let dir = tempfile::tempdir().unwrap();
-    populated(dir.path());
-    plant(dir.path(), "producer_ids", r#"{"next_producer_id":5000,"of_a_later_version":true}"#);
-    assert_eq!(RedbStore::open(dir.path()).unwrap().load().unwrap().next_producer_id(), 5000);
+    let mut store = LoneQuorum::create(dir.path(), cluster(), DISK).unwrap();
+    let mut draft = Draft::of(&store.load().unwrap());
+    let commits = 2 * LONE_QUORUM_LOG_ENTRIES_MAX + 10;
+    for _ in 0..commits {
+        let before = draft.changes().len();
+        draft.allocate_producer_ids().expect("there are many");
+        store.commit(&draft.changes()[before..], Space::Essential).unwrap();
+    }
+    assert_holds(&store, &draft.finish());
+    drop(store);
+    let stored = QuorumStore::open(&dir.path().join("metadata.redb")).unwrap().load().unwrap().unwrap();
+    assert!(stored.entries.len() <= LONE_QUORUM_LOG_ENTRIES_MAX + 1, "{}", stored.entries.len());
+    assert!(stored.head.applied_index as usize >= commits);
+}
+
+#[test]
+fn what_is_too_long_for_a_proposal_is_refused_and_registered_in_pieces() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut store = LoneQuorum::create(dir.path(), cluster(), DISK).unwrap();
+    let mut image = store.load().unwrap();
+    let names: Vec<String> = (0..4).map(|number| format!("topic{number}")).collect();
+    let mut all = Vec::new();
+    for name in &names {
+        let (changes, next) = creating(&image, &[(name.as_str(), 9_900)]);
+        all.extend(changes);
+        image = next;
+    }
+    let error = store.commit(&all, Space::Essential).unwrap_err();
+    assert!(
+        matches!(error, StoreError::TooLong { bytes } if bytes > REGISTRATION_PIECE_BYTES as u64),
+        "{error}"
+    );
+    assert_eq!(store.load().unwrap().topics().len(), 0, "nothing of it was done");
+    store.register(&all).unwrap();
+    assert_holds(&store, &image);
+    std::mem::forget(store);
+    assert_holds(&LoneQuorum::open(dir.path(), DISK).unwrap(), &image);
 }
 
 #[test]
@@ -195,7 +243,7 @@ fn a_full_disk_takes_deletions_and_nothing_else() {
         let seen = Arc::clone(&seen);
         move |_: &Path| Ok(seen.load(Ordering::Relaxed))
     };
-    let mut store = RedbStore::open_with(dir.path(), Box::new(free_bytes)).unwrap();
+    let mut store = LoneQuorum::open_with(dir.path(), DISK, Box::new(free_bytes)).unwrap();
     let (changes, _) = creating(&image, &[("c", 1)]);
     let refused = store.commit(&changes, Space::Spend).unwrap_err();
     assert!(matches!(refused, StoreError::DiskFull { .. }));
@@ -236,7 +284,7 @@ proptest! {
         }
         content.truncate(cut.map_or(length, |cut| (cut * length as f64) as usize));
         fs::write(&path, &content).unwrap();
-        if let Ok(loaded) = RedbStore::open(dir.path()).and_then(|store| store.load()) {
+        if let Ok(loaded) = LoneQuorum::open(dir.path(), DISK).and_then(|store| store.load()) {
             prop_assert!(loaded.topics().all(|topic| image.topics().any(|whole| whole == topic)));
         }
     }
