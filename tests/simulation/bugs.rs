@@ -9,7 +9,7 @@ use corelane::runtime::sim::SimWorld;
 use super::run;
 
 /// Seeds within which each bug must be noticed.
-const SEEDS_MAX: u64 = 200;
+const SEEDS_MAX: u64 = 400;
 
 /// Each bug with what it does.
 const BUGS: &[(Bug, &str)] = &[

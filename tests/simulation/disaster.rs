@@ -35,7 +35,7 @@ struct Outcome {
 
 /// Ends the run: a last life, and then the worst.
 pub fn strike(cluster: &mut Cluster) {
-    match cluster.world.random_below(8) {
+    match cluster.world.random_below(9) {
         0..5 => rot(cluster),
         5 => misdirect(cluster),
         6 => lose_device(cluster),
@@ -156,7 +156,12 @@ fn swap_device(cluster: &mut Cluster) {
             }
         })
     }));
-    live(cluster, Weather::Fair);
+    if is_before_start && cluster.world.random_below(3) > 0 {
+        // A start and no more: no checkpoint tells of it.
+        check_whole(cluster);
+    } else {
+        live(cluster, Weather::Fair);
+    }
     cluster.beside = None;
     let Some(old) = old.take() else { return };
     let [data, true_image] = [cluster.devices()[0], &device].map(|device| cluster.world.image_of(device));
