@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::io;
 use std::rc::Rc;
+use std::thread::JoinHandle;
 use std::time::Duration;
 
-use glommio::{ExecutorJoinHandle, LocalExecutorBuilder, Placement, PoolPlacement};
+use glommio::{LocalExecutorBuilder, Placement, PoolPlacement};
 
 use super::host::GlommioRuntime;
 use super::ring::Ring;
@@ -27,12 +28,16 @@ const HEARTBEATS_MS: [u64; 3] = [5, 25, 50];
 const BLOCKING_THREADS: usize = 2;
 
 /// A running shard thread.
-pub struct ShardThread<T: Send + 'static>(ExecutorJoinHandle<io::Result<T>>);
+pub struct ShardThread<T: Send + 'static>(JoinHandle<io::Result<T>>);
 
 impl<T: Send + 'static> ShardThread<T> {
     /// Waits for the shard's end and gives what its future gave. An error: the shard could not start, or panicked.
     pub fn join(self) -> io::Result<T> {
-        self.0.join()?
+        self.0.join().unwrap_or_else(|panic| {
+            let what = panic.downcast_ref::<String>().map(String::as_str);
+            let what = what.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("it says no more");
+            Err(io::Error::other(format!("the shard's thread panicked: {what}")))
+        })
     }
 }
 
@@ -48,12 +53,9 @@ where
     T: Send + 'static,
     F: Future<Output = T> + 'static,
 {
-    let builder = settings(LocalExecutorBuilder::new(Placement::Fixed(cpu)).name(name));
-    // What makes the future runs on the thread, before the executor's first turn.
-    Ok(ShardThread(builder.spawn(move || {
-        let watch = Watch::begin();
-        async move { with_runtime(watch?, main).await }
-    })?))
+    // Not glommio's own thread, which runs nothing of ours before the executor's first turn.
+    let thread = std::thread::Builder::new().name(name.to_owned());
+    Ok(ShardThread(thread.spawn(move || run_on(Placement::Fixed(cpu), PREEMPT_TIMER, main))?))
 }
 
 /// Runs the future made by `main` to its end on the calling thread, which is not pinned; for tests, measurements
@@ -62,18 +64,27 @@ pub fn run_here<T, F>(main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
 where
     F: Future<Output = T> + 'static,
 {
-    let watch = Watch::begin()?;
-    settings(LocalExecutorBuilder::new(Placement::Unbound)).make()?.run(with_runtime(watch, main))
+    run_on(Placement::Unbound, PREEMPT_TIMER, main)
 }
 
-fn settings(builder: LocalExecutorBuilder) -> LocalExecutorBuilder {
-    builder
-        .preempt_timer(PREEMPT_TIMER)
+fn run_on<T, F>(
+    placement: Placement,
+    preempt_timer: Duration,
+    main: impl FnOnce(Rc<dyn Runtime>) -> F,
+) -> io::Result<T>
+where
+    F: Future<Output = T> + 'static,
+{
+    // Before the executor's first turn, which may be the one that needs it.
+    let watch = Watch::begin()?;
+    let executor = LocalExecutorBuilder::new(placement)
+        .preempt_timer(preempt_timer)
         // A core that spins while its disk syncs takes the time from the kernel's own work for the sync.
         .spin_before_park(Duration::ZERO)
         .blocking_thread_pool_placement(PoolPlacement::Unbound(BLOCKING_THREADS))
         // Memory for glommio's own files, of which there are none.
-        .io_memory(0)
+        .io_memory(0);
+    executor.make()?.run(with_runtime(watch, main))
 }
 
 async fn with_runtime<T, F>(watch: Watch, main: impl FnOnce(Rc<dyn Runtime>) -> F) -> io::Result<T>
@@ -107,4 +118,25 @@ fn spawn_heartbeat(ring: &Rc<Ring>, watch: &Rc<Watch>, period_ms: u64) -> glommi
             watch.beat();
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// So short that most turns end before they have run anything. What does not look after its first turn hangs in one
+    /// of these rounds.
+    const SHORT: Duration = Duration::from_micros(20);
+
+    #[test]
+    fn a_runtime_starts_and_works_though_its_turns_end_before_they_run_anything() {
+        for round in 0..100 {
+            let answer = run_on(Placement::Unbound, SHORT, |runtime| async move {
+                runtime.sleep(Duration::from_micros(50)).await;
+                runtime.yield_now().await;
+                round
+            });
+            assert_eq!(answer.unwrap(), round);
+        }
+    }
 }

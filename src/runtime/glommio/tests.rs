@@ -173,7 +173,7 @@ fn a_shard_runs_pinned_to_its_cpu() {
 
 #[test]
 fn a_shard_that_cannot_start_or_panics_is_an_error() {
-    assert!(spawn_shard(100_000, "nowhere", |_| async {}).is_err());
+    assert!(spawn_shard(100_000, "nowhere", |_| async {}).unwrap().join().is_err());
     let shard = spawn_shard(0, "shard", |_| async { panic!("the shard is lost") });
     let error = shard.unwrap().join().map(|()| "no error").unwrap_err();
     assert!(error.to_string().contains("the shard is lost"), "{error}");

@@ -89,31 +89,3 @@ fn look_for_ever() {
         }
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use glommio::{LocalExecutorBuilder, Placement};
-
-    use super::*;
-
-    /// So short that turns end before they have run anything. Without a watch this hangs in one of the first rounds.
-    const PREEMPT_TIMER: Duration = Duration::from_micros(20);
-
-    #[test]
-    fn an_executor_that_parks_although_tasks_can_run_goes_on() {
-        for round in 0..100 {
-            let watch = Watch::begin().unwrap();
-            let executor =
-                LocalExecutorBuilder::new(Placement::Unbound).preempt_timer(PREEMPT_TIMER).io_memory(0);
-            let answer = executor.make().unwrap().run(async move {
-                glommio::spawn_local(async move {
-                    glommio::yield_if_needed().await;
-                    round
-                })
-                .await
-            });
-            assert_eq!(answer, round);
-            drop(watch);
-        }
-    }
-}
