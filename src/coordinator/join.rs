@@ -76,11 +76,14 @@ impl Group {
         self.complete_if_all_joined(step);
     }
 
-    /// Whether there is room for the member, or it has its place.
+    /// Whether there is room for the member, or it has its place; what it says of itself may need more of that than before.
     fn accepts(&self, step: &Step<'_>, join: &Join) -> bool {
         let member = self.members.get(&join.request.member_id);
-        let replaces = join.instance_id().is_some_and(|id| self.static_members.contains_key(id));
-        if member.is_none() && !replaces && join.metadata_bytes() > step.room_bytes {
+        let replaced = join.instance_id().and_then(|id| self.static_members.get(id));
+        let replaces = replaced.is_some();
+        let former = member.or_else(|| self.members.get(replaced?));
+        let held_bytes = former.map_or(0, Member::protocol_bytes);
+        if join.metadata_bytes() > held_bytes.saturating_add(step.room_bytes) {
             return false;
         }
         let members_max = step.settings.group_members_max;

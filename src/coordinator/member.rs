@@ -56,9 +56,14 @@ impl Member {
         self.protocols.len() == protocols.len() && self.protocols.iter().zip(protocols).all(same)
     }
 
+    /// Bytes of its protocols' names and metadata.
+    pub fn protocol_bytes(&self) -> usize {
+        self.protocols.iter().map(|(name, metadata)| name.len() + metadata.len()).sum()
+    }
+
     /// Memory that it takes, about.
     pub fn bytes(&self, id: &str) -> usize {
-        let protocols: usize = self.protocols.iter().map(|(name, data)| name.len() + data.len()).sum();
-        GROUP_MEMBER_COST_BYTES + 2 * id.len() + self.client_id.len() + protocols + self.assignment.len()
+        let named = 2 * id.len() + self.client_id.len();
+        GROUP_MEMBER_COST_BYTES + named + self.protocol_bytes() + self.assignment.len()
     }
 }

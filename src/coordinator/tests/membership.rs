@@ -162,6 +162,17 @@ fn memory_for_groups_is_bounded() {
 }
 
 #[test]
+fn who_has_a_place_does_not_bring_more_than_there_is_room_for() {
+    let mut bench = Bench::with(|settings| settings.state_bytes_max = 3_000);
+    let members = bench.stable(1);
+    let again = |metadata| Who { member_id: members[0].member_id.clone(), metadata, ..Who::default() };
+    let ticket = bench.send(join(&again(&[7; 3_000])));
+    assert_eq!(bench.joined(ticket).error_code, ErrorCode::GroupMaxSizeReached);
+    let ticket = bench.send(join(&again(&[7; 500])));
+    assert_eq!(bench.joined(ticket).error_code, ErrorCode::None);
+}
+
+#[test]
 fn shares_wait_for_the_log() {
     let mut bench = Bench::new();
     let ticket = bench.join();
