@@ -68,6 +68,14 @@ def test_a_group_goes_on_where_it_stopped(broker, cli, topic):
     assert cli.values(topic, "--group", "other", "--from", "latest") == []
 
 
+def test_a_file_of_settings_does_not_name_the_group(cli, topic, tmp_path):
+    file = tmp_path / "consumer.properties"
+    file.write_text("group.id=theirs\nenable.auto.commit=false\n")
+    assert sorted(cli.values(topic, "--group", "mine", "--command-config", str(file))) == EVERYTHING
+    assert cli.values(topic, "--group", "mine") == [], "it has committed"
+    assert sorted(cli.values(topic, "--group", "theirs")) == EVERYTHING, "of this group nothing was committed"
+
+
 def test_what_was_not_printed_is_not_committed(broker, cli, topic):
     with cli.start("consume", topic, "--group", "g", "--follow") as consumer:
         assert sorted(consumer.read(20)) == EVERYTHING

@@ -33,7 +33,8 @@ pub struct Connection {
     /// Set a client setting of librdkafka, such as security.protocol=SASL_PLAINTEXT; can be repeated
     #[arg(short = 'X', value_name = "KEY=VALUE", value_parser = parse_assignment, global = true, help_heading = HEADING)]
     pub client_settings: Vec<Assignment>,
-    /// Read such settings from a file as Kafka's tools take it: a line of KEY=VALUE each. -X and --brokers win over it
+    /// Read such settings from a file as Kafka's tools take it: a line of KEY=VALUE each. -X and the command's own options
+    /// win over it
     #[arg(long, value_name = "FILE", value_parser = parse_file, global = true, help_heading = HEADING)]
     pub command_config: Option<SettingsFile>,
     /// Wait so long for the answer to a request
@@ -69,9 +70,10 @@ impl Connection {
         config
     }
 
-    /// Whether `-X` or the file sets this key.
+    /// Whether `-X` sets this key. What the file says gives way to the command: one for applications may name a group that
+    /// is not the one that was asked for.
     pub fn sets(&self, key: &str) -> bool {
-        self.settings().any(|assignment| assignment.key == key)
+        self.client_settings.iter().any(|assignment| assignment.key == key)
     }
 
     /// What the file says, and then `-X`, which wins.

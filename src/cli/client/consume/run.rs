@@ -153,7 +153,9 @@ impl Reading<'_> {
     fn commit(&self) -> Result<(), ClientError> {
         let watch = &self.consumer.context().watch;
         let Some(reason) = watch.reason() else { return client::commit(self.consumer, self.command) };
-        if watch.all_are_down() {
+        // They may have closed what was idle, and be there all the same.
+        let is_gone = || self.consumer.fetch_metadata(Some(&self.command.topic), LAST_QUESTION).is_err();
+        if watch.all_are_down() && is_gone() {
             tell("corelane: what was printed last is not committed: the group will read it again");
             let brokers = self.command.connection.brokers.clone();
             return Err(ClientError::Unreachable { brokers, reason });

@@ -31,8 +31,9 @@ pub fn run(command: TopCommand) -> Result<(), ClientError> {
             "-v would write over the view; send stderr elsewhere: 2>log".to_owned(),
         ));
     }
-    let mut interrupt = Interrupt::catch()?;
+    // Signals end it at once while it connects.
     let mut cluster = Cluster::connect(&command.connection)?;
+    let mut interrupt = Interrupt::catch()?;
     if !command.once {
         cluster.timeout = cluster.timeout.min(LOOK_TIMEOUT);
     }
