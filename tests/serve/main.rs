@@ -158,5 +158,5 @@ fn a_missing_part_of_the_data_is_refused_with_the_remedy() {
     fs::rename(place.path("layout-1"), kept).unwrap();
     let Exit { code, log } = Broker::refused(&place, &[]);
     assert_eq!(code, Some(1));
-    assert!(log.contains("layout-1/shard-") && log.contains("corelane log repair"), "{log}");
+    assert!(log.contains("layout-1/shard-") && log.contains("empty data directory"), "{log}");
 }
