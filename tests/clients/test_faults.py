@@ -10,6 +10,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
 from harness import admin_port, confluent, disk
+from harness.cli import UNREACHABLE, Cli
 from harness.records import Record, unique_topic
 from harness.waiting import wait_until
 from harness.wire import messages
@@ -181,6 +182,27 @@ def test_rot_in_a_segment_takes_one_partition_from_producers(launch):
     wait_until(lambda: is_well(broker), "the damage to be deleted")
     assert produce(broker, topic, 0, [value(count, 100)]) == (messages.NONE, count)
     assert numbers(confluent.consume(broker.bootstrap, topic, 0)) == list(range(end, count + 1))
+
+
+def test_a_command_that_prints_what_cannot_be_read_ends(launch, binary):
+    """Every read of a segment fails, for as long as it is tried, and librdkafka tries for ever."""
+    broker = launch(shards=1, settings=[SMALL_JOURNAL, "log.segment.bytes=2097152"])
+    topic, count, batch = unique_topic("unread"), 60, 100_000
+    confluent.create_topic(broker.bootstrap, topic, partitions=2)
+    for partition in range(2):
+        for number in range(count):
+            assert produce(broker, topic, partition, [b"%d " % number + b"x" * batch]) == (messages.NONE, number)
+    assert broker.terminate() == 0
+    broker.start()  # nothing is in memory now, and no sealed segment is open
+    [directory] = [name for name in disk.topic_directories(broker.data_dir, topic) if f"{topic}-0." in name]
+    segment = os.path.join(directory, min(name for name in os.listdir(directory) if name.endswith(".log")))
+    os.remove(segment)
+    os.symlink(segment, segment)  # there, and not to be opened
+    assert fetch_error(broker, topic, 0, 0) == messages.KAFKA_STORAGE_ERROR
+    done = Cli(binary, broker.bootstrap).run("consume", topic, "--timeout", "2s")
+    done.expect(UNREACHABLE)
+    assert f"topic {topic}, partition 0: the leader answers, but has sent no records for 4s" in done.stderr
+    assert [int(line.split()[0]) for line in done.stdout.splitlines()] == list(range(count))  # of the other partition
 
 
 def groups(path):

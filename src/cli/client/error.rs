@@ -67,6 +67,17 @@ pub enum ClientError {
         /// What librdkafka says.
         reason: String,
     },
+    /// Who has records answers, and does not send them.
+    #[error(
+        "{what}: the leader answers, but has sent no records for {}\n  The broker's log says why; it may not be able to \
+         read them from its disk. --timeout waits longer", waited(.silence)
+    )]
+    Unread {
+        /// Where the records are.
+        what: String,
+        /// How long it was waited for.
+        silence: Duration,
+    },
     /// Something that was named is not there.
     #[error("{what} does not exist; {remedy}")]
     NotFound {
@@ -124,7 +135,9 @@ impl ClientError {
     pub fn status(&self) -> Status {
         match self {
             ClientError::Usage(_) => Status::Usage,
-            ClientError::Unreachable { .. } | ClientError::NoAnswer { .. } => Status::Unreachable,
+            ClientError::Unreachable { .. } | ClientError::NoAnswer { .. } | ClientError::Unread { .. } => {
+                Status::Unreachable
+            }
             ClientError::NotFound { .. } => Status::NotFound,
             ClientError::Refused { .. } => Status::Refused,
             ClientError::Several { status, .. } => *status,

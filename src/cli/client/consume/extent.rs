@@ -51,6 +51,11 @@ impl Extent {
         }
     }
 
+    /// Whether nothing more of the partition belongs to the output, whatever still comes of it.
+    pub fn is_done(&self, partition: i32) -> bool {
+        self.partitions.get(&partition).is_some_and(|part| part.is_done)
+    }
+
     /// The partitions of which something is still to come; none if it is not known yet which are ours.
     pub fn awaited(&self) -> Option<Vec<i32>> {
         let parts = self.partitions.iter().filter(|(_, part)| !part.is_done);
@@ -91,6 +96,7 @@ mod tests {
         assert_eq!(extent.awaited(), Some(vec![0, 1]));
         assert!(extent.takes(0, 4) && !extent.takes(0, 12));
         assert_eq!(extent.awaited(), Some(vec![1]));
+        assert!(extent.is_done(0) && !extent.is_done(1));
         assert!(!extent.is_complete());
         extent.caught_up(1);
         assert!(extent.is_complete());

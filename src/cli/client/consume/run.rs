@@ -208,14 +208,22 @@ impl Reading<'_> {
             }
             Some(Ok(message)) => {
                 self.brokers_are_there();
-                self.take(&message);
+                let partition = message.partition();
+                if self.take(&message) {
+                    self.quiet.ended();
+                }
+                self.end_partition(partition);
                 if self.printer.is_full() {
                     return self.flush();
                 }
             }
             Some(Err(KafkaError::PartitionEOF(partition))) => {
                 self.brokers_are_there();
-                self.extent.caught_up(partition);
+                if !self.extent.is_done(partition) {
+                    self.extent.caught_up(partition);
+                    self.quiet.ended();
+                }
+                self.end_partition(partition);
             }
             Some(Err(error)) if is_passing(&error) => self.notice_lost_brokers()?,
             Some(Err(error)) => return Err(self.command.failed("reading", &error)),
@@ -223,10 +231,11 @@ impl Reading<'_> {
         Ok(true)
     }
 
-    fn take(&mut self, message: &BorrowedMessage<'_>) {
+    /// Prints a record. `false` if it does not belong to the output.
+    fn take(&mut self, message: &BorrowedMessage<'_>) -> bool {
         let (partition, offset) = (message.partition(), message.offset());
         if !self.extent.takes(partition, offset) {
-            return;
+            return false;
         }
         let timestamp = match message.timestamp() {
             Timestamp::NotAvailable => None,
@@ -242,6 +251,17 @@ impl Reading<'_> {
         let format = &self.format;
         self.printer.add(partition, offset, |line| format.append(printed, line));
         self.printed += 1;
+        true
+    }
+
+    /// Reads no more of a partition that is complete: what is produced to it meanwhile would come for ever, and hide that
+    /// nothing comes of the others.
+    fn end_partition(&self, partition: i32) {
+        if self.extent.is_done(partition) {
+            // It fails for a partition that was taken from us meanwhile, of which nothing comes anyway.
+            let _ =
+                self.consumer.pause(&client::list(&self.command.topic, &BTreeMap::from([(partition, 0)])));
+        }
     }
 
     /// Learns which partitions the group gives us or takes from us.
@@ -262,6 +282,9 @@ impl Reading<'_> {
                     for ((_, partition), bounds) in bounds(self.cluster, &places)? {
                         self.extent.add(partition, 0, self.command.end(bounds));
                     }
+                    // We may have had them before, and have ended them.
+                    let ours = partitions.iter().map(|partition| (*partition, 0)).collect();
+                    let _ = self.consumer.resume(&client::list(&self.command.topic, &ours));
                     self.extent.settle();
                 }
             }
@@ -271,7 +294,6 @@ impl Reading<'_> {
 
     fn brokers_are_there(&mut self) {
         self.polls_without_brokers = 0;
-        self.quiet.ended();
         self.consumer.context().watch.answered();
     }
 
@@ -298,13 +320,14 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// Fails if nothing came for as long as answers are waited for, and those who should send it do not answer. Who
-    /// follows waits for ever.
+    /// Fails if nothing came for as long as answers are waited for, and those who should send it do not answer, or only
+    /// say that they are there. Who follows waits for ever.
     fn notice_silence(&mut self) -> Result<(), ClientError> {
         if self.command.follow || !self.quiet.went_on(POLL) {
             return Ok(());
         }
-        quiet::ask(self.cluster, self.command, self.extent.awaited().as_deref())
+        let awaited = self.extent.awaited();
+        quiet::ask(&mut self.quiet, self.cluster, self.command, awaited.as_deref())
     }
 
     /// Prints what is collected. `false` if nobody reads it.
