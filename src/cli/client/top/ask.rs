@@ -13,7 +13,8 @@ use crate::runtime::wall_clock_ms;
 
 /// Looks once. Fails without partitions and their ends; what else cannot be had is left out, with a note.
 pub fn ask(cluster: &Cluster, admin: Option<&Admin>) -> Result<Sample, ClientError> {
-    let mut sample = Sample { ends: ends(cluster)?, at_ms: wall_clock_ms(), ..Sample::default() };
+    let (at_ms, ends) = ends(cluster)?;
+    let mut sample = Sample { ends, at_ms, ..Sample::default() };
     match admin.map(Admin::read) {
         None => {}
         Some(Ok(page)) => sample.page = Some((wall_clock_ms(), page)),
@@ -23,7 +24,9 @@ pub fn ask(cluster: &Cluster, admin: Option<&Admin>) -> Result<Sample, ClientErr
     Ok(sample)
 }
 
-fn ends(cluster: &Cluster) -> Result<BTreeMap<TopicPartition, Option<i64>>, ClientError> {
+/// The ends of all partitions, and when their leaders were asked: one that is silent holds up what the others have
+/// answered at once.
+fn ends(cluster: &Cluster) -> Result<(i64, BTreeMap<TopicPartition, Option<i64>>), ClientError> {
     let (mut ends, mut led) = (BTreeMap::new(), Vec::new());
     for topic in cluster.metadata()?.topics() {
         for partition in topic.partitions() {
@@ -35,10 +38,11 @@ fn ends(cluster: &Cluster) -> Result<BTreeMap<TopicPartition, Option<i64>>, Clie
             ends.insert(place, None);
         }
     }
+    let at_ms = wall_clock_ms();
     for (place, end) in offsets(cluster, &led, At::Latest)? {
         ends.insert(place, end.ok().flatten());
     }
-    Ok(ends)
+    Ok((at_ms, ends))
 }
 
 fn groups(cluster: &Cluster, sample: &mut Sample) {

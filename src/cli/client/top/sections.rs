@@ -75,11 +75,7 @@ fn topics(topics: &[Topic], order: Order, name_chars: usize) -> Section {
         topics.sort_by(|one, other| key(other).total_cmp(&key(one)));
     }
     let row = |it: &&Topic| {
-        let silent = if it.silent_partitions == 0 {
-            String::new()
-        } else {
-            format!("{} silent", it.silent_partitions)
-        };
+        let silent = silent(it.silent_partitions);
         vec![short(&it.topic, name_chars), it.partitions.to_string(), rate(it.records_per_second), silent]
     };
     Section::new(
@@ -89,10 +85,15 @@ fn topics(topics: &[Topic], order: Order, name_chars: usize) -> Section {
     )
 }
 
+/// Empty where all partitions are known.
+fn silent(partitions: usize) -> String {
+    if partitions == 0 { String::new() } else { format!("{partitions} silent") }
+}
+
 fn groups(view: &View, order: Order, name_chars: usize) -> Section {
     let mut groups: Vec<&Group> = view.groups.iter().collect();
     if order == Order::Most {
-        groups.sort_by_key(|group| std::cmp::Reverse(group.lag));
+        groups.sort_by_key(|group| std::cmp::Reverse(group.known_lag));
     }
     let row = |it: &&Group| {
         let change = it.lag_per_second.map(|change| format!("{change:.1}"));
@@ -100,15 +101,19 @@ fn groups(view: &View, order: Order, name_chars: usize) -> Section {
             short(&it.group, name_chars),
             it.state.clone(),
             it.members.to_string(),
-            cell(it.lag),
+            match (it.silent_partitions, it.known_lag) {
+                (1.., Some(known)) => format!("{known}+?"),
+                (_, known) => cell(known),
+            },
             cell(change),
+            silent(it.silent_partitions),
         ]
     };
     let title = match view.groups_left_out {
         0 => "groups".to_owned(),
         more => format!("groups ({more} more are not looked at)"),
     };
-    let heading = ["group", "state", "members", "lag", "lag change/s"];
+    let heading = ["group", "state", "members", "lag", "lag change/s", ""];
     Section::new(title, &heading, &groups.iter().map(row).collect::<Vec<_>>())
 }
 
@@ -200,6 +205,13 @@ mod tests {
     fn long_names_leave_room_for_numbers() {
         assert_eq!((short("abc", 3).as_str(), short("abcd", 3).as_str()), ("abc", "ab…"));
         assert_eq!((short("äöü", 2).as_str(), short("", 0).as_str()), ("ä…", ""));
+    }
+
+    #[test]
+    fn what_is_not_known_of_a_lag_shows() {
+        let mut view = example();
+        view.groups[1].silent_partitions = 3;
+        assert!(text(&view).contains("20+?           5.0  3 silent\n"), "{}", text(&view));
     }
 
     #[test]

@@ -48,9 +48,13 @@ pub struct Group {
     pub state: String,
     /// How many members it has.
     pub members: usize,
-    /// Records that it has not committed; null if nothing is known of it.
+    /// Records that it has not committed; null if that is not known of all its partitions.
     pub lag: Option<i64>,
-    /// By how much that grows; it shrinks if negative.
+    /// The same of the partitions of which it is known; null if that is none.
+    pub known_lag: Option<i64>,
+    /// So many partitions are left out of that: their leader does not answer, or they have none.
+    pub silent_partitions: usize,
+    /// By how much it grows, in the partitions that are known of both looks; it shrinks if negative.
     pub lag_per_second: Option<f64>,
 }
 
@@ -62,13 +66,15 @@ impl View {
         let group = |group: &GroupSample| {
             let earlier = before.groups.iter().find(|earlier| earlier.group == group.group);
             let lag = now.lag(group);
-            let lags = lag.zip(earlier.and_then(|earlier| before.lag(earlier)));
+            let change = earlier.and_then(|earlier| now.lag_since(group, before, earlier));
             Group {
                 group: group.group.clone(),
                 state: group.state.clone(),
                 members: group.members,
-                lag,
-                lag_per_second: lags.map(|(lag, earlier)| lag.saturating_sub(earlier) as f64 / interval_s),
+                lag: lag.whole(),
+                known_lag: lag.known,
+                silent_partitions: lag.silent_partitions,
+                lag_per_second: change.map(|change| change as f64 / interval_s),
             }
         };
         let mut groups: Vec<Group> = now.groups.iter().map(group).collect();
@@ -170,6 +176,32 @@ pub mod tests {
             view.groups.iter().map(|it| (it.group.as_str(), it.lag, it.lag_per_second)).collect();
         assert_eq!(groups, [("a", None, None), ("g", Some(20), Some(5.0))]);
         assert!(view.broker.is_none());
+    }
+
+    #[test]
+    fn a_leader_that_falls_silent_is_no_progress() {
+        let look = |at_ms, ends: [Option<i64>; 2], committed: [i64; 2]| {
+            let mut look = sample(at_ms, ends, committed[0]);
+            let places = look.groups[0].committed.as_mut().expect("of this group");
+            places.insert(("t".to_owned(), 1), committed[1]);
+            look
+        };
+        let lag = |before: &Sample, now: &Sample| {
+            let group = View::between(before, now, false).groups.remove(1);
+            (group.lag, group.known_lag, group.silent_partitions, group.lag_per_second)
+        };
+        let all = look(1_000, [Some(100), Some(500)], [90, 100]);
+        assert_eq!(lag(&all, &all).0, Some(410));
+        let one_silent = look(2_000, [Some(110), None], [95, 100]);
+        assert_eq!(lag(&all, &one_silent), (None, Some(15), 1, Some(5.0)));
+        let both_silent = look(3_000, [None, None], [95, 100]);
+        assert_eq!(lag(&one_silent, &both_silent), (None, None, 2, None));
+        let back = look(3_000, [Some(110), Some(600)], [95, 100]);
+        assert_eq!(
+            lag(&one_silent, &back),
+            (Some(515), Some(515), 0, Some(0.0)),
+            "it did not fall behind at once"
+        );
     }
 
     #[test]
