@@ -29,7 +29,7 @@ use crate::protocol::messages::{
     sync_group::SyncGroupRequest,
 };
 use crate::protocol::{ApiKey, DecodeError, Message, Reader, RequestHeader};
-use crate::shard::{ListenerIndex, Shard};
+use crate::shard::{Charge, ListenerIndex, Shard};
 
 use super::reply::{Refused, Reply};
 use super::{
@@ -75,10 +75,14 @@ impl Call {
 }
 
 impl OtherCall {
-    /// Whether the request waits for others of its kind, and what it takes is counted where it waits: the memory for
-    /// requests must not be held by members of a group that wait for one that cannot be read.
-    pub fn waits_for_others(&self) -> bool {
-        matches!(self.body, Body::JoinGroup(_) | Body::SyncGroup(_))
+    /// Takes the memory that is counted for the request where it is to be given back before the answer: JoinGroup and
+    /// SyncGroup wait for others of their kind. What they take is counted in their group once that has them, and members
+    /// must not keep those for whom they wait from being read.
+    pub fn charged(mut self, charge: &mut Option<Charge>) -> Self {
+        if matches!(self.body, Body::JoinGroup(_) | Body::SyncGroup(_)) {
+            self.charge = charge.take();
+        }
+        self
     }
 }
 
@@ -92,6 +96,8 @@ pub struct ProduceCall {
 pub struct OtherCall {
     header: RequestHeader,
     body: Body,
+    /// See [`OtherCall::charged`].
+    charge: Option<Charge>,
 }
 
 enum Body {
@@ -155,7 +161,7 @@ pub fn decode_head(head: Bytes) -> Result<Call, Refused> {
         let (api, version) = (header.api.key, header.version);
         return Err(Refused::Malformed(DecodeError::Version { api, version }));
     }
-    Ok(Call::Other(OtherCall { header, body: Body::Oversized }))
+    Ok(Call::Other(OtherCall { header, body: Body::Oversized, charge: None }))
 }
 
 fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
@@ -228,7 +234,7 @@ fn read_call(reader: &mut Reader) -> Result<Call, DecodeError> {
         ApiKey::ListTransactions => Body::ListTransactions(Message::decode(reader, version)?),
         other => return Err(DecodeError::ApiKey(other as i16)),
     };
-    Ok(Call::Other(OtherCall { header, body }))
+    Ok(Call::Other(OtherCall { header, body, charge: None }))
 }
 
 impl Caller {
@@ -255,7 +261,7 @@ impl Caller {
 
     /// Executes any other request to its end.
     pub async fn execute(&self, call: OtherCall) -> Reply {
-        let OtherCall { header, body } = call;
+        let OtherCall { header, body, charge } = call;
         let (caller, header) = (self, &header);
         // Boxed, so that a connection that does nothing has no room for the largest of them.
         match body {
@@ -268,13 +274,13 @@ impl Caller {
             Body::DeleteGroups(request) => Box::pin(delete_groups::handle(caller, header, request)).await,
             Body::DescribeGroups(request) => Box::pin(describe_groups::handle(caller, header, request)).await,
             Body::Heartbeat(request) => Box::pin(heartbeat::handle(caller, header, request)).await,
-            Body::JoinGroup(request) => Box::pin(join_group::handle(caller, header, request)).await,
+            Body::JoinGroup(request) => Box::pin(join_group::handle(caller, header, request, charge)).await,
             Body::LeaveGroup(request) => Box::pin(leave_group::handle(caller, header, request)).await,
             Body::ListGroups(request) => Box::pin(list_groups::handle(caller, header, request)).await,
             Body::OffsetCommit(request) => Box::pin(offset_commit::handle(caller, header, request)).await,
             Body::OffsetDelete(request) => Box::pin(offset_delete::handle(caller, header, request)).await,
             Body::OffsetFetch(request) => Box::pin(offset_fetch::handle(caller, header, request)).await,
-            Body::SyncGroup(request) => Box::pin(sync_group::handle(caller, header, request)).await,
+            Body::SyncGroup(request) => Box::pin(sync_group::handle(caller, header, request, charge)).await,
             Body::ApiVersions => api_versions::handle(header),
             Body::NewerApiVersions => api_versions::refuse(header),
             Body::CreateTopics(request) => Box::pin(create_topics::handle(caller, header, request)).await,

@@ -572,7 +572,9 @@ pub const PRODUCE_PARTITION_COST_BYTES: u64 = 512;
 pub const REQUEST_COST_PER_BYTE: u64 = 20;
 /// The same for JoinGroup and SyncGroup, which are made of what only the members understand: it stays a view of the
 /// request, and the rest takes [`GROUP_DECODED_BYTES_PER_BYTE`]. What they leave in the group counts there. A request
-/// that would take more than all memory for its like is answered with GROUP_MAX_SIZE_REACHED or UNKNOWN_SERVER_ERROR.
+/// that would take more than all memory for its like is answered with GROUP_MAX_SIZE_REACHED or UNKNOWN_SERVER_ERROR. A
+/// short one may always decode to [`DECODED_BYTES_MIN`], and is counted like any other ([`REQUEST_COST_PER_BYTE`]) up to
+/// that.
 pub const GROUP_REQUEST_COST_PER_BYTE: u64 = 1 + GROUP_DECODED_BYTES_PER_BYTE as u64;
 /// Memory that decoding a JoinGroup or SyncGroup may take, in bytes for each byte received. A share is 37 bytes of
 /// member id on the wire at least, and 93 decoded.

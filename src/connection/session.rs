@@ -234,9 +234,7 @@ impl Session {
                 }
                 Call::Other(other) => {
                     self.responses.emptied().await;
-                    if other.waits_for_others() {
-                        drop(charge.take());
-                    }
+                    let other = other.charged(&mut charge);
                     // Boxed, so that a connection that does nothing has no room for it.
                     let executed = Box::pin(async {
                         // Responses are counted when they are sent: no more of them while those before take

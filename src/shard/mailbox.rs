@@ -64,8 +64,9 @@ pub(super) enum Query {
     Report { reply: oneshot::Sender<Box<ShardReport>> },
     /// Measures the logs of all partitions.
     LogSizes { reply: oneshot::Sender<LogSizes> },
-    /// A request to a group that the shard coordinates.
-    Group { partition: i32, request: Box<Request>, reply: oneshot::Sender<Response> },
+    /// A request to a group that the shard coordinates. The reply comes when the coordinator has it, and says who will
+    /// bring the answer.
+    Group { partition: i32, request: Box<Request>, reply: oneshot::Sender<oneshot::Receiver<Response>> },
     /// Lists the groups that the shard coordinates.
     ListGroups { filter: ListFilter, reply: oneshot::Sender<Listing> },
     /// Marks partitions for a watch when they change. Nobody waits for a reply.

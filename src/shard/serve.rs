@@ -216,7 +216,9 @@ impl Shard {
             Query::LogSizes { reply } => {
                 let _ = reply.send(self.log_sizes_here().await);
             }
-            Query::Group { partition, request, reply } => self.groups.ask(partition, *request, reply),
+            Query::Group { partition, request, reply } => {
+                let _ = reply.send(self.groups.ask(partition, *request));
+            }
             Query::ListGroups { filter, reply } => {
                 let _ = reply.send(self.groups.list(&filter));
             }

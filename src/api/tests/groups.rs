@@ -48,6 +48,11 @@ fn join_request(group: &str, member_id: &str) -> JoinGroupRequest {
 }
 
 async fn join(coordinator: &Caller, group: &str) -> JoinGroupResponse {
+    let member_id = new_member_id(coordinator, group).await;
+    call(coordinator, &join_request(group, &member_id), 9).await
+}
+
+async fn new_member_id(coordinator: &Caller, group: &str) -> String {
     loop {
         let first = call(coordinator, &join_request(group, ""), 9).await;
         if first.error_code == ErrorCode::CoordinatorLoadInProgress {
@@ -55,8 +60,46 @@ async fn join(coordinator: &Caller, group: &str) -> JoinGroupResponse {
             continue;
         }
         assert_eq!(first.error_code, ErrorCode::MemberIdRequired);
-        return call(coordinator, &join_request(group, &first.member_id), 9).await;
+        return first.member_id;
     }
+}
+
+/// The memory for requests bounds what lies in mailboxes, and is not held by members that wait for each other.
+#[test]
+fn a_join_counts_until_its_coordinator_has_it_on_whichever_shard() {
+    on_node(&[], |node| async move {
+        let coordinator = coordinator(&node, "g").await;
+        let other = node.shards.iter().find(|shard| shard.id != coordinator.shard.id).expect("two shards");
+        for asked in [caller(other), coordinator.clone()] {
+            let member_id = new_member_id(&coordinator, "g").await;
+            let frame = encode_request(&join_request("g", &member_id), 9, CORRELATION_ID, None).into_bytes();
+            let Ok(Call::Other(join)) = decode(frame.slice(LENGTH_BYTES..)) else {
+                panic!("our own request")
+            };
+            let queries = &asked.shard.budgets.queries;
+            let mut charge = queries.try_take(1_000);
+            let join = join.charged(&mut charge);
+            assert!(charge.is_none() && queries.used() == 1_000);
+            let mut joining = std::pin::pin!(asked.execute(join));
+            assert!(futures_util::poll!(joining.as_mut()).is_pending());
+            let is_local = asked.shard.id == coordinator.shard.id;
+            assert_eq!(
+                queries.used(),
+                if is_local { 0 } else { 1_000 },
+                "it is in the other shard's mailbox"
+            );
+            for _ in 0..100 {
+                asked.shard.runtime.yield_now().await;
+                assert!(futures_util::poll!(joining.as_mut()).is_pending(), "it waits for other members");
+            }
+            assert_eq!(queries.used(), 0, "its coordinator has it");
+            assert!(matches!(joining.await, Reply::Send { .. }));
+            let leaving = MemberIdentity { member_id, ..Default::default() };
+            let leave =
+                LeaveGroupRequest { group_id: "g".into(), members: vec![leaving], ..Default::default() };
+            assert_eq!(call(&coordinator, &leave, 5).await.members[0].error_code, ErrorCode::None);
+        }
+    });
 }
 
 async fn sync(

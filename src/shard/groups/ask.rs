@@ -2,13 +2,12 @@
 
 use std::sync::Arc;
 
-use tokio::sync::oneshot;
-
 use crate::base::ids::{PartitionId, ShardId};
 use crate::cluster::{Image, PartitionRecord, Topic};
 use crate::config::Advertise;
 use crate::coordinator::{ListFilter, Listing, Request, Response};
 use crate::protocol::ErrorCode;
+use crate::shard::budget::Charge;
 use crate::shard::mailbox::Query;
 use crate::shard::shard::Shard;
 
@@ -26,6 +25,12 @@ impl Shard {
 
     /// Puts a request to the shard of this node that coordinates the group.
     pub async fn ask_group(&self, request: Request) -> Response {
+        self.ask_group_charged(request, None).await
+    }
+
+    /// The same for a request that may wait there for long. The memory that is counted for it is given back when the
+    /// coordinator has it: until then it is bytes in a mailbox.
+    pub async fn ask_group_charged(&self, request: Request, charge: Option<Charge>) -> Response {
         let refusal = Response::refusal(&request, ErrorCode::NotCoordinator);
         let partition = Self::group_partition(&self.image(), request.group_id());
         let owned = partition.and_then(|partition| Some((partition.id(), partition.owner()?)));
@@ -34,14 +39,16 @@ impl Shard {
             return refusal;
         }
         let shard = owner.shard;
-        if shard == self.id {
-            let (reply, receiver) = oneshot::channel();
-            self.groups.ask(index, request, reply);
-            return receiver.await.unwrap_or(refusal);
-        }
-        let Ok(mailbox) = self.mailbox_of(shard) else { return refusal };
-        let query = |reply| Query::Group { partition: index, request: Box::new(request), reply };
-        self.ask(mailbox, query).await.unwrap_or(refusal)
+        let asked = if shard == self.id {
+            self.groups.ask(index, request)
+        } else {
+            let Ok(mailbox) = self.mailbox_of(shard) else { return refusal };
+            let query = |reply| Query::Group { partition: index, request: Box::new(request), reply };
+            let Ok(asked) = self.ask(mailbox, query).await else { return refusal };
+            asked
+        };
+        drop(charge);
+        asked.await.unwrap_or(refusal)
     }
 
     /// The groups that this broker coordinates, which in node mode is all shards.

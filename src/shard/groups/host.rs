@@ -86,13 +86,16 @@ impl Groups {
         }
     }
 
-    /// Puts a request to the group's coordinator. The reply comes when there is one; it is dropped if none comes.
-    pub fn ask(&self, partition: i32, request: Request, reply: oneshot::Sender<Response>) {
+    /// Puts a request to the group's coordinator, which has it then. The answer comes when there is one; its sender is
+    /// dropped if none comes.
+    pub fn ask(&self, partition: i32, request: Request) -> oneshot::Receiver<Response> {
+        let (reply, answer) = oneshot::channel();
         let ticket = Ticket(self.next_ticket.get());
         self.next_ticket.set(ticket.0 + 1);
         let commits_since = matches!(request, Request::Commit(_)).then(|| self.runtime.now());
         self.waiting.borrow_mut().insert(ticket, Waiting { reply, commits_since });
         self.step(|core, moment| core.request(moment, partition, ticket, request));
+        answer
     }
 
     /// The groups that are coordinated here.
