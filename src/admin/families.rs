@@ -13,7 +13,7 @@ pub(super) fn all_families() -> impl Iterator<Item = &'static Family> {
     FAMILIES.iter().chain(&GROUP_FAMILIES)
 }
 
-static FAMILIES: [Family; 54] = [
+static FAMILIES: [Family; 55] = [
     family(
         "corelane_build",
         (Kind::Info, Measure::Things),
@@ -161,6 +161,13 @@ static FAMILIES: [Family; 54] = [
         COUNTER,
         "Hops: operations on partitions of another shard that were sent there. None, where clients know the leaders.",
         Source::Shard(|shard| one(shard.forwarded)),
+    ),
+    family(
+        "corelane_refused_requests",
+        COUNTER,
+        "Requests that would take more than all memory for their like (the budgets `requests` and `queries`). Members of \
+         groups are refused by name; else the connection closes. The log says which.",
+        Source::Shard(|shard| one(shard.refused_requests)),
     ),
     family("corelane_connections", GAUGE, "Open connections.", Source::Shard(|shard| one(shard.connections))),
     family(

@@ -606,8 +606,9 @@ pub const SEND_BYTES_PER_TURN: usize = 1 << 20;
 pub const SEND_PARTS_PER_TURN: usize = 1024;
 /// Pause after a connection could not be accepted, for want of descriptors or memory.
 pub const ACCEPT_PAUSE_MS: u64 = 100;
-/// Time between two log lines that say that connections are refused.
-pub const CONNECTIONS_REFUSED_LOG_MS: u64 = 10_000;
+/// Time between two log lines of a shard that say that connections are refused, and between two that say so of requests
+/// for which there is no memory.
+pub const REFUSALS_LOG_MS: u64 = 10_000;
 
 // The admin port.
 

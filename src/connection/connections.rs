@@ -1,6 +1,5 @@
 //! All connections of a shard: accepting, counting and, at the end, closing them.
 
-use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,25 +7,26 @@ use std::time::Duration;
 use futures_util::future::{Either, select};
 
 use super::error::Closed;
+use super::refusals::Refusals;
 use super::session;
-use crate::base::limits::{ACCEPT_PAUSE_MS, CONNECTIONS_REFUSED_LOG_MS};
+use crate::base::limits::ACCEPT_PAUSE_MS;
 use crate::runtime::glommio::{Listener, Stream};
-use crate::shard::{ConnectionEnd, ListenerIndex, Phase, Shard, Tasks};
+use crate::shard::{ListenerIndex, Phase, Shard, Tasks};
 
 /// The connections of one shard.
 pub struct Connections {
     shard: Rc<Shard>,
     tasks: Tasks,
     accepting: Tasks,
-    /// When it was last logged that there are too many connections, by the shard's clock.
-    refusal_logged: Cell<Option<Duration>>,
+    refusals: Rc<Refusals>,
 }
 
 impl Connections {
     /// No connections yet.
     pub fn new(shard: Rc<Shard>) -> Rc<Self> {
-        let (tasks, accepting, refusal_logged) = Default::default();
-        Rc::new(Connections { shard, tasks, accepting, refusal_logged })
+        let (tasks, accepting) = Default::default();
+        let refusals = Rc::new(Refusals::new(Rc::clone(&shard)));
+        Rc::new(Connections { shard, tasks, accepting, refusals })
     }
 
     /// Accepts connections until the shard drains; `index` says which of the node's listeners this is.
@@ -39,9 +39,7 @@ impl Connections {
     pub fn open(self: &Rc<Self>, stream: Stream, peer: SocketAddr, listener: ListenerIndex) {
         let max = self.shard.config.max_connections;
         if self.tasks.running() >= max {
-            self.shard.counters.connection_ends.ended(ConnectionEnd::Refused).increment();
-            self.log_refusal(peer, max);
-            return;
+            return self.refusals.connection(peer, max);
         }
         let connections = Rc::clone(self);
         let runtime = Rc::clone(&self.shard.runtime);
@@ -86,7 +84,8 @@ impl Connections {
     }
 
     async fn serve(self: Rc<Self>, stream: Stream, peer: SocketAddr, listener: ListenerIndex) {
-        let closed = session::serve(Rc::clone(&self.shard), stream, listener).await;
+        let refusals = Rc::clone(&self.refusals);
+        let closed = session::serve(Rc::clone(&self.shard), stream, listener, refusals).await;
         // This task still counts.
         self.shard.counters.connections.set(self.tasks.running() - 1);
         self.shard.counters.connection_ends.ended(closed.end()).increment();
@@ -94,16 +93,6 @@ impl Connections {
             Closed::ByClient | Closed::Stopping => tracing::trace!(%peer, "{closed}"),
             Closed::ResponsesStalled | Closed::RequestStalled => tracing::warn!(%peer, "closed: {closed}"),
             closed => tracing::debug!(%peer, "closed: {closed}"),
-        }
-    }
-
-    fn log_refusal(&self, peer: SocketAddr, max: usize) {
-        let now = self.shard.runtime.now();
-        let pause = Duration::from_millis(CONNECTIONS_REFUSED_LOG_MS);
-        if self.refusal_logged.get().is_none_or(|last| now - last >= pause) {
-            self.refusal_logged.set(Some(now));
-            let shard = self.shard.id.0;
-            tracing::warn!(shard, %peer, max_connections = max, "connection refused: there are too many");
         }
     }
 }

@@ -4,6 +4,7 @@
 mod connections;
 mod error;
 mod receive;
+mod refusals;
 mod responses;
 mod session;
 #[cfg(test)]

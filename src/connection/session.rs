@@ -23,6 +23,7 @@ use tokio::sync::Notify;
 
 use super::error::Closed;
 use super::receive::Receiver;
+use super::refusals::Refusals;
 use super::responses::{Outgoing, Response, Responses};
 use super::turn::Turn;
 use crate::api::{self, Call, Caller};
@@ -46,6 +47,7 @@ struct Frame {
 
 struct Session {
     shard: Rc<Shard>,
+    refusals: Rc<Refusals>,
     caller: Caller,
     stream: Stream,
     requests: RefCell<VecDeque<Frame>>,
@@ -89,10 +91,16 @@ impl<'a> Stopwatch<'a> {
 }
 
 /// Serves a connection until it ends, and says why it did.
-pub(super) async fn serve(shard: Rc<Shard>, stream: Stream, listener: ListenerIndex) -> Closed {
+pub(super) async fn serve(
+    shard: Rc<Shard>,
+    stream: Stream,
+    listener: ListenerIndex,
+    refusals: Rc<Refusals>,
+) -> Closed {
     // Responses are sent whole, and a client may vanish without a word. An error here shows at the first read.
     let _ = stream.set_nodelay(true).and_then(|()| stream.set_keepalive());
     let session = Session {
+        refusals,
         caller: Caller::new(Rc::clone(&shard), listener).from(stream.peer_addr().ok().map(|peer| peer.ip())),
         stream,
         requests: RefCell::default(),
@@ -174,10 +182,10 @@ impl Session {
             let is_whole = cost_bytes <= memory.total() + REQUEST_COST_BYTES;
             if !is_whole {
                 let too_costly = Closed::TooCostly { length, cost_bytes, total_bytes: memory.total() };
+                self.refusals.request(self.caller.client_address, &too_costly);
                 if !api::is_refused_by_name(api_key) {
                     return Err(too_costly);
                 }
-                tracing::debug!(shard = self.shard.id.0, "a member of a group is refused: {too_costly}");
                 cost_bytes = api::request_cost(api_key, 2 * REFUSED_HEAD_BYTES);
             }
             self.shard.paused_for(PauseReason::InFlight, self.wait_for_room(length)).await;
@@ -367,7 +375,7 @@ mod tests {
 
     #[test]
     fn an_idle_connection_fits_its_share() {
-        fn task<F>(_: impl FnOnce(Rc<Shard>, Stream, ListenerIndex) -> F) -> usize {
+        fn task<F>(_: impl FnOnce(Rc<Shard>, Stream, ListenerIndex, Rc<Refusals>) -> F) -> usize {
             size_of::<F>()
         }
         fn part<'a, F>(_: impl FnOnce(&'a Session) -> F) -> usize {

@@ -10,6 +10,7 @@ use futures_util::future::{Either, select};
 
 use super::Connections;
 use crate::api::request_cost;
+use crate::base::limits::REQUEST_COST_PER_BYTE;
 use crate::protocol::batch::BatchBuilder;
 use crate::protocol::messages::api_versions::{ApiVersionsRequest, ApiVersionsResponse};
 use crate::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
@@ -378,10 +379,12 @@ fn a_request_that_names_more_than_there_is_memory_to_answer_closes_its_connectio
     on_scene(&[("memory", "576MiB")], |scene| async move {
         let mut client = scene.connect().await;
         let memory = scene.shard.budgets.queries.total();
-        let length = memory / request_cost(ApiKey::Fetch as i16, 1) + 1;
+        let length = memory / REQUEST_COST_PER_BYTE + 1;
+        assert!(request_cost(ApiKey::Fetch as i16, length as usize) > memory);
         // Its length and API key are enough.
         client.send(&[&(length as u32).to_be_bytes()[..], &[0, 1]].concat()).await;
         assert!(client.receive().await.is_none());
+        assert_eq!(scene.shard.counters.requests.too_costly.get(), 1);
         assert_eq!(scene.shard.budgets.queries.used(), 0);
         let mut other = scene.connect().await;
         assert!(other.is_alive().await);
@@ -417,6 +420,7 @@ fn a_member_that_brings_more_than_there_is_memory_for_is_told_so() {
             assert_eq!((correlation_id, synced.error_code), (3, ErrorCode::UnknownServerError));
             assert!(client.is_alive().await, "what lies behind is read as before");
         }
+        assert_eq!(scene.shard.counters.requests.too_costly.get(), 4);
         assert_eq!(scene.shard.budgets.queries.used(), 0);
     });
 }

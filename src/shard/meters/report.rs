@@ -39,6 +39,8 @@ pub struct ShardReport {
     pub received_bytes: u64,
     /// Bytes of responses.
     pub sent_bytes: u64,
+    /// Requests that memory does not hold.
+    pub refused_requests: u64,
     /// Operations that were sent to other shards.
     pub forwarded: u64,
     /// Connections that are open now.
@@ -214,6 +216,7 @@ impl Shard {
             stages: self.stage_reports(),
             received_bytes: requests.received_bytes.get(),
             sent_bytes: requests.sent_bytes.get(),
+            refused_requests: requests.too_costly.get(),
             forwarded: self.counters.forwarded_requests.get(),
             connections: self.counters.connections.get() as u64,
             connection_ends: ConnectionEnd::ALL

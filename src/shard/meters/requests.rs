@@ -47,6 +47,8 @@ pub struct RequestMeters {
     pub received_bytes: Counter,
     /// Bytes of responses, with their lengths.
     pub sent_bytes: Counter,
+    /// Requests that were refused because all memory for their like does not hold them.
+    pub too_costly: Counter,
 }
 
 impl Default for RequestMeters {
@@ -57,6 +59,7 @@ impl Default for RequestMeters {
             answered: std::array::from_fn(|_| Durations::default()),
             received_bytes: Counter::default(),
             sent_bytes: Counter::default(),
+            too_costly: Counter::default(),
         }
     }
 }
