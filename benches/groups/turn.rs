@@ -71,6 +71,7 @@ pub fn run(arguments: &Arguments) {
         "taking all shares",
         "their record",
         "the shares are durable",
+        "the longest of these",
     ];
     table::print(&title, &head, &rows);
 }
@@ -87,7 +88,8 @@ fn row(arguments: &Arguments, members: usize) -> Vec<String> {
     let us = |duration: Duration| format!("{:.0}", duration.as_secs_f64() * 1e6);
     let Longest { join, last_join, some_answers, leader_encoded, shares, record, durable } = bench.longest;
     let times = [join, last_join, some_answers, leader_encoded, shares, record, durable];
-    [members.to_string()].into_iter().chain(times.map(us)).collect()
+    let longest = times.into_iter().max().unwrap_or_default();
+    [members.to_string()].into_iter().chain(times.into_iter().chain([longest]).map(us)).collect()
 }
 
 impl<'a> Bench<'a> {

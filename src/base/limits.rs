@@ -645,8 +645,13 @@ pub const GROUP_MEMBER_COST_BYTES: usize = 400;
 pub const GROUP_OFFSET_COST_BYTES: usize = 200;
 /// Bytes of a record besides what clients sent for it, at most.
 pub const GROUP_RECORD_OVERHEAD_BYTES: usize = 128;
-/// `group.max.size` by default and at most: members of a group. A further one is told GROUP_MAX_SIZE_REACHED.
-pub const GROUP_MEMBERS_MAX: i64 = 100_000;
+/// `group.max.size` by default: members of a group. A further one is told GROUP_MAX_SIZE_REACHED. Kafka has no bound, but
+/// what a rebalance does once for all members keeps a shard from its other work for about 1 us for each (`cargo bench
+/// --bench groups -- turn`): 2 ms, as long as other long turns.
+pub const GROUP_MEMBERS_DEFAULT: i64 = 2_000;
+/// The same at most: whoever wants groups this large accepts turns of 10 ms.
+pub const GROUP_MEMBERS_MAX: i64 = 10_000;
+const _: () = assert!(GROUP_MEMBERS_DEFAULT <= GROUP_MEMBERS_MAX);
 /// Ids of a group that were given out and not joined with yet. Reached: the oldest is forgotten; who comes with it is
 /// told UNKNOWN_MEMBER_ID and asks for another.
 pub const GROUP_PENDING_MEMBERS_MAX: usize = 20_000;

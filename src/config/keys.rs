@@ -374,8 +374,8 @@ pub static KEYS: [Key; 54] = [
     Key::fixed(
         "group.max.size",
         Kind::Integer { min: 1, max: limits::GROUP_MEMBERS_MAX },
-        "100000",
-        "Members that a group may have.",
+        "2000",
+        "Members that a group may have. A rebalance of many keeps the shard from its other work for about 1 us each.",
     ),
     Key::derived(
         "max.connections",
@@ -451,6 +451,7 @@ mod tests {
         assert_eq!(limits::CONNECTIONS_DEFAULT_MAX, 8192);
         assert_eq!(limits::DISK_FREE_BYTES_DEFAULT, 1 << 30);
         assert_eq!(limits::FETCH_SESSIONS_DEFAULT, 1000);
+        assert_eq!(limits::GROUP_MEMBERS_DEFAULT, 2000);
         assert_eq!(limits::PRODUCER_ID_EXPIRATION_MS, 86_400_000);
         assert_eq!(limits::SHARD_MEMORY_BYTES_MIN, 256 << 20);
     }
