@@ -125,8 +125,11 @@ impl Coordinator {
         self.partitions.begin(partition);
     }
 
-    /// A record of a partition that is being loaded.
+    /// A record of a partition that is being loaded; nothing, if the partition has gone meanwhile.
     pub fn load(&mut self, partition: i32, record: GroupRecord) {
+        if !self.has_partition(partition) {
+            return;
+        }
         let id = match &record {
             GroupRecord::Offset(key, _) => &key.group,
             GroupRecord::Group(key, _) => &key.group,

@@ -54,22 +54,25 @@ impl Partitions {
         self.enter(index, Knowledge::Loading);
     }
 
-    /// It was read.
+    /// It was read. What is none of ours any more stays so.
     pub fn complete(&mut self, index: i32) {
-        self.enter(index, Knowledge::Complete);
+        if self.0.contains_key(&index) {
+            self.enter(index, Knowledge::Complete);
+        }
     }
 
     fn enter(&mut self, index: i32, knowledge: Knowledge) {
         self.0.insert(index, Partition { knowledge, failures: 0, retry_at_ms: None });
     }
 
-    /// It could not be read: it is read again after a pause, which doubles from failure to failure.
+    /// It could not be read: it is read again after a pause, which doubles from failure to failure. What is none of ours
+    /// any more stays so.
     pub fn fail(&mut self, index: i32, now_ms: u64) {
-        let failures = self.0.get(&index).map_or(0, |partition| partition.failures);
-        let pause_ms = GROUP_RELOAD_PAUSE_MS << failures.min(u64::BITS / 2);
-        let retry_at_ms = Some(now_ms.saturating_add(pause_ms.min(GROUP_RELOAD_PAUSE_MS_MAX)));
-        let failures = failures.saturating_add(1);
-        self.0.insert(index, Partition { knowledge: Knowledge::Unreadable, failures, retry_at_ms });
+        let Some(partition) = self.0.get_mut(&index) else { return };
+        let pause_ms = GROUP_RELOAD_PAUSE_MS << partition.failures.min(u64::BITS / 2);
+        partition.retry_at_ms = Some(now_ms.saturating_add(pause_ms.min(GROUP_RELOAD_PAUSE_MS_MAX)));
+        partition.failures = partition.failures.saturating_add(1);
+        partition.knowledge = Knowledge::Unreadable;
     }
 
     /// It is none of ours any more.
@@ -121,5 +124,16 @@ mod tests {
         partitions.complete(3);
         assert!(partitions.is_complete(3));
         assert_eq!(fail_once(&mut partitions), first);
+    }
+
+    #[test]
+    fn what_comes_of_reading_a_partition_that_went_meanwhile_does_not_bring_it_back() {
+        let mut partitions = Partitions::default();
+        partitions.begin(3);
+        partitions.forget(3);
+        partitions.complete(3);
+        partitions.fail(3, 0);
+        assert_eq!((partitions.knowledge(3), partitions.next_retry_ms()), (None, None));
+        assert!(partitions.indexes().is_empty());
     }
 }

@@ -113,6 +113,20 @@ fn who_waits_is_sent_away_when_the_partition_goes() {
     assert_eq!(bench.core.bytes(), 0);
 }
 
+/// Whoever reads it does not know yet that it went.
+#[test]
+fn what_is_read_of_a_partition_that_went_is_ignored() {
+    let mut bench = Bench::new();
+    let before = bench.send(commit(None, 1, None));
+    assert_eq!(bench.committed(before), ErrorCode::None);
+    bench.core.unload(0);
+    bench.read_log();
+    bench.fail_load();
+    assert_eq!((bench.core.bytes(), bench.core.has_partition(0)), (0, false));
+    let ticket = bench.send(commit(None, 2, None));
+    assert_eq!(bench.committed(ticket), ErrorCode::NotCoordinator);
+}
+
 #[test]
 fn a_partition_that_cannot_be_read_is_nobodys() {
     let mut bench = Bench::new();
