@@ -1,10 +1,12 @@
 //! Producers that keep a rate while something else goes on, and what they notice of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use clap::Args;
 
 use crate::load::{Load, Outcome, Pace, millis};
+use crate::process::CpuTime;
 use crate::produce::Produce;
 use crate::setup::Node;
 
@@ -57,6 +59,53 @@ impl Producers {
     pub fn describe(&self) -> String {
         let work = self.work();
         format!("{:.0} batches of {} bytes a second, open loop", self.rate, work.batch_bytes)
+    }
+}
+
+/// What producers notice, and who used the CPUs meanwhile: what waits for a CPU that the load itself takes is not the
+/// broker's doing.
+pub struct Beside {
+    outcome: Outcome,
+    /// CPU time of the broker and of the load, in seconds, and the time that passed.
+    broker: f64,
+    load: f64,
+    passed: Duration,
+}
+
+impl Producers {
+    /// The same as [`Producers::beside`], with CPU times.
+    pub fn watched_beside<T>(&self, node: &Node, something: impl FnOnce() -> T) -> (T, Beside) {
+        let times =
+            || (CpuTime::of(&node.broker.process), CpuTime::of_id(std::process::id()), Instant::now());
+        let (broker, load, began) = times();
+        let (result, outcome) = self.beside(&node.broker.address, something);
+        let (broker_now, load_now, now) = times();
+        let (broker, load) = (broker_now.since(broker).total(), load_now.since(load).total());
+        (result, Beside { outcome, broker, load, passed: now - began })
+    }
+}
+
+/// The head of tables of [`Beside::row`].
+pub const BESIDE_HEAD: [&str; 9] = [
+    "",
+    "p50, ms",
+    "p99, ms",
+    "p99.9, ms",
+    "longest, ms",
+    "answered/s",
+    "sent late: p99.9, ms",
+    "CPU of the broker, %",
+    "of the load, %",
+];
+
+impl Beside {
+    /// A row under [`BESIDE_HEAD`].
+    pub fn row(&self, name: &str) -> Vec<String> {
+        let percent = |seconds: f64| format!("{:.0}", 100.0 * seconds / self.passed.as_secs_f64());
+        let mut cells = times_row(name, &self.outcome);
+        cells.push(format!("{:.2}", millis(&self.outcome.late, 0.999)));
+        cells.extend([percent(self.broker), percent(self.load)]);
+        cells
     }
 }
 

@@ -5,9 +5,8 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 
-use crate::beside::{Producers, TIMES_HEAD, times_row};
+use crate::beside::{BESIDE_HEAD, Beside, Producers};
 use crate::crowd::Crowd;
-use crate::load::Outcome;
 use crate::machine::off_the_shard;
 use crate::member::{Entry, Member, Subscription, await_coordinator};
 use crate::settings::add_defaults;
@@ -63,19 +62,19 @@ pub fn run(setup: &mut Setup, arguments: &Arguments) {
     report(arguments, &rounds, &producing);
 }
 
-fn measure(node: &Node, arguments: &Arguments) -> (Rounds, Vec<(&'static str, Outcome)>) {
+fn measure(node: &Node, arguments: &Arguments) -> (Rounds, Vec<(&'static str, Beside)>) {
     let address = &node.broker.address;
     let subscription = Subscription { topic: TOPIC, partitions: arguments.topic_partitions };
     let rest = Duration::from_secs_f64(arguments.seconds);
     let producers = &arguments.producers;
 
-    let ((), without) = producers.beside(address, || std::thread::sleep(rest));
+    let ((), without) = producers.watched_beside(node, || std::thread::sleep(rest));
     let interval = Duration::from_millis(arguments.heartbeat_ms);
     let started = Instant::now();
     let crowd = Crowd::start(address, GROUP, &subscription, arguments.members, interval);
     let mut rounds = Rounds { first: vec![took(started, &crowd.settled())], ..Default::default() };
-    let ((), settled) = producers.beside(address, || std::thread::sleep(rest));
-    let ((), rebalancing) = producers.beside(address, || {
+    let ((), settled) = producers.watched_beside(node, || std::thread::sleep(rest));
+    let ((), rebalancing) = producers.watched_beside(node, || {
         for _ in 0..arguments.rounds {
             let mut newcomer = Member::connect(address, GROUP, &subscription);
             let started = Instant::now();
@@ -101,7 +100,7 @@ fn took(started: Instant, entries: &[Entry]) -> Took {
     Took { whole: settled - started, since_joins: settled - joining }
 }
 
-fn report(arguments: &Arguments, rounds: &Rounds, producing: &[(&str, Outcome)]) {
+fn report(arguments: &Arguments, rounds: &Rounds, producing: &[(&str, Beside)]) {
     let title = format!(
         "{} members share {} partitions, each heartbeating every {} ms. Time until the last has its share, in ms. An \
          empty group waits 1000 ms and more for further members.",
@@ -114,10 +113,13 @@ fn report(arguments: &Arguments, rounds: &Rounds, producing: &[(&str, Outcome)])
         ("one leaves", &rounds.leaves),
     ];
     table::print(&title, &head, &rows.map(|(name, all)| row(name, all)));
-    let title =
-        format!("What producers on the same shard notice. Producers: {}.", arguments.producers.describe());
-    let rows: Vec<_> = producing.iter().map(|(name, outcome)| times_row(name, outcome)).collect();
-    table::print(&title, &TIMES_HEAD, &rows);
+    let title = format!(
+        "What producers on the same shard notice, how late the load sent their requests, which is in these times, and CPU \
+         time in percent of one CPU. Producers: {}.",
+        arguments.producers.describe()
+    );
+    let rows: Vec<_> = producing.iter().map(|(name, beside)| beside.row(name)).collect();
+    table::print(&title, &BESIDE_HEAD, &rows);
 }
 
 fn row(name: &str, all: &[Took]) -> Vec<String> {

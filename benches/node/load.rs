@@ -42,6 +42,8 @@ pub enum Pace {
 pub struct Outcome {
     /// Times of answered requests, in ns.
     pub times: Histogram<u64>,
+    /// How late requests were sent, in ns, where they had a time: the load's own part of the times above.
+    pub late: Histogram<u64>,
     /// From the first request to the end of sending.
     pub sending: Duration,
     /// Answers that came in that time.
@@ -123,7 +125,8 @@ impl Load {
     ) -> Outcome {
         let start = Instant::now();
         let mut pacer = Pacer { pace, next: start, turn: 0, random: Random::new(1) };
-        let mut outcome = Outcome { times: new_histogram(), sending: Duration::ZERO, answered: 0 };
+        let mut outcome =
+            Outcome { times: new_histogram(), late: new_histogram(), sending: Duration::ZERO, answered: 0 };
         let (mut look_at, mut answered_at) = (start, start);
         let mut is_sending = true;
         loop {
@@ -135,7 +138,7 @@ impl Load {
                     return outcome;
                 }
             }
-            is_sending = is_sending && pacer.send(&mut self.connections, work, now);
+            is_sending = is_sending && pacer.send(&mut self.connections, work, now, &mut outcome.late);
             if is_sending {
                 (outcome.sending, outcome.answered) = (now - start, outcome.times.len());
             }
@@ -163,7 +166,13 @@ struct Pacer {
 
 impl Pacer {
     /// Queues what is due; whether there may be more.
-    fn send(&mut self, connections: &mut [Connection], work: &mut dyn Work, now: Instant) -> bool {
+    fn send(
+        &mut self,
+        connections: &mut [Connection],
+        work: &mut dyn Work,
+        now: Instant,
+        late: &mut Histogram<u64>,
+    ) -> bool {
         match self.pace {
             Pace::Closed { in_flight } => {
                 for connection in connections {
@@ -180,6 +189,7 @@ impl Pacer {
                     if !connections[self.turn].queue(work, self.next) {
                         return false;
                     }
+                    late.saturating_record((now - self.next).as_nanos() as u64);
                     self.next += Duration::from_secs_f64(self.random.exponential() / per_second);
                 }
             }

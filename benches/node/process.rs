@@ -12,7 +12,12 @@ pub struct CpuTime {
 
 impl CpuTime {
     pub fn of(process: &Child) -> Self {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", process.id())).expect("it runs");
+        Self::of_id(process.id())
+    }
+
+    /// The same by the process's id.
+    pub fn of_id(process_id: u32) -> Self {
+        let stat = fs::read_to_string(format!("/proc/{process_id}/stat")).expect("it runs");
         // Behind the name, which may hold anything, in parentheses; utime and stime are fields 14 and 15 of proc(5).
         let (_, fields) = stat.rsplit_once(") ").expect("proc(5)");
         let mut ticks = fields.split(' ').skip(11).map(|field| field.parse::<f64>().expect("proc(5)"));
