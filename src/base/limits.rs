@@ -783,6 +783,8 @@ pub const QUORUM_FRAME_BYTES_MAX: usize = 16 << 20;
 const _: () = assert!(QUORUM_ENTRY_BYTES_MAX + QUORUM_APPEND_BYTES < QUORUM_FRAME_BYTES_MAX);
 const _: () = assert!(QUORUM_CHUNK_BYTES + QUORUM_ENTRY_BYTES_MAX < QUORUM_FRAME_BYTES_MAX);
 const _: () = assert!(QUORUM_ENTRY_BYTES_MAX + QUORUM_APPEND_BYTES <= QUORUM_UNCOMMITTED_BYTES_MAX);
+/// Voters of the quorum at most: more of them survive more failures at once, and make every decision slower.
+pub const QUORUM_VOTERS_MAX: usize = 5;
 /// Peers whose sessions a member keeps apart. Reached: frames of further ones are dropped until the node starts anew.
 pub const QUORUM_PEERS_MAX: usize = 64;
 /// Bytes of changes that were applied and not made durable since; the log has them. Reached: they are.
@@ -792,6 +794,7 @@ pub const QUORUM_UNSAVED_ENTRIES_MAX: usize = 1024;
 /// Entries for which a member remembers the checksum of its records, to compare it with the leader's.
 pub const QUORUM_CHECKSUMS_KEPT: usize = 4096;
 const _: () = assert!(QUORUM_PROPOSALS_MAX < QUORUM_CHECKSUMS_KEPT);
+
 // Replication between peer shards.
 
 /// Bytes of records in one frame between peer shards. More: the group goes in several frames; a frame that says so is
@@ -817,8 +820,6 @@ const _: () =
     assert!(REPLICATION_WINDOW_FRAMES_MAX < REPLICATION_PENDING_MAX, "the leader's window ends first");
 /// Peer shards whose sessions a shard keeps apart. Reached: sessions of further ones are refused.
 pub const REPLICATION_PEERS_MAX: usize = 8 << 10;
-/// Voters of the quorum at most: more of them survive more failures at once, and make every decision slower.
-pub const QUORUM_VOTERS_MAX: usize = 5;
 
 // The link between nodes.
 
