@@ -17,4 +17,4 @@ mod server;
 mod tests;
 mod thread;
 
-pub use thread::{AdminConfig, AdminPort, AdminThread};
+pub use thread::{AdminConfig, AdminPort, AdminThread, Complaint};

@@ -55,7 +55,10 @@ async fn metrics(admin: &Admin) -> Answered {
 }
 
 async fn healthz(admin: &Admin) -> Answered {
-    well_unless(ailments(&admin.view().shards.collect().await))
+    let view = admin.view();
+    let mut reasons = ailments(&view.shards.collect().await);
+    reasons.extend(view.complaint.and_then(|complaint| complaint()));
+    well_unless(reasons)
 }
 
 async fn readyz(admin: &Admin) -> Answered {

@@ -47,7 +47,8 @@ fn reports(fails: bool) -> Vec<ShardReport> {
 /// A port for two shards, and their mailboxes.
 fn port(phase: Phase) -> (Admin, watch::Sender<View>, Vec<Mailbox>) {
     let (senders, mailboxes): (Vec<_>, Vec<_>) = (0..2).map(|_| mailbox()).unzip();
-    let (views, view) = watch::channel(View { phase, shards: Arc::new(Collector::new(senders)) });
+    let (views, view) =
+        watch::channel(View { phase, shards: Arc::new(Collector::new(senders)), complaint: None });
     (Admin { memory_bytes: 1 << 30, started_ms: 1_500, view }, views, mailboxes)
 }
 
@@ -132,6 +133,27 @@ fn buckets_add_up(text: &str) {
         }
     }
     assert!(seen > 10, "{seen} histograms");
+}
+
+#[test]
+fn what_is_amiss_besides_the_shards_is_told() {
+    let well = reports(false);
+    run_in_virtual_time(async {
+        let (admin, views, mut mailboxes) = port(Phase::Serving);
+        for (complaint, status) in [
+            (None, StatusCode::OK),
+            (Some("control stands still".to_owned()), StatusCode::SERVICE_UNAVAILABLE),
+        ] {
+            let told = complaint.clone();
+            views.send_modify(|view| view.complaint = Some(Arc::new(move || told.clone())));
+            let (found, text) = get_answered(&admin, "/healthz", &mut mailboxes, &well).await;
+            assert_eq!(found, status, "{text}");
+            assert!(complaint.is_none_or(|complaint| text.contains(&complaint)), "{text}");
+            // Clients are served all the same.
+            let (ready, text) = get_answered(&admin, "/readyz", &mut mailboxes, &well).await;
+            assert_eq!(ready, StatusCode::OK, "{text}");
+        }
+    });
 }
 
 #[test]

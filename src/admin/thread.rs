@@ -25,12 +25,17 @@ pub(super) enum Phase {
     Stopping,
 }
 
+/// Says what else is amiss in the node, if anything. It must not wait.
+pub type Complaint = Arc<dyn Fn() -> Option<String> + Send + Sync>;
+
 /// The node as the port shows it.
 #[derive(Clone)]
 pub(super) struct View {
     pub(super) phase: Phase,
     /// None before they serve.
     pub(super) shards: Arc<Collector>,
+    /// What is not the shards'.
+    pub(super) complaint: Option<Complaint>,
 }
 
 /// What answers are made of.
@@ -77,7 +82,8 @@ impl AdminPort {
 
     /// Serves it: the node starts.
     pub fn serve(self, config: AdminConfig) -> io::Result<AdminThread> {
-        let view = View { phase: Phase::Starting, shards: Arc::new(Collector::new(Vec::new())) };
+        let shards = Arc::new(Collector::new(Vec::new()));
+        let view = View { phase: Phase::Starting, shards, complaint: None };
         let (views, mut ends) = watch::channel(view);
         let AdminConfig { memory_bytes, started_ms, cpu } = config;
         let AdminPort { listener, address } = self;
@@ -111,9 +117,10 @@ impl AdminThread {
         self.address
     }
 
-    /// The shards with these mailboxes serve clients.
-    pub fn note_serving(&self, mailboxes: Vec<MailboxSender>) {
-        self.views.send_replace(View { phase: Phase::Serving, shards: Arc::new(Collector::new(mailboxes)) });
+    /// The shards with these mailboxes serve clients. What is amiss besides them, `complaint` tells.
+    pub fn note_serving(&self, mailboxes: Vec<MailboxSender>, complaint: Complaint) {
+        let shards = Arc::new(Collector::new(mailboxes));
+        self.views.send_replace(View { phase: Phase::Serving, shards, complaint: Some(complaint) });
     }
 
     /// The node stops.

@@ -19,6 +19,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 mod thread;
+mod watch;
 
 pub use client::{ControlClient, ControlError};
 pub use environment::Environment;
@@ -29,3 +30,4 @@ pub use progress::AppliedReporter;
 pub use start::{Control, ControlConfig, ShardLink, StartError};
 pub use store::{MetadataStore, Space, StoreError};
 pub use thread::ControlThread;
+pub use watch::ControlWatch;

@@ -12,11 +12,13 @@ use tokio::sync::mpsc;
 use super::client::Command;
 use super::controller::Controller;
 use super::progress::Progress;
+use super::watch::ControlWatch;
 
 /// The running control thread.
 pub struct ControlThread {
     thread: JoinHandle<()>,
     progress: Arc<Progress>,
+    watch: ControlWatch,
 }
 
 impl ControlThread {
@@ -27,16 +29,23 @@ impl ControlThread {
         cpu: Option<usize>,
     ) -> io::Result<Self> {
         let progress = Arc::clone(controller.progress());
+        let watch = ControlWatch::new();
+        let watched = watch.clone();
         let body = move || {
             if let Some(id) = cpu
                 && !core_affinity::set_for_current(core_affinity::CoreId { id })
             {
                 tracing::warn!(cpu = id, "control could not be pinned to its CPU");
             }
-            block_on(serve(controller, commands));
+            block_on(serve(controller, commands, &watched));
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
-        Ok(ControlThread { thread, progress })
+        Ok(ControlThread { thread, progress, watch })
+    }
+
+    /// Whether it gets on, for whoever looks after the node's health.
+    pub fn watch(&self) -> ControlWatch {
+        self.watch.clone()
     }
 
     /// Lets the transaction under way finish, and ends the thread. Commands that wait are told that control has
@@ -50,7 +59,7 @@ impl ControlThread {
 }
 
 /// Processes commands until it is stopped or nobody is left to send any.
-async fn serve(mut controller: Controller, mut commands: mpsc::Receiver<Command>) {
+async fn serve(mut controller: Controller, mut commands: mpsc::Receiver<Command>, watch: &ControlWatch) {
     let progress = Arc::clone(controller.progress());
     while !progress.is_stopping() {
         controller.reply_to_applied();
@@ -70,7 +79,7 @@ async fn serve(mut controller: Controller, mut commands: mpsc::Receiver<Command>
                 Err(_) => break,
             }
         }
-        controller.process(batch);
+        watch.during(|| controller.process(batch));
     }
 }
 

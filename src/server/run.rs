@@ -148,7 +148,8 @@ impl Start<'_> {
             .shards
             .all(&self.events, OnSignal::Interrupt, |stage| matches!(stage, Stage::Serving).then_some(()))?;
         if let Some(admin) = self.admin {
-            admin.note_serving(running.shards.mailboxes());
+            let watch = running.control.watch();
+            admin.note_serving(running.shards.mailboxes(), Arc::new(move || watch.stall()));
         }
         let endpoints = Endpoints::new(&self.config, &bound, self.admin.map(AdminThread::address));
         match endpoints.publish(&self.config.data_dir) {
