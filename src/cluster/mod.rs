@@ -31,8 +31,9 @@ mod tests;
 
 pub use alter_configs::{ConfigAlteration, ConfigChange, ConfigResource, alter_configs};
 pub use config::{
-    CleanupPolicy, ConfigKey, ConfigKind, ConfigSource, Configs, EffectiveConfig, Synonym, TopicDefaults,
-    TopicSettings, broker_configs, effective_configs, settings_of, topic_config_keys, topic_settings,
+    CleanerSettings, CleanupPolicy, ConfigKey, ConfigKind, ConfigSource, Configs, EffectiveConfig, Synonym,
+    TopicDefaults, TopicSettings, broker_configs, effective_configs, settings_of, topic_config_keys,
+    topic_settings,
 };
 pub use create::{CreatedTopic, NewTopic, ReplicaAssignment, create_topics};
 pub use create_partitions::{NewPartitions, create_partitions};

@@ -41,6 +41,7 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             compaction: CompactionConfig {
                 key_map_bytes_max: bytes(
                     config.log_cleaner_dedupe_buffer_size.min(budgets.compaction_key_bytes()),
+                key_map_bytes_budget: bytes(budgets.compaction_key_bytes()),
                 ),
                 batch_bytes_max: bytes(budgets.compaction_batch_bytes()),
                 bytes_per_second: config.log_cleaner_io_max_bytes_per_second,

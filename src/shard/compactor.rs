@@ -8,8 +8,12 @@
 //! the new ones, and the files of the others belong to no segment then, which the next start looks for. The old files
 //! go behind that checkpoint, when nobody reads them any more.
 
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
+
+use futures_util::future::select;
+use tokio::sync::Notify;
 
 use super::compactor_pass::{PassEnd, PassError};
 use super::replica::Replica;
@@ -19,16 +23,18 @@ use crate::base::limits::{
     PARTITIONS_PER_TURN,
 };
 use crate::base::planted::{Bug, is_planted};
-use crate::cluster::TopicSettings;
+use crate::cluster::{CleanerSettings, TopicSettings};
 use crate::log::compaction::{Dirt, Group, Readiness};
 use crate::log::segment::Segment;
 use crate::log::segment::memory::SegmentMemory;
 
-/// Bounds of compaction.
+/// Bounds of compaction. Those that have a key hold until they are changed ([`Storage::set_cleaner`]).
 #[derive(Clone, Debug)]
 pub struct CompactionConfig {
     /// Memory for keys (`log.cleaner.dedupe.buffer.size`), in bytes; what does not fit waits for the next pass.
     pub key_map_bytes_max: usize,
+    /// The most that this can be changed to: the shard's memory for it.
+    pub key_map_bytes_budget: usize,
     /// What a batch may unpack to; a longer one stays as it is.
     pub batch_bytes_max: usize,
     /// Bytes that are read and written in a second (`log.cleaner.io.max.bytes.per.second`); it waits when they are.
@@ -42,6 +48,7 @@ impl Default for CompactionConfig {
     fn default() -> Self {
         CompactionConfig {
             key_map_bytes_max: 1 << 20,
+            key_map_bytes_budget: 1 << 20,
             batch_bytes_max: 1 << 20,
             bytes_per_second: COMPACTION_BYTES_PER_SECOND_DEFAULT,
             backoff: Duration::from_millis(COMPACTION_BACKOFF_MS_DEFAULT),
@@ -55,12 +62,48 @@ pub(super) struct Retired {
     segment: Segment,
 }
 
+/// What was set of compaction since the start.
+#[derive(Default)]
+pub(super) struct Cleaner {
+    settings: Cell<Option<CleanerSettings>>,
+    changed: Notify,
+}
+
 impl Storage {
+    /// Changes how the storage compacts. A pass that is under way keeps its memory; its pace changes at once.
+    pub(super) fn set_cleaner(&self, settings: CleanerSettings) {
+        let before = self.cleaner.settings.replace(Some(settings));
+        if before.is_some_and(|before| before != settings) {
+            self.cleaner.changed.notify_waiters();
+        }
+    }
+
+    fn cleaner_backoff(&self) -> Duration {
+        let set = self.cleaner.settings.get();
+        set.map_or(self.config.compaction.backoff, |set| Duration::from_millis(set.backoff_ms))
+    }
+
+    /// Bytes that compaction reads and writes in a second at most.
+    pub(super) fn cleaner_bytes_per_second(&self) -> u64 {
+        let set = self.cleaner.settings.get();
+        set.map_or(self.config.compaction.bytes_per_second, |set| set.bytes_per_second).max(1)
+    }
+
+    /// Memory for the keys of a pass, in bytes.
+    pub(super) fn cleaner_key_map_bytes(&self) -> usize {
+        let CompactionConfig { key_map_bytes_max, key_map_bytes_budget, .. } = self.config.compaction;
+        let Some(set) = self.cleaner.settings.get() else { return key_map_bytes_max };
+        usize::try_from(set.key_map_bytes_max).unwrap_or(usize::MAX).min(key_map_bytes_budget)
+    }
+
     /// Compacts until the storage stops or fails.
     pub async fn compact(self: Rc<Self>) {
         while !self.has_ended() {
             if !self.compact_all().await {
-                self.pause(self.config.compaction.backoff).await;
+                // A change of the pause holds at once, however long this one is.
+                let changed = self.cleaner.changed.notified();
+                let pause = self.pause(self.cleaner_backoff());
+                select(std::pin::pin!(changed), std::pin::pin!(pause)).await;
             }
         }
     }
@@ -218,5 +261,56 @@ fn readiness(settings: &TopicSettings) -> Readiness {
         dirty_millionths_min: settings.cleanable_dirty_millionths_min,
         lag_ms_min: settings.compaction_lag_ms_min,
         lag_ms_max: settings.compaction_lag_ms_max,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{ConfigAlteration, ConfigChange, ConfigResource};
+    use crate::runtime::sim::SimWorld;
+    use crate::shard::testing::{TestNode, test_config};
+
+    fn now(storage: &Storage) -> (Duration, u64, usize) {
+        (storage.cleaner_backoff(), storage.cleaner_bytes_per_second(), storage.cleaner_key_map_bytes())
+    }
+
+    /// As with Kafka, for one broker or for all.
+    #[test]
+    fn how_it_compacts_is_changed_while_it_runs() {
+        let world = SimWorld::new(1);
+        let runtime = world.runtime();
+        let ended = world.block_on(async {
+            let node = TestNode::start(&runtime, "/data".into(), test_config(1, &[])).await;
+            let (shard, storage) = (&node.shards[0], &node.shards[0].storage);
+            let set = async |name: &str, value: &str| {
+                let alteration = ConfigAlteration {
+                    resource: ConfigResource::Broker(None),
+                    replaces_all: false,
+                    changes: vec![(name.to_owned(), ConfigChange::Set(value.to_owned()))],
+                };
+                let outcomes = shard.metadata.alter_configs(vec![alteration], false).await;
+                outcomes.expect("metadata works").remove(0).is_ok()
+            };
+            let default = Duration::from_millis(COMPACTION_BACKOFF_MS_DEFAULT);
+            let budget = storage.config.compaction.key_map_bytes_budget;
+            assert_eq!(now(storage), (default, COMPACTION_BYTES_PER_SECOND_DEFAULT, budget));
+            for (name, value) in [
+                ("log.cleaner.backoff.ms", "0"),
+                ("log.cleaner.dedupe.buffer.size", "1"),
+                ("log.cleaner.io.max.bytes.per.second", "0.5"),
+                ("log.cleaner.io.max.bytes.per.second", "NaN"),
+            ] {
+                assert!(!set(name, value).await, "{name}={value}");
+            }
+            assert!(set("log.cleaner.backoff.ms", "20").await);
+            // Kafka's is a fraction, and its default the largest there is.
+            assert!(set("log.cleaner.io.max.bytes.per.second", "1.7976931348623157E308").await);
+            assert_eq!(now(storage), (Duration::from_millis(20), u64::MAX, budget));
+            assert!(set("log.cleaner.io.max.bytes.per.second", "4096.5").await);
+            assert!(set("log.cleaner.dedupe.buffer.size", "2097152").await);
+            assert_eq!(now(storage), (Duration::from_millis(20), 4096, budget.min(2 << 20)));
+        });
+        assert_eq!(ended, Some(()));
     }
 }

@@ -40,7 +40,7 @@ impl<'a> Pace<'a> {
     /// So many bytes were read or written: waits until more may be.
     pub(super) async fn moved(&self, bytes: u64) -> Result<(), PassError> {
         self.end_turn();
-        let rate = self.storage.config.compaction.bytes_per_second.max(1);
+        let rate = self.storage.cleaner_bytes_per_second();
         // What a slow disk has not moved in time is not made up for.
         let earliest = self.storage.runtime.now().saturating_sub(Duration::from_secs(1));
         self.due.set(self.due.get().max(earliest) + Duration::from_secs_f64(bytes as f64 / rate as f64));

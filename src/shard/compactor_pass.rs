@@ -78,8 +78,7 @@ impl Storage {
             return Ok(PassEnd::Done);
         }
         let pace = Pace::begin(self, replica);
-        let bytes =
-            KeyMap::bytes_for((dirt.end - dirt.from) as u64, self.config.compaction.key_map_bytes_max);
+        let bytes = KeyMap::bytes_for((dirt.end - dirt.from) as u64, self.cleaner_key_map_bytes());
         let mut keys = KeyMap::new(bytes, (self.runtime.random_u64(), self.runtime.random_u64()));
         self.meters.compaction.key_map_bytes.set(bytes as u64);
         let ended = async {

@@ -17,6 +17,9 @@ use crate::config::Config;
 pub fn configured_defaults(config: &Config) -> TopicDefaults {
     let values = [
         ("compression.type", config.compression_type.clone()),
+        ("log.cleaner.backoff.ms", config.log_cleaner_backoff.as_millis().to_string()),
+        ("log.cleaner.dedupe.buffer.size", config.log_cleaner_dedupe_buffer_size.to_string()),
+        ("log.cleaner.io.max.bytes.per.second", config.log_cleaner_io_max_bytes_per_second.to_string()),
         ("log.flush.interval.messages", config.log_flush_interval_messages.clone()),
         ("log.flush.interval.ms", config.log_flush_interval_ms.clone()),
         ("log.message.timestamp.after.max.ms", config.log_message_timestamp_after_max_ms.to_string()),
@@ -86,6 +89,7 @@ impl Shard {
         let delta = Delta::between(&self.image(), next, self.owner());
         let defaults = self.topic_defaults_in(next);
         self.storage.set_producer_expiration(defaults.producer_id_expiration_ms());
+        self.storage.set_cleaner(defaults.cleaner());
         let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, &defaults)).collect();
         if !opened.is_empty()
             && let Err(error) = self.storage.open_new(&opened).await

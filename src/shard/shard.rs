@@ -152,6 +152,7 @@ impl Shard {
     pub fn start(self: &Rc<Self>, images: watch::Receiver<Arc<Image>>, mailbox: Mailbox) {
         let Mailbox { appends, queries } = mailbox;
         self.storage.set_producer_expiration(self.topic_defaults().producer_id_expiration_ms());
+        self.storage.set_cleaner(self.topic_defaults().cleaner());
         self.start_groups();
         self.spawn(Rc::clone(self).follow_metadata(images));
         self.spawn(Rc::clone(self).serve_appends(appends));

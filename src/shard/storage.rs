@@ -15,7 +15,7 @@ use futures_util::future::select;
 use tokio::sync::{Notify, Semaphore};
 
 use super::cold_cache::ColdCache;
-use super::compactor::{CompactionConfig, Retired};
+use super::compactor::{Cleaner, CompactionConfig, Retired};
 use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
@@ -133,6 +133,7 @@ pub struct Storage {
     /// Replicas whose log start has moved, each once: segments below it can be removed.
     pub(super) reclaimable: RefCell<VecDeque<Rc<Replica>>>,
     /// There is something for the task that removes segments.
+    pub(super) cleaner: Cleaner,
     pub(super) reclaim_work: Notify,
     /// Held by whoever removes segment files.
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
@@ -192,6 +193,7 @@ impl Storage {
             trimmable: RefCell::default(),
             room: Notify::new(),
             room_line: Line::default(),
+            cleaner: Cleaner::default(),
             extents: Semaphore::new(EXTENTS_IN_FLIGHT_MAX),
             rolled: RefCell::default(),
             work: Notify::new(),

@@ -15,6 +15,8 @@ pub(in crate::cluster) enum Rule {
     Range(i64, i64),
     /// Fractions from 0 to 1.
     Fraction,
+    /// Numbers from 1 on, which may be fractions: so much in a second.
+    Rate,
     /// Some of these words.
     SomeOf(&'static [&'static str]),
     /// One of these words.
@@ -65,6 +67,10 @@ impl ConfigKey {
             Rule::Fraction => match value.parse::<f64>() {
                 Ok(number) if (0.0..=1.0).contains(&number) => Ok(()),
                 _ => Err(invalid("Value must be from 0 to 1")),
+            },
+            Rule::Rate => match value.parse::<f64>() {
+                Ok(number) if number >= 1.0 => Ok(()),
+                _ => Err(invalid("Value must be at least 1")),
             },
             Rule::SomeOf(words) if value.split(',').all(|word| words.contains(&word.trim())) => Ok(()),
             Rule::SomeOf(words) => Err(invalid(&format!("Each must be one of: {}", words.join(", ")))),

@@ -1,9 +1,13 @@
 //! Where a value comes from that a topic does not set itself: from its broker, in three layers.
 
 use std::collections::BTreeMap;
+use std::str::FromStr;
 use std::sync::Arc;
 
-use super::table::{PRODUCER_ID_EXPIRATION, broker_config_keys};
+use super::table::{
+    CLEANER_BACKOFF, CLEANER_DEDUPE_BUFFER, CLEANER_IO_BYTES, PRODUCER_ID_EXPIRATION, broker_config_keys,
+    broker_key,
+};
 use crate::base::ids::BrokerId;
 use crate::base::limits::{MESSAGE_BYTES_MAX, PRODUCER_ID_EXPIRATION_MS};
 use crate::cluster::Image;
@@ -25,6 +29,17 @@ pub struct TopicDefaults {
     pub batch_bytes_max: u32,
     /// `memory.acknowledgement.enable`: whether topics may be set to acknowledge records before they are synced.
     pub memory_acknowledgement: bool,
+}
+
+/// How a broker compacts, as far as it can be told while it runs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct CleanerSettings {
+    /// Time between two looks for something to do (`log.cleaner.backoff.ms`).
+    pub backoff_ms: u64,
+    /// Bytes that are read and written in a second (`log.cleaner.io.max.bytes.per.second`).
+    pub bytes_per_second: u64,
+    /// Memory for keys (`log.cleaner.dedupe.buffer.size`), in bytes.
+    pub key_map_bytes_max: u64,
 }
 
 impl Default for TopicDefaults {
@@ -62,6 +77,22 @@ impl TopicDefaults {
     pub fn producer_id_expiration_ms(&self) -> i64 {
         let set = self.value(PRODUCER_ID_EXPIRATION).and_then(|value| value.parse().ok());
         set.unwrap_or(PRODUCER_ID_EXPIRATION_MS)
+    }
+
+    /// How the broker compacts.
+    pub fn cleaner(&self) -> CleanerSettings {
+        CleanerSettings {
+            backoff_ms: self.number(CLEANER_BACKOFF),
+            // What is no whole number, or more than there are, comes to the next that is.
+            bytes_per_second: self.number::<f64>(CLEANER_IO_BYTES) as u64,
+            key_map_bytes_max: self.number(CLEANER_DEDUPE_BUFFER),
+        }
+    }
+
+    /// A broker's config that is a number: what is set, or its default.
+    fn number<T: FromStr>(&self, name: &str) -> T {
+        let set = self.value(name).and_then(|value| value.parse().ok());
+        set.or_else(|| broker_key(name)?.default.parse().ok()).expect("the table's default is a number")
     }
 
     /// What the strongest layer that knows the broker's config `name` says of it.

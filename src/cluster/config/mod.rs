@@ -17,7 +17,7 @@ mod validate;
 pub use effective::{ConfigSource, EffectiveConfig, Synonym, broker_configs, effective_configs};
 pub use key::ConfigKey;
 pub use kind::ConfigKind;
-pub use layers::{Configs, TopicDefaults};
+pub use layers::{CleanerSettings, Configs, TopicDefaults};
 pub use settings::{CleanupPolicy, TopicSettings, settings_of, topic_settings};
 pub use table::topic_config_keys;
 pub(super) use validate::{broker_config, check_value, topic_config, validate_configs};

@@ -1,9 +1,9 @@
 //! The topic configs that Kafka 4 knows, as Corelane treats them.
 
-use super::key::Rule::{Fixed, Flush, Fraction, MaxMessageBytes, OneOf, Range, SomeOf};
+use super::key::Rule::{Fixed, Flush, Fraction, MaxMessageBytes, OneOf, Range, Rate, SomeOf};
 use super::key::{ConfigKey, Rule};
 use super::kind::ConfigKind::{self, Boolean, Double, Int, List, Long, Text};
-use crate::base::limits::{SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::base::limits::{COMPACTION_MEMORY_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
 /// A config with its default and, if brokers can set that for their topics, their name for it.
 const fn key(
@@ -269,14 +269,43 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
 ];
 
 /// Configs of brokers that topics know nothing of, and that can be set while a broker runs.
-static BROKER_CONFIGS: [ConfigKey; 1] = [key(
-    (PRODUCER_ID_EXPIRATION, PRODUCER_ID_EXPIRATION),
-    Int,
-    "86400000",
-    Range(1, i32::MAX as i64),
-    "How long a partition remembers an idempotent producer that appends nothing, in ms.",
-)];
+static BROKER_CONFIGS: [ConfigKey; 4] = [
+    key(
+        (CLEANER_BACKOFF, CLEANER_BACKOFF),
+        Long,
+        "15000",
+        Range(1, 1_000_000_000_000),
+        "How often compaction looks for something to do, in ms.",
+    ),
+    key(
+        (CLEANER_DEDUPE_BUFFER, CLEANER_DEDUPE_BUFFER),
+        Long,
+        "134217728",
+        Range(1 << 20, COMPACTION_MEMORY_BYTES_MAX as i64),
+        "Memory for the keys of a pass of compaction, for each shard; at most 2.5 % of its part of memory.",
+    ),
+    key(
+        (CLEANER_IO_BYTES, CLEANER_IO_BYTES),
+        Double,
+        "33554432",
+        Rate,
+        "Bytes that compaction reads and writes in a second at most, for each shard.",
+    ),
+    key(
+        (PRODUCER_ID_EXPIRATION, PRODUCER_ID_EXPIRATION),
+        Int,
+        "86400000",
+        Range(1, i32::MAX as i64),
+        "How long a partition remembers an idempotent producer that appends nothing, in ms.",
+    ),
+];
 
+/// See [`BROKER_CONFIGS`].
+pub(super) const CLEANER_BACKOFF: &str = "log.cleaner.backoff.ms";
+/// See [`BROKER_CONFIGS`].
+pub(super) const CLEANER_DEDUPE_BUFFER: &str = "log.cleaner.dedupe.buffer.size";
+/// See [`BROKER_CONFIGS`].
+pub(super) const CLEANER_IO_BYTES: &str = "log.cleaner.io.max.bytes.per.second";
 /// See [`BROKER_CONFIGS`].
 pub(super) const PRODUCER_ID_EXPIRATION: &str = "producer.id.expiration.ms";
 

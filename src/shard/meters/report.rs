@@ -315,7 +315,7 @@ impl Shard {
             bound(
                 "compaction_keys",
                 storage.meters.compaction.key_map_bytes.get(),
-                config.compaction.key_map_bytes_max as u64,
+                storage.cleaner_key_map_bytes() as u64,
             ),
             bound("groups", self.groups.bytes(), self.config.budgets.group_state_bytes()),
             bound("journal", used_files * journal.file_bytes(), journal.file_count() * journal.file_bytes()),
