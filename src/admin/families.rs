@@ -362,8 +362,8 @@ static FAMILIES: [Family; 55] = [
         "corelane_partitions",
         GAUGE,
         "Partitions of the shard by their state: `online`; `damaged`, read where they are whole, and taking no \
-         records, since a segment is not as it was written; `offline`, which could not be recovered and are kept as \
-         they are. /healthz names them.",
+         records, since a segment is not as it was written or the journal has lost records; `offline`, which could \
+         not be recovered and are kept as they are. /healthz names them.",
         Source::Shard(|shard| {
             let states = [
                 ("online", shard.partitions - shard.partitions_damaged),

@@ -32,6 +32,8 @@ pub enum Bug {
     CheckpointEarly,
     /// Checkpoints overwrite each other in one file.
     OneCheckpoint,
+    /// A partition that has lost records is not marked as such when the journal goes on without them.
+    ForgetDamage,
     /// Recovery does not ask how many recoveries the journal has begun.
     IgnoreRecoveries,
     /// Files behind a cut are removed before the cut is durable.

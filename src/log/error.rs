@@ -42,6 +42,15 @@ pub enum LogError {
         /// Why.
         what: String,
     },
+    /// Checkpoints that do not belong here.
+    #[error(
+        "{}: its checkpoints were made for another data directory; restore the whole data directory from one backup",
+        path.display()
+    )]
+    ForeignCheckpoint {
+        /// The shard's directory.
+        path: PathBuf,
+    },
     /// A journal file that should be here and is not.
     #[error(
         "{}: the journal file is missing; acknowledged records may be in it. Put the original back, or start \

@@ -40,6 +40,7 @@ impl ShardCheck<'_> {
                 let file = match &error {
                     LogError::Io { path, .. }
                     | LogError::ForeignJournal { path, .. }
+                    | LogError::ForeignCheckpoint { path }
                     | LogError::MissingJournal { path }
                     | LogError::NoCheckpoint { path } => path.clone(),
                     _ => self.paths.journal_directory.clone(),

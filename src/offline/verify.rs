@@ -169,11 +169,11 @@ impl Checking<'_> {
         self.verified.findings.push(finding.of_shard(self.shard).of_partition(&self.name));
     }
 
-    /// Whether a start would take the partition offline, and its terms, for the batches to be held against.
+    /// Whether a start would find the partition damaged, and its terms, for the batches to be held against.
     fn tell_state(&mut self) {
         let directory = self.directory;
-        const OUTCOME: &str = "the partition goes offline at the next start, and keeps what it has; `corelane log \
-                               repair --truncate-at` gives up what cannot be had";
+        const OUTCOME: &str = "the partition takes no records from the next start on, and is read as far as it is whole; \
+                               `corelane log repair --truncate-at` gives up what cannot be had";
         let end = self.partition.next_offset();
         if let Some(damage) = &self.partition.damage {
             let from = match damage {

@@ -149,9 +149,6 @@ impl Storage {
         if new_batch.length > self.journal.payload_bytes_max() {
             return Some(Err(StorageError::TooLarge(new_batch.length)));
         }
-        if let Err(error) = self.check_room_can_be_made(self.payload_bytes(replica, &new_batch)) {
-            return Some(Err(error));
-        }
         match (self.obstacle(replica, &new_batch), self.space.stuck()) {
             (None, _) => {}
             (Some(Obstacle::Room), Some(reason)) => return Some(Err(StorageError::DiskFull(reason))),
@@ -171,20 +168,6 @@ impl Storage {
     /// What the journal is to take of a batch.
     fn payload_bytes(&self, replica: &Replica, batch: &NewBatch) -> usize {
         if self.goes_past_journal(replica, batch) { EXTENT_PAYLOAD_BYTES_MAX } else { batch.length }
-    }
-
-    /// A journal that is kept for a damaged partition is never freed: who waits for room would wait for ever.
-    pub(super) fn check_room_can_be_made(&self, payload_bytes: usize) -> Result<(), StorageError> {
-        if self.held_journal_file.get().is_none() || self.journal.has_room(payload_bytes) {
-            return Ok(());
-        }
-        let damaged: Vec<String> = self.damaged.borrow().keys().map(ToString::to_string).collect();
-        let damaged = damaged.join(", ");
-        let reason = format!(
-            "the journal is full, and kept whole because of damaged partitions ({damaged}): delete their topics, or stop \
-             the broker and cut them with `corelane log repair --truncate-at`"
-        );
-        Err(StorageError::OutOfService(reason.into()))
     }
 
     fn new_batch(&self, replica: &Replica, header: &BatchHeader, now_ms: i64) -> NewBatch {

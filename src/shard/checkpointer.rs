@@ -25,9 +25,6 @@ impl Storage {
 
     /// The journal file up to which files should be freed now, so that half of them are.
     fn journal_target(&self) -> Option<u64> {
-        if self.held_journal_file.get().is_some() {
-            return None;
-        }
         let (current, oldest) = (self.journal.current_file(), self.journal.oldest_file());
         let target = current.saturating_sub(self.journal.file_count() / 2 - 1);
         (target > oldest).then_some(target)
@@ -85,6 +82,7 @@ impl Storage {
     /// Writes back the partitions with most bytes in memory only, until a quarter of the budget is used; whether
     /// there was anything to write.
     async fn write_back_dirtiest(&self) -> Result<bool, StorageError> {
+        self.mark_held();
         let mut any = false;
         let mut replicas = self.all_replicas();
         replicas.retain(|replica| replica.log.borrow().dirty_bytes() > 0);
@@ -112,6 +110,7 @@ impl Storage {
 
     /// Makes the journal files before `target` unnecessary, records that durably and frees them.
     pub(super) async fn free_journal_before(&self, target: u64) -> Result<(), StorageError> {
+        self.mark_held();
         let mut carried = 0;
         let mut too_long = Vec::with_capacity(WRITE_BACKS_AT_ONCE);
         let mut pace = Pace::new(self.unwritten_before(target), self.journal.room_bytes());
@@ -196,11 +195,9 @@ impl Storage {
         let retired = self.retired.borrow().len();
         let mut needed = self.held_journal_file.get().unwrap_or(u64::MAX).min(self.journal.current_file());
         let mut body = BodyBuilder::default();
-        for damaged in self.damaged.borrow().values() {
-            damaged.record.iter().for_each(|record| body.push(record));
-        }
+        self.push_damaged(&mut body);
         let (mut in_turn, mut turn_end) = (0, CHECKPOINT_BYTES_PER_TURN);
-        for replica in self.all_replicas() {
+        for replica in self.replicas_to_write() {
             if replica.check_online().is_err() {
                 continue;
             }
@@ -249,6 +246,7 @@ impl Storage {
         let state = replica.state.borrow().snapshot();
         PartitionRecord::new(replica.id, self.journal.position(), state, segments)
             .compacted_to(log.compacted_to())
+            .damaged(self.mark(replica.id))
     }
 }
 

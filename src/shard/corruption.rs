@@ -5,7 +5,8 @@
 //! be deleted like any other, by DeleteRecords or retention; then the partition is whole again.
 //!
 //! Where a journal has lost acknowledged groups, nobody knows where its partitions end. They are read up to where the
-//! journal is whole; beyond, and at what depends on the end, the answer is an error, never "there is no more".
+//! journal is whole; beyond, and at what depends on the end, the answer is an error, never "there is no more". The same
+//! holds for a single partition of which the journal has lost records (lost_records.rs).
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -26,8 +27,15 @@ impl Replica {
 
     /// Why the partition takes no records although it is read, if so.
     pub fn check_intact(&self) -> Result<(), StorageError> {
+        self.check_not_cut_short()?;
         let corrupt = self.corrupt_segments.borrow();
         corrupt.first_key_value().map_or(Ok(()), |(_, reason)| Err(StorageError::Damaged(Arc::clone(reason))))
+    }
+
+    /// Whether the log is all that there was, and not only what is before a damage.
+    pub(super) fn check_not_cut_short(&self) -> Result<(), StorageError> {
+        let reason = self.cut_short.borrow();
+        reason.as_ref().map_or(Ok(()), |reason| Err(StorageError::Damaged(Arc::clone(reason))))
     }
 
     /// Whether a segment is known not to be as it was written.
@@ -38,11 +46,13 @@ impl Replica {
     /// Refuses what needs to know the log's end, where that is lost: the log holds `offset` for sure only below the
     /// end that is known.
     pub(super) fn check_end_known(&self, offset: Offset) -> Result<(), StorageError> {
+        if offset < self.state.borrow().progress().log_end() {
+            return Ok(());
+        }
+        self.check_not_cut_short()?;
         match &*self.lost_end.borrow() {
-            Some(reason) if offset >= self.state.borrow().progress().log_end() => {
-                Err(StorageError::OutOfService(Arc::clone(reason)))
-            }
-            _ => Ok(()),
+            Some(reason) => Err(StorageError::OutOfService(Arc::clone(reason))),
+            None => Ok(()),
         }
     }
 }
@@ -91,7 +101,7 @@ impl Storage {
         }
     }
 
-    /// Partitions that take no records because a segment is damaged.
+    /// Partitions that take no records because a segment is damaged, or records of theirs are lost.
     pub(super) fn corrupt_partitions(&self) -> usize {
         self.replicas.borrow().values().filter(|replica| replica.check_intact().is_err()).count()
     }
@@ -100,8 +110,9 @@ impl Storage {
     pub(super) fn damage_in_words(&self) -> Vec<String> {
         let mut reasons: Vec<String> =
             self.damaged.borrow().values().map(|damaged| damaged.in_words()).collect();
-        let corrupt = self.replicas.borrow();
-        reasons.extend(corrupt.values().filter_map(|replica| match replica.check_intact() {
+        let replicas = self.replicas.borrow();
+        let others = replicas.values().filter(|replica| replica.check_not_cut_short().is_ok());
+        reasons.extend(others.filter_map(|replica| match replica.check_intact() {
             Err(StorageError::Damaged(reason)) => Some(reason.to_string()),
             _ => None,
         }));

@@ -62,7 +62,6 @@ impl Storage {
         loop {
             let (progressed, room) = (self.journal.progressed(), self.room.notified());
             self.check_in_service()?;
-            self.check_room_can_be_made(payload_bytes)?;
             if self.journal.has_reserve(payload_bytes) {
                 return Ok(());
             }

@@ -22,6 +22,7 @@ mod index_cache;
 mod inspect;
 mod line;
 mod log_start;
+mod lost_records;
 mod mailbox;
 mod metadata;
 mod meters;

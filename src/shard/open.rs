@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::error::StorageError;
 use super::replica::{Replica, roll};
-use super::storage::{Damaged, Storage, StorageConfig, StorageParts};
+use super::storage::{Storage, StorageConfig, StorageParts};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::planted::{Bug, is_planted};
 use crate::cluster::TopicSettings;
@@ -120,7 +120,7 @@ impl Storage {
         let state = restore_state(&snapshot, &recovered.changes, now_ms, leader_epoch).map_err(|what| {
             let offset = snapshot.log_end_offset;
             let error = LogError::DamagedPartition { partition: spec.id, offset, what };
-            Box::new(DamagedPartition { error, record: recovered.record })
+            Box::new(DamagedPartition { error, record: recovered.record, whole: None })
         })?;
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let next_offset = state.progress().log_end();
@@ -146,16 +146,6 @@ impl Storage {
         replica.lost_end.borrow_mut().clone_from(&self.lost_ends);
         self.replicas.borrow_mut().insert(replica.id, Rc::clone(replica));
         self.count_producers(replica);
-    }
-
-    /// Keeps everything that a damaged partition has in journal and checkpoint.
-    fn hold(&self, spec: &PartitionSpec, damaged: DamagedPartition) {
-        let reason = damaged.error.to_string();
-        tracing::error!(topic = spec.topic_name, partition = spec.id.index, reason, "partition is offline");
-        self.held_journal_file.set(Some(self.journal.oldest_file()));
-        let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
-        let damaged = Damaged { reason: reason.into(), record: damaged.record, directory };
-        self.damaged.borrow_mut().insert(spec.id, damaged);
     }
 
     pub(super) async fn make_directories(&self, partitions: &[PartitionSpec]) -> Result<(), LogError> {
@@ -194,10 +184,7 @@ impl Storage {
 
     /// Deletes a partition with its files. What of it is in the journal is dead: nobody asks for its id again.
     pub async fn delete(&self, id: PartitionId) -> Result<(), StorageError> {
-        let damaged = self.damaged.borrow_mut().remove(&id);
-        if self.damaged.borrow().is_empty() {
-            self.held_journal_file.set(None);
-        }
+        let damaged = self.forget_damage(id);
         let replica = self.replicas.borrow_mut().remove(&id);
         if let Some(replica) = &replica {
             replica.set_offline(StorageError::Deleted);
@@ -208,7 +195,7 @@ impl Storage {
         self.work.notify_one();
         let directory = match (&replica, damaged) {
             (Some(replica), _) => replica.log.borrow().directory().to_owned(),
-            (None, Some(damaged)) => damaged.directory,
+            (None, Some(directory)) => directory,
             (None, None) => return Ok(()),
         };
         if let Some(replica) = &replica {

@@ -130,7 +130,8 @@ impl Storage {
         let orphans = {
             let _turn = self.segment_turn.lock().await;
             let _allocation = self.wait_allocation(replica).await;
-            if replica.check_online().is_err() {
+            // What lies behind a damage is left for whoever repairs it.
+            if replica.check_online().is_err() || replica.check_not_cut_short().is_err() {
                 return Ok(());
             }
             let directory = replica.log.borrow().directory().to_owned();

@@ -40,6 +40,8 @@ pub struct Replica {
     /// Set where the journal has lost acknowledged records, of this partition or of others: the log's end is only what
     /// is known of it.
     pub(super) lost_end: RefCell<Option<Arc<str>>>,
+    /// Set where the journal has lost records of this partition: the log's end is where it is whole, and it takes none.
+    pub(super) cut_short: RefCell<Option<Arc<str>>>,
     /// Set when the partition no longer serves: it was deleted.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
@@ -91,6 +93,7 @@ impl Replica {
             settings: Cell::new(settings),
             corrupt_segments: RefCell::default(),
             lost_end: RefCell::default(),
+            cut_short: RefCell::default(),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
             is_out_of_service: Cell::new(false),

@@ -22,11 +22,11 @@ impl Storage {
             self.wait_extended(&replica).await;
         }
         self.wait_all_durable().await?;
-        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+        for some in self.replicas_to_write().chunks(WRITE_BACKS_AT_ONCE) {
             self.write_back(some).await?;
         }
         self.checkpoint().await?;
-        for some in self.all_replicas().chunks(WRITE_BACKS_AT_ONCE) {
+        for some in self.replicas_to_write().chunks(WRITE_BACKS_AT_ONCE) {
             try_join_all(some.iter().map(|replica| self.park(replica))).await?;
         }
         Ok(())

@@ -20,6 +20,7 @@ use super::error::StorageError;
 use super::file_cache::FileCache;
 use super::index_cache::IndexCache;
 use super::line::Line;
+use super::lost_records::Damaged;
 use super::meters::StorageMeters;
 use super::producers::{KnownProducers, ProducersConfig};
 use super::replica::Replica;
@@ -27,7 +28,6 @@ use super::space::Space;
 use super::steady_clock::SteadyClock;
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::limits::{CACHED_INDEXES_PERCENT, EXTENTS_IN_FLIGHT_MAX};
-use crate::log::checkpoint::PartitionRecord;
 use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::RingShape;
 use crate::log::journal::writer::{DurabilitySink, Journal};
@@ -69,21 +69,6 @@ pub struct StorageConfig {
     pub disk_free_bytes_min: u64,
 }
 
-/// A partition that could not be recovered; kept as it is.
-pub(super) struct Damaged {
-    pub(super) reason: std::sync::Arc<str>,
-    pub(super) record: Option<PartitionRecord>,
-    pub(super) directory: PathBuf,
-}
-
-impl Damaged {
-    /// Which partition it is and what is wrong.
-    pub(super) fn in_words(&self) -> String {
-        let name = self.directory.file_name().unwrap_or_default().to_string_lossy();
-        format!("{name} is offline: {}", self.reason)
-    }
-}
-
 /// What appends of one journal group have to be told when it is durable.
 struct Pending {
     sequence: u64,
@@ -107,7 +92,7 @@ pub struct Storage {
     pub(super) unclaimed: RefCell<Vec<PartitionId>>,
     /// Generation of the last checkpoint.
     pub(super) generation: Cell<u64>,
-    /// While a damaged partition needs it, the journal is kept from this file on.
+    /// While a damaged partition is not marked as such, the journal is kept from this file on.
     pub(super) held_journal_file: Cell<Option<u64>>,
     pub(super) dirty_bytes: Cell<u64>,
     pub(super) resident_bytes: Cell<usize>,
@@ -133,7 +118,6 @@ pub struct Storage {
     /// Replicas whose log start has moved, each once: segments below it can be removed.
     pub(super) reclaimable: RefCell<VecDeque<Rc<Replica>>>,
     /// There is something for the task that removes segments.
-    pub(super) cleaner: Cleaner,
     pub(super) reclaim_work: Notify,
     /// Held by whoever removes segment files.
     pub(super) reclaim_turn: tokio::sync::Mutex<()>,
@@ -149,6 +133,7 @@ pub struct Storage {
     /// The time by which records and producers grow old.
     pub(super) steady_clock: SteadyClock,
     pub(super) known_producers: KnownProducers,
+    pub(super) cleaner: Cleaner,
     /// The storage stops, or has failed.
     pub(super) ended: Notify,
     pub(super) meters: StorageMeters,
@@ -193,7 +178,6 @@ impl Storage {
             trimmable: RefCell::default(),
             room: Notify::new(),
             room_line: Line::default(),
-            cleaner: Cleaner::default(),
             extents: Semaphore::new(EXTENTS_IN_FLIGHT_MAX),
             rolled: RefCell::default(),
             work: Notify::new(),
@@ -209,6 +193,7 @@ impl Storage {
             lost_ends: parts.lost_ends,
             steady_clock: SteadyClock::default(),
             known_producers: KnownProducers::default(),
+            cleaner: Cleaner::default(),
             ended: Notify::new(),
             meters: StorageMeters::default(),
             disk: parts.disk,
@@ -224,14 +209,9 @@ impl Storage {
         self.this.upgrade().expect("it is alive while it is called")
     }
 
-    /// The partition, if it is here and not damaged.
+    /// The partition, if it is here and anything of it can be read.
     pub fn replica(&self, id: PartitionId) -> Option<Rc<Replica>> {
         self.replicas.borrow().get(&id).cloned()
-    }
-
-    /// Why a partition of this shard could not be recovered, if so.
-    pub fn damage(&self, id: PartitionId) -> Option<StorageError> {
-        self.damaged.borrow().get(&id).map(|damaged| StorageError::Damaged(damaged.reason.clone()))
     }
 
     /// Partitions that the shard's files knew and [`Storage::open`] was not asked for: deleted ones, and such

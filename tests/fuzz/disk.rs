@@ -141,8 +141,9 @@ impl Scene {
     pub async fn write(&self, storage: &Rc<Storage>, random: &mut Random, changes: usize) {
         for _ in 0..changes {
             let index = random.below(PARTITIONS as usize) as i32;
-            // One that is damaged has no replica.
-            let Some(replica) = storage.replica(id(index)) else { continue };
+            // One that is damaged is read, at most.
+            let intact = storage.replica(id(index)).filter(|_| storage.damage(id(index)).is_none());
+            let Some(replica) = intact else { continue };
             if random.once_in(12) {
                 self.cut(storage, &replica, random).await;
             } else {
@@ -201,8 +202,10 @@ impl Scene {
         let mut logs = Vec::new();
         for index in 0..PARTITIONS {
             logs.push(match storage.replica(id(index)) {
-                Some(replica) => read_log(storage, &replica).await.ok(),
-                None => None,
+                Some(replica) if storage.damage(id(index)).is_none() => {
+                    read_log(storage, &replica).await.ok()
+                }
+                _ => None,
             });
         }
         logs

@@ -254,6 +254,11 @@ async fn look_at(storage: &Rc<Storage>, model: &SharedModel, outcome: &mut Outco
         outcome.damaged.insert(name);
         return;
     };
+    // What is whole of it is there.
+    let is_damaged = storage.damage(id).is_some();
+    if is_damaged {
+        outcome.damaged.insert(name.clone());
+    }
     let progress = *replica.state.borrow().progress();
     let end = model.borrow().end();
     if model.borrow().is_cut && progress.log_end() > end {
@@ -263,7 +268,8 @@ async fn look_at(storage: &Rc<Storage>, model: &SharedModel, outcome: &mut Outco
     }
     assert!(progress.log_end() <= end, "{name} has records from nowhere");
     let (acknowledged_end, log_start) = (model.borrow().acknowledged_end, model.borrow().log_start);
-    if progress.log_end() < acknowledged_end || progress.log_start() < log_start {
+    let lacks = progress.log_end() < acknowledged_end || progress.log_start() < log_start;
+    if lacks && !is_damaged {
         outcome.lost.insert(name.clone());
     }
     let mut offset = progress.log_start();

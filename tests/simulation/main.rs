@@ -26,6 +26,7 @@ mod files;
 mod groups;
 mod journal_view;
 mod life;
+mod lost_records;
 mod model;
 mod node;
 mod producer;

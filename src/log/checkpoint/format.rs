@@ -16,13 +16,15 @@
 //!     88    4  checksum, CRC-32 of bytes 0 to 87
 //!   4096       body: for each partition a u64 length, a u64 0, an rkyv archive of that length (record.rs), zeros
 //!              up to a multiple of 16; where compaction was at it, behind that the same with a u64 1 and an
-//!              archive of compaction.rs
+//!              archive of compaction.rs; where records of it are lost, behind that with a u64 2 and one of damage.rs
 //! ```
-//! Version 2 has no frames of compaction. Two files take turns, so that a torn one leaves the other.
+//! Version 2 has no frames of compaction, and version 3 none of damage; version 4 is written only where there is one.
+//! Two files take turns, so that a torn one leaves the other.
 
 use bytes::Bytes;
 
 use super::compaction::CompactionRecord;
+use super::damage::DamageRecord;
 use super::record::PartitionRecord;
 use crate::base::buffer::AlignedBuf;
 use crate::base::limits::{BLOCK_BYTES, CHECKPOINT_IO_BYTES};
@@ -30,7 +32,9 @@ use crate::log::journal::file_header::JournalIdentity;
 use crate::log::journal::ring::{FileStart, Link};
 
 const MAGIC: [u8; 4] = *b"CLCP";
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
+/// What is written where no partition is marked as damaged, so that an earlier version reads it too.
+const VERSION_UNMARKED: u32 = 3;
 /// The oldest version that is read.
 const VERSION_MIN: u32 = 2;
 const HEADER_BYTES: usize = 92;
@@ -40,6 +44,8 @@ const FRAME_ALIGN: usize = 16;
 const PARTITION_FRAME: u64 = 0;
 /// A frame with what compaction has done to the partition before.
 const COMPACTION_FRAME: u64 = 1;
+/// A frame with what is lost of the partition before.
+const DAMAGE_FRAME: u64 = 2;
 
 /// The header of a checkpoint.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -59,6 +65,7 @@ pub struct BodyBuilder {
     pieces: Vec<AlignedBuf>,
     length: usize,
     checksum: crc32fast::Hasher,
+    is_marked: bool,
 }
 
 impl BodyBuilder {
@@ -70,6 +77,11 @@ impl BodyBuilder {
             let archive =
                 rkyv::to_bytes::<rkyv::rancor::Error>(&compaction).expect("memory is the only limit");
             self.frame(COMPACTION_FRAME, &archive);
+        }
+        if let Some(damage) = &record.damage {
+            let archive = rkyv::to_bytes::<rkyv::rancor::Error>(damage).expect("memory is the only limit");
+            self.frame(DAMAGE_FRAME, &archive);
+            self.is_marked = true;
         }
     }
 
@@ -104,7 +116,8 @@ impl BodyBuilder {
     pub fn finish(mut self, header: &CheckpointHeader) -> (Bytes, Vec<AlignedBuf>) {
         let mut head = AlignedBuf::with_capacity(BLOCK_BYTES);
         head.append(&MAGIC);
-        head.append(&VERSION.to_le_bytes());
+        let version = if self.is_marked { VERSION } else { VERSION_UNMARKED };
+        head.append(&version.to_le_bytes());
         head.append(&header.generation.to_le_bytes());
         head.append(&header.identity.journal_id);
         head.append(&header.identity.disk_id);
@@ -157,6 +170,10 @@ pub fn decode_body(body: &[u8], checksum: u32) -> Option<Vec<PartitionRecord>> {
             COMPACTION_FRAME => {
                 let compaction = rkyv::from_bytes::<CompactionRecord, rkyv::rancor::Error>(archive).ok()?;
                 compaction.complete(records.last_mut()?)?;
+            }
+            DAMAGE_FRAME => {
+                let damage = rkyv::from_bytes::<DamageRecord, rkyv::rancor::Error>(archive).ok()?;
+                records.last_mut()?.damage = Some(damage);
             }
             _ => return None,
         }
@@ -214,7 +231,10 @@ mod tests {
         let state = StateSnapshot { log_end_offset: 99, epochs, ..StateSnapshot::default() };
         let id = PartitionId { topic: TopicId::from_bytes([3; 16]), index };
         let as_of = JournalPosition { sequence: 4, entries: 2 };
-        PartitionRecord::new(id, as_of, state, vec![segment]).compacted_to(i64::from(index) * 10)
+        let damage = (index % 2 == 1).then(|| DamageRecord { offset: 42, what: "rot".to_owned() });
+        PartitionRecord::new(id, as_of, state, vec![segment])
+            .compacted_to(i64::from(index) * 10)
+            .damaged(damage)
     }
 
     fn encoded(records: &[PartitionRecord]) -> (Vec<u8>, AlignedBuf, usize) {
@@ -225,6 +245,31 @@ mod tests {
         let whole: Vec<u8> = pieces.iter().flat_map(|piece| piece.as_slice().to_vec()).collect();
         assert!(whole.len() == length.next_multiple_of(BLOCK_BYTES));
         (head.to_vec(), AlignedBuf::copy_of(&whole), length)
+    }
+
+    fn version_of(records: &[PartitionRecord]) -> u32 {
+        let (head, _, _) = encoded(records);
+        u32::from_le_bytes(head[4..8].try_into().expect("4 bytes"))
+    }
+
+    /// Whoever has no damage can go back to the version before.
+    #[test]
+    fn the_version_tells_whether_a_partition_is_marked() {
+        assert_eq!(version_of(&[]), 3);
+        assert_eq!(version_of(&[record(0, 3), record(2, 3)]), 3);
+        assert_eq!(version_of(&[record(0, 3), record(1, 3)]), 4);
+    }
+
+    #[test]
+    fn a_mark_without_a_partition_is_no_checkpoint() {
+        let mut builder = BodyBuilder::default();
+        let damage = DamageRecord { offset: 1, what: String::new() };
+        let archive = rkyv::to_bytes::<rkyv::rancor::Error>(&damage).expect("memory");
+        builder.frame(DAMAGE_FRAME, &archive);
+        let length = builder.length();
+        let (head, pieces) = builder.finish(&header());
+        let (_, _, checksum) = decode_header(&head).expect("whole");
+        assert_eq!(decode_body(&pieces[0].as_slice()[..length], checksum), None);
     }
 
     proptest! {

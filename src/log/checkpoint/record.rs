@@ -2,6 +2,7 @@
 
 use rkyv::{Archive, Deserialize, Serialize};
 
+use super::damage::DamageRecord;
 use crate::base::ids::{PartitionId, TopicId};
 use crate::log::journal::writer::JournalPosition;
 use crate::log::segment::SegmentRecord;
@@ -22,6 +23,9 @@ pub struct PartitionRecord {
     /// Compaction has seen all records below this offset. Kept beside the record, as the segments' generations.
     #[rkyv(with = rkyv::with::Skip)]
     pub compacted_to: i64,
+    /// Records behind these are lost. Kept beside the record, as the above.
+    #[rkyv(with = rkyv::with::Skip)]
+    pub damage: Option<DamageRecord>,
 }
 
 impl PartitionRecord {
@@ -40,6 +44,7 @@ impl PartitionRecord {
             state,
             segments,
             compacted_to: 0,
+            damage: None,
         }
     }
 
@@ -51,6 +56,11 @@ impl PartitionRecord {
     /// The same with how far compaction has come.
     pub fn compacted_to(self, offset: i64) -> Self {
         PartitionRecord { compacted_to: offset, ..self }
+    }
+
+    /// The same with what is known to be lost, if anything.
+    pub fn damaged(self, damage: Option<DamageRecord>) -> Self {
+        PartitionRecord { damage, ..self }
     }
 
     /// The moment.

@@ -63,14 +63,13 @@ pub async fn examine(
     let checkpoint = checkpoint::read(runtime, &paths.directory).await?;
     let header = checkpoint.header;
     if header.identity.disk_id != disk_id {
-        let what = "its checkpoint was made for another data directory".to_owned();
-        return Err(LogError::ForeignJournal { path: paths.directory.clone(), what });
+        return Err(LogError::ForeignCheckpoint { path: paths.directory.clone() });
     }
     let (files, shape) = files::open_to_read(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
-    let recoveries = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let known_durable = durable_through(&checkpoint.partitions);
+    let recoveries = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let (live, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
     let damage = damage.or_else(|| recoveries::missing(&live, &paths.journal_directory, recoveries));
     let records = checkpoint.partitions;
@@ -93,22 +92,23 @@ impl Examined {
         &self,
         is_wanted: impl Fn(PartitionId) -> bool,
     ) -> BTreeMap<PartitionId, ExaminedPartition> {
-        let mut folds: BTreeMap<PartitionId, Tolerant> = BTreeMap::new();
+        let mut folds: BTreeMap<PartitionId, PartitionFold> = BTreeMap::new();
+        let mut records: BTreeMap<PartitionId, &PartitionRecord> = BTreeMap::new();
         for record in self.records.iter().filter(|record| is_wanted(record.id())) {
-            let fold = PartitionFold::from_record(record, 0);
-            folds.insert(record.id(), Tolerant { record: Some(record), fold, damage: None });
+            folds.insert(record.id(), PartitionFold::from_record(record, 0));
+            records.insert(record.id(), record);
         }
         for group in &self.live.groups {
             for (index, (entry, payload)) in group.entries.iter().enumerate() {
-                if is_wanted(entry.partition) {
+                let id = entry.partition;
+                if is_wanted(id) {
                     let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
-                    let id = entry.partition;
-                    let new = || Tolerant { record: None, fold: PartitionFold::new(id, 0), damage: None };
-                    folds.entry(id).or_insert_with(new).apply(at, entry, payload.as_ref());
+                    let fold = folds.entry(id).or_insert_with(|| PartitionFold::new(id, 0));
+                    fold.take(at, entry, payload.as_ref());
                 }
             }
         }
-        folds.into_iter().map(|(id, fold)| (id, fold.finish(id))).collect()
+        folds.into_iter().map(|(id, fold)| (id, finished(id, records.get(&id).copied(), fold))).collect()
     }
 
     /// A partition's record for a next checkpoint in which its log ends at a cut that its checkpoint and journal reach:
@@ -127,17 +127,15 @@ impl Examined {
         let id = cut.partition;
         let record = self.records.iter().find(|record| record.id() == id);
         let new = || PartitionFold::new(id, 0);
-        let fold = record.map_or_else(new, |record| PartitionFold::from_record(record, 0));
-        let mut tolerant = Tolerant { record, fold, damage: None };
+        let mut fold = record.map_or_else(new, |record| PartitionFold::from_record(record, 0));
         for group in &self.live.groups {
             for (index, (entry, payload)) in group.entries.iter().enumerate() {
                 if entry.partition == id {
                     let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
-                    tolerant.apply(at, entry, payload.as_ref());
+                    fold.take(at, entry, payload.as_ref());
                 }
             }
         }
-        let mut fold = tolerant.fold;
         fold.apply(at, cut, Some(payload))?;
         let (segments, changes) = fold.finish(&|_| 0)?;
         let state = state(record, &changes)?;
@@ -148,35 +146,19 @@ impl Examined {
     }
 }
 
-/// A fold that keeps what it has when an entry does not fit.
-struct Tolerant<'a> {
-    record: Option<&'a PartitionRecord>,
-    fold: PartitionFold,
-    damage: Option<LogError>,
-}
-
-impl Tolerant<'_> {
-    fn apply(&mut self, at: JournalPosition, entry: &Entry, payload: Option<&Bytes>) {
-        // As in recovery, the first damage decides.
-        if self.damage.is_none() {
-            self.damage = self.fold.apply(at, entry, payload).err();
+/// What a fold comes to, whatever is missing.
+fn finished(id: PartitionId, record: Option<&PartitionRecord>, mut fold: PartitionFold) -> ExaminedPartition {
+    let segments = fold.segments().iter();
+    let segments = segments.map(|segment| (segment.clone(), Bytes::from(fold.journaled(segment)))).collect();
+    let mut damage = fold.take_damage();
+    let changes = match fold.finish(&|_| 0) {
+        Ok((_, changes)) => changes,
+        Err(error) => {
+            damage.get_or_insert(error);
+            Vec::new()
         }
-    }
-
-    fn finish(self, id: PartitionId) -> ExaminedPartition {
-        let segments = self.fold.segments().iter();
-        let segments =
-            segments.map(|segment| (segment.clone(), Bytes::from(self.fold.journaled(segment)))).collect();
-        let mut damage = self.damage;
-        let changes = match self.fold.finish(&|_| 0) {
-            Ok((_, changes)) => changes,
-            Err(error) => {
-                damage.get_or_insert(error);
-                Vec::new()
-            }
-        };
-        ExaminedPartition { id, record: self.record.cloned(), segments, changes, damage }
-    }
+    };
+    ExaminedPartition { id, record: record.cloned(), segments, changes, damage }
 }
 
 impl ExaminedPartition {

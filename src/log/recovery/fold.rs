@@ -50,6 +50,10 @@ pub struct PartitionFold {
     segments: VecDeque<SegmentRecord>,
     patches: Vec<Patch>,
     changes: Vec<StateChange>,
+    /// What is known to be lost.
+    damage: Option<LogError>,
+    /// Whether an entry did not fit: the log ends before it.
+    is_stopped: bool,
 }
 
 impl PartitionFold {
@@ -62,6 +66,8 @@ impl PartitionFold {
             segments: record.segments.iter().cloned().collect(),
             patches: Vec::new(),
             changes: Vec::new(),
+            damage: record.damage.as_ref().map(|damage| damage.error(record.id())),
+            is_stopped: false,
         }
     }
 
@@ -74,11 +80,43 @@ impl PartitionFold {
             segments: VecDeque::new(),
             patches: Vec::new(),
             changes: Vec::new(),
+            damage: None,
+            is_stopped: false,
         }
     }
 
     fn damaged(&self, offset: Offset, what: impl Into<String>) -> LogError {
         LogError::DamagedPartition { partition: self.id, offset, what: what.into() }
+    }
+
+    /// What is lost of the partition, as far as its checkpoint and the entries so far tell. To be asked once, before the
+    /// fold is finished.
+    pub fn take_damage(&mut self) -> Option<LogError> {
+        self.damage.take()
+    }
+
+    /// Takes the next entry in journal order as a start does. The first that does not fit ends the log: what is appended
+    /// behind it cannot be placed. What was taken away since must not come back, though, where it is before that end.
+    pub fn take(&mut self, at: JournalPosition, entry: &Entry, payload: Option<&Bytes>) {
+        if self.is_stopped {
+            self.take_away(at, entry, payload);
+        } else if let Err(error) = self.apply(at, entry, payload) {
+            self.is_stopped = true;
+            // Where the partition is marked already, the mark names the first offset that is lost.
+            self.damage.get_or_insert(error);
+        }
+    }
+
+    fn take_away(&mut self, at: JournalPosition, entry: &Entry, payload: Option<&Bytes>) {
+        let Some(end) = self.segments.back().map(|last| last.next_offset) else { return };
+        match entry.kind {
+            EntryKind::LogStart => self.changes.push(StateChange::LogStart(entry.base_offset.min(end))),
+            EntryKind::Truncate if entry.base_offset < end => {
+                // It may cut where only what is lost was: then nothing of what is whole is behind it.
+                let _ = self.truncate(at, entry, payload, true);
+            }
+            _ => {}
+        }
     }
 
     /// Takes the next entry in journal order; `payload` is `None` where it is damaged. Bytes that a segment or

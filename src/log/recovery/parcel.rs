@@ -30,7 +30,7 @@ impl Parcel {
             Ok((segments, changes)) => {
                 Ok(RecoveredPartition { record: Some(self.record), changes, segments })
             }
-            Err(error) => Err(Box::new(DamagedPartition { error, record: Some(self.record) })),
+            Err(error) => Err(Box::new(DamagedPartition { error, record: Some(self.record), whole: None })),
         }
     }
 }

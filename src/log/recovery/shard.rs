@@ -61,6 +61,8 @@ pub struct DamagedPartition {
     pub error: LogError,
     /// What the checkpoint says of it: kept in later checkpoints, so that nothing more is lost.
     pub record: Option<PartitionRecord>,
+    /// The partition up to the damage, where that much is all there.
+    pub whole: Option<RecoveredPartition>,
 }
 
 /// Makes the files of a new shard; all is durable when it returns. Repeating it after a crash is safe as long
@@ -100,14 +102,13 @@ pub async fn recover(
     let checkpoint = checkpoint::read(runtime, &paths.directory).await?;
     let header = checkpoint.header;
     if header.identity.disk_id != disk_id {
-        let what = "its checkpoint was made for another data directory".to_owned();
-        return Err(LogError::ForeignJournal { path: paths.directory.clone(), what });
+        return Err(LogError::ForeignCheckpoint { path: paths.directory.clone() });
     }
     let (files, shape) = files::open(runtime, &paths.journal_directory, header.identity).await?;
     let journal =
         JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity: header.identity };
-    let noted = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let known_durable = durable_through(&checkpoint.partitions);
+    let noted = recoveries::read(runtime, &paths.directory, header.identity.journal_id).await?;
     let (scan, damage) = reader::scan_whole(&journal, header.start, known_durable).await?;
     let damage = damage.or_else(|| recoveries::missing(&scan, &paths.journal_directory, noted));
     let (start, groups) = match damage {
@@ -141,29 +142,30 @@ fn fold(
     file_of_sequence: &dyn Fn(u64) -> u64,
     now_ms: i64,
 ) -> HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>> {
-    let mut folds: HashMap<PartitionId, Result<PartitionFold, LogError>> =
-        records.iter().map(|record| (record.id(), Ok(PartitionFold::from_record(record, now_ms)))).collect();
+    let mut folds: HashMap<PartitionId, PartitionFold> =
+        records.iter().map(|record| (record.id(), PartitionFold::from_record(record, now_ms))).collect();
     for group in groups {
         for (index, (entry, payload)) in group.entries.iter().enumerate() {
             let at = JournalPosition { sequence: group.header.sequence, entries: index as u64 };
             let id = entry.partition;
-            let fold = folds.entry(id).or_insert_with(|| Ok(PartitionFold::new(id, now_ms)));
-            // The first damage decides; what follows it cannot be placed.
-            if let Ok(partition) = fold
-                && let Err(error) = partition.apply(at, entry, payload.as_ref())
-            {
-                *fold = Err(error);
-            }
+            let fold = folds.entry(id).or_insert_with(|| PartitionFold::new(id, now_ms));
+            fold.take(at, entry, payload.as_ref());
         }
     }
     let mut records: HashMap<PartitionId, &PartitionRecord> =
         records.iter().map(|record| (record.id(), record)).collect();
-    let finish = |(id, fold): (PartitionId, Result<PartitionFold, LogError>)| {
-        let record = records.remove(&id);
-        let recovered = fold.and_then(|fold| fold.finish(file_of_sequence));
-        let outcome = match recovered {
-            Ok((segments, changes)) => Ok(RecoveredPartition { record: record.cloned(), changes, segments }),
-            Err(error) => Err(Box::new(DamagedPartition { error, record: record.cloned() })),
+    let finish = |(id, mut fold): (PartitionId, PartitionFold)| {
+        let record = records.remove(&id).cloned();
+        let damage = fold.take_damage();
+        let folded = fold.finish(file_of_sequence).map(|(segments, changes)| RecoveredPartition {
+            record: record.clone(),
+            changes,
+            segments,
+        });
+        let outcome = match (damage, folded) {
+            (None, Ok(partition)) => Ok(partition),
+            (None, Err(error)) => Err(Box::new(DamagedPartition { error, record, whole: None })),
+            (Some(error), folded) => Err(Box::new(DamagedPartition { error, record, whole: folded.ok() })),
         };
         (id, outcome)
     };

@@ -87,7 +87,8 @@ fn take_back(examined: &mut Examined) -> Vec<PartitionId> {
     for record in examined.records.iter_mut().filter(|record| record.as_of().reflected_through() >= end) {
         let at_end = JournalPosition { sequence: end, entries: 0 };
         let (state, segments) = (record.state.clone(), record.segments.clone());
-        *record = PartitionRecord::new(record.id(), at_end, state, segments);
+        let damage = record.damage.take();
+        *record = PartitionRecord::new(record.id(), at_end, state, segments).damaged(damage);
         taken_back.push(record.id());
     }
     taken_back

@@ -81,6 +81,8 @@ impl Shard {
 
     /// The number of records; `None` if the shard stops, or the partition is gone.
     async fn read_groups(&self, replica: &Replica) -> Result<Option<u64>, LoadError> {
+        // Commits that are lost would come back as older ones.
+        replica.check_not_cut_short()?;
         let (mut offset, end) = {
             let state = replica.state.borrow();
             (state.progress().log_start(), state.progress().log_end())

@@ -75,7 +75,7 @@ pub struct ShardReport {
     pub groups: GroupReport,
     /// Partitions that it serves now.
     pub partitions: u64,
-    /// Those of them that take no records, because a segment is damaged.
+    /// Those of them that take no records, because a segment is damaged or the journal has lost records.
     pub partitions_damaged: u64,
     /// Partitions besides that could not be recovered.
     pub partitions_offline: u64,
@@ -249,7 +249,7 @@ impl Shard {
             groups: self.groups.report(),
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
-            partitions_offline: storage.damaged.borrow().len() as u64,
+            partitions_offline: storage.offline_partitions() as u64,
         }
     }
 
