@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 
 use super::arguments::Output;
+use crate::base::limits::{JOURNAL_BYTES_MAX, JOURNAL_BYTES_MIN};
+use crate::config::units::{format_size, parse_size};
 
 const VERIFY_STATUS: &str = "\
 Exit status: 0 if everything is as it was written, also where a crash left a torn tail that the next start cuts off; 1 \
@@ -14,6 +16,7 @@ const REPAIR_EXAMPLES: &str = "\
 Examples:
   corelane log repair /var/lib/corelane orders-3 --truncate-at 1847200
   corelane log repair /var/lib/corelane --journal --shard 0
+  corelane log repair /var/lib/corelane --checkpoint
 
 Nothing is changed before the plan was shown and agreed to. What is changed is backed up below DATA_DIR/repairs first, and \
 noted in DATA_DIR/repairs/repairs.log.";
@@ -101,7 +104,7 @@ pub struct StatCommand {
 
 /// Arguments of `corelane log repair`.
 #[derive(Args, Debug)]
-#[command(group = clap::ArgGroup::new("what").required(true).args(["truncate_at", "journal"]))]
+#[command(group = clap::ArgGroup::new("what").required(true).args(["truncate_at", "journal", "checkpoint"]))]
 pub struct RepairCommand {
     #[command(flatten)]
     pub subject: Subject,
@@ -111,14 +114,46 @@ pub struct RepairCommand {
     /// End the partition's log here, or before the batch that holds this offset: all records from there on are lost
     #[arg(long, value_name = "OFFSET", requires = "partition")]
     pub truncate_at: Option<i64>,
-    /// End a damaged journal before its first damaged group: all records behind that are lost, of all partitions of the
-    /// shard
+    /// End a damaged journal before its first damaged group, or make an empty one where it is missing: all records that
+    /// only the rest held are lost, of all partitions of the shard
     #[arg(long, conflicts_with = "partition")]
     pub journal: bool,
-    /// The shard whose journal is meant [default: the only one that is damaged]
-    #[arg(long, value_name = "N", requires = "journal")]
+    /// Make a shard's checkpoint anew from its segments and journal, where both of its checkpoints are damaged
+    #[arg(long, conflicts_with = "partition")]
+    pub checkpoint: bool,
+    /// The shard whose journal or checkpoint is meant [default: the only one that is damaged]
+    #[arg(long, value_name = "N", conflicts_with = "partition")]
     pub shard: Option<u16>,
+    /// Length of a journal that is made anew, such as 512MiB, where neither what is left of it nor another shard's tells
+    /// the one that it had: the broker's `journal.bytes` [default: 192MiB]
+    #[arg(long, value_name = "SIZE", value_parser = journal_bytes, conflicts_with = "partition")]
+    pub journal_bytes: Option<u64>,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,
+}
+
+/// A length that `journal.bytes` takes.
+fn journal_bytes(text: &str) -> Result<u64, String> {
+    let bytes = parse_size(text).map_err(|error| error.to_string())?;
+    match (JOURNAL_BYTES_MIN..=JOURNAL_BYTES_MAX).contains(&bytes) {
+        true => Ok(bytes),
+        false => {
+            let (least, most) = (format_size(JOURNAL_BYTES_MIN), format_size(JOURNAL_BYTES_MAX));
+            Err(format!("a journal has {least} to {most}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_journal_is_as_long_as_its_key_allows() {
+        assert_eq!(journal_bytes("512MiB"), Ok(512 << 20));
+        for refused in ["1MiB", "1000TiB", "long", ""] {
+            assert!(journal_bytes(refused).is_err(), "{refused}");
+        }
+    }
 }

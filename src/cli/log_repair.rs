@@ -8,15 +8,22 @@ use super::log_command::{LogCommandError, with_site};
 use super::progress_bar::Bar;
 use crate::base::ids::ShardId;
 use crate::offline::{
-    Access, JournalPlan, OfflineError, Repair, Site, TruncatePlan, plan_journal, plan_truncate,
+    Access, CheckpointPlan, JournalPlan, OfflineError, Repair, Site, TruncatePlan, plan_checkpoint,
+    plan_journal, plan_truncate,
 };
 
 /// Carries out the command; `false` if it was not agreed to.
 pub(super) fn run(command: RepairCommand) -> Result<bool, LogCommandError> {
-    let RepairCommand { subject, partition, truncate_at, shard, yes, .. } = command;
+    let RepairCommand { subject, partition, truncate_at, checkpoint, shard, journal_bytes, yes, .. } =
+        command;
     let output = subject.output;
-    with_site(&subject, Access::Write, move |site| async move {
-        let plan = Plan::make(&site, partition, truncate_at, shard.map(ShardId)).await?;
+    with_site(&subject, Access::Write, move |mut site| async move {
+        site.journal_bytes = journal_bytes;
+        let shard = shard.map(ShardId);
+        let plan = match checkpoint {
+            true => Plan::Checkpoint(Box::new(plan_checkpoint(&site, shard).await?)),
+            false => Plan::make(&site, partition, truncate_at, shard).await?,
+        };
         if output == Output::Human {
             print(&plan_text(plan.repair(), truncate_at))?;
         }
@@ -40,6 +47,7 @@ pub(super) fn run(command: RepairCommand) -> Result<bool, LogCommandError> {
 enum Plan {
     Truncate(Box<TruncatePlan>),
     Journal(Box<JournalPlan>),
+    Checkpoint(Box<CheckpointPlan>),
 }
 
 impl Plan {
@@ -63,6 +71,7 @@ impl Plan {
         match self {
             Plan::Truncate(plan) => &plan.repair,
             Plan::Journal(plan) => &plan.repair,
+            Plan::Checkpoint(plan) => &plan.repair,
         }
     }
 
@@ -70,6 +79,7 @@ impl Plan {
         match self {
             Plan::Truncate(plan) => plan.carry_out(site, &Bar::default()).await,
             Plan::Journal(plan) => plan.carry_out(site, &Bar::default()).await,
+            Plan::Checkpoint(plan) => plan.carry_out(site, &Bar::default()).await,
         }
     }
 }
@@ -83,9 +93,11 @@ fn plan_text(repair: &Repair, truncate_at: Option<i64>) -> String {
     for lost in &repair.lost {
         let (from, until) = (lost.offsets.from, lost.offsets.until);
         let note = lost.note.as_ref().map(|note| format!(" ({note})")).unwrap_or_default();
-        let records = match until - from {
-            0 => "no records that are known of".to_owned(),
-            count => format!("{count} records, offsets {from} to {}", until - 1),
+        let records = match (until - from, lost.and_more) {
+            (0, false) => "no records that are known of".to_owned(),
+            (0, true) => format!("unknown, from offset {from} on"),
+            (count, false) => format!("{count} records, offsets {from} to {}", until - 1),
+            (count, true) => format!("{count} records, offsets {from} to {}, and unknown behind", until - 1),
         };
         text.push_str(&format!("LOST: {}: {records}{note}\n", lost.partition));
     }

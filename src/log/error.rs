@@ -33,8 +33,8 @@ pub enum LogError {
     },
     /// A journal file that does not belong here.
     #[error(
-        "{}: not this shard's journal: {what}; put the original files back, or start with an empty data \
-         directory as a new replica", path.display()
+        "{}: not this shard's journal: {what}; put the original files back (or check `journal.dir`), or go on without \
+         what only they hold with `corelane log repair --journal`", path.display()
     )]
     ForeignJournal {
         /// The file.
@@ -53,8 +53,9 @@ pub enum LogError {
     },
     /// A journal file that should be here and is not.
     #[error(
-        "{}: the journal file is missing; acknowledged records may be in it. Put the original back, or start \
-         with an empty data directory as a new replica", path.display()
+        "{}: the journal file is missing; acknowledged records may be in it. Put the original back (or check \
+         `journal.dir`), or go on without what only the journal holds with `corelane log repair --journal`",
+        path.display()
     )]
     MissingJournal {
         /// The file.
@@ -63,7 +64,8 @@ pub enum LogError {
     /// Neither checkpoint can be read.
     #[error(
         "{}: no readable checkpoint; without it the journal cannot be replayed. Restore the directory from \
-         a copy, or start with an empty data directory as a new replica", path.display()
+         a copy, or have one made of what segments and journal hold with `corelane log repair --checkpoint`",
+        path.display()
     )]
     NoCheckpoint {
         /// The shard's directory.
@@ -81,15 +83,6 @@ pub enum LogError {
         /// The damaged group.
         sequence: u64,
     },
-    /// Not even recovery's own group fits.
-    #[error(
-        "{}: the journal is full of groups that no checkpoint has freed; this is a defect of Corelane: keep \
-         the directory and report it", path.display()
-    )]
-    JournalFull {
-        /// The journal's directory.
-        path: PathBuf,
-    },
     /// The journal ends before a recovery that it has begun.
     #[error(
         "{}: the journal ends in recovery {found} and has begun recovery {noted}: it is an older copy of this shard's \
@@ -105,6 +98,15 @@ pub enum LogError {
         found: u64,
         /// The newest that is known to have begun.
         noted: u64,
+    },
+    /// Not even recovery's own group fits.
+    #[error(
+        "{}: the journal is full of groups that no checkpoint has freed; this is a defect of Corelane: keep \
+         the directory and report it", path.display()
+    )]
+    JournalFull {
+        /// The journal's directory.
+        path: PathBuf,
     },
     /// The journal contradicts itself or the checkpoint on one partition.
     #[error("partition {partition}: damaged at offset {offset}: {what}")]

@@ -55,6 +55,15 @@ pub enum OfflineError {
         /// The group.
         sequence: u64,
     },
+    /// Journal files that would be overwritten are of another data directory.
+    #[error(
+        "{}: journal files in it were made for another data directory, and a repair would overwrite them: check \
+         --journal-dir, or move them away first", path.display()
+    )]
+    ForeignFiles {
+        /// The journal's directory.
+        path: PathBuf,
+    },
     /// There is nothing to repair.
     #[error("nothing to repair: {0}")]
     NothingToRepair(String),

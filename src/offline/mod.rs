@@ -20,7 +20,9 @@ pub use error::OfflineError;
 pub use finding::{Finding, FindingKind, Findings, OffsetRange};
 pub use metadata::check_metadata;
 pub use progress::Progress;
-pub use repair::{JournalPlan, Repair, TruncatePlan, plan_journal, plan_truncate};
+pub use repair::{
+    CheckpointPlan, JournalPlan, Lost, Repair, TruncatePlan, plan_checkpoint, plan_journal, plan_truncate,
+};
 pub use site::{Access, DataDirectory, Site};
 pub use stat::{PartitionStat, ShardStat, Stat, stat};
 pub use verify::{Totals, Verified, verify};

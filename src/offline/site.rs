@@ -72,6 +72,8 @@ pub struct Site {
     pub disk_id: [u8; 16],
     /// The shards whose files count.
     pub shards: Vec<(ShardId, ShardPaths)>,
+    /// Length of a journal that is made anew, in bytes, where no file that is left tells the one that it had.
+    pub journal_bytes: Option<u64>,
     directories: BTreeMap<PartitionId, PathBuf>,
 }
 
@@ -88,7 +90,7 @@ impl Site {
         let directories =
             listed.into_iter().filter_map(|directory| Some((path::partition_of(&directory)?, directory)));
         let directories = directories.collect();
-        Ok(Site { runtime, data, disk_id, shards, directories })
+        Ok(Site { runtime, data, disk_id, shards, journal_bytes: None, directories })
     }
 
     /// A partition's directory; `None` for one that was deleted.

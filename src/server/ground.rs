@@ -4,11 +4,10 @@ use rustix::process::Resource;
 
 use super::layout::{Assigned, Ground};
 use crate::base::limits::{
-    COLD_CACHE_PERCENT, JOURNAL_FILE_PER_GROUP, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES,
-    RECLAIM_STEP_BYTES,
+    COLD_CACHE_PERCENT, JOURNAL_GROUP_BYTES, JOURNAL_GROUP_OVERHEAD_BYTES, RECLAIM_STEP_BYTES,
 };
 use crate::cluster::{DiskId, Image};
-use crate::config::{Config, budgets};
+use crate::config::Config;
 use crate::log::journal::ring::RingShape;
 use crate::shard::{CompactionConfig, ProducersConfig, StorageConfig, partition_specs};
 use crate::startup::resources;
@@ -22,7 +21,7 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
         data_directory: config.data_dir.clone(),
         journal_directory: config.journal_dir.clone(),
         disk_id: *disk.0.as_bytes(),
-        shape: shape(config.journal_bytes),
+        shape: RingShape::of_bytes(config.journal_bytes),
         storage: StorageConfig {
             data_directory: config.data_dir.clone(),
             shard_directory: config.data_dir.clone(),
@@ -41,8 +40,8 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             compaction: CompactionConfig {
                 key_map_bytes_max: bytes(
                     config.log_cleaner_dedupe_buffer_size.min(budgets.compaction_key_bytes()),
-                key_map_bytes_budget: bytes(budgets.compaction_key_bytes()),
                 ),
+                key_map_bytes_budget: bytes(budgets.compaction_key_bytes()),
                 batch_bytes_max: bytes(budgets.compaction_batch_bytes()),
                 bytes_per_second: config.log_cleaner_io_max_bytes_per_second,
                 backoff: config.log_cleaner_backoff,
@@ -55,13 +54,6 @@ pub fn ground(config: &Config, disk: DiskId) -> Ground {
             disk_free_bytes_min: config.disk_free_bytes_min,
         },
     }
-}
-
-/// The shape of a journal of `journal_bytes`, which are whole files.
-fn shape(journal_bytes: u64) -> RingShape {
-    let file_bytes = budgets::journal_file_bytes(journal_bytes);
-    let file_count = journal_bytes / file_bytes;
-    RingShape { file_count, file_bytes, group_bytes_max: file_bytes / JOURNAL_FILE_PER_GROUP }
 }
 
 /// The longest batch that a journal takes.

@@ -287,7 +287,9 @@ pub fn offset_behind(batch: &[u8]) -> Offset {
 
 async fn read_log(storage: &Rc<Storage>, replica: &Rc<Replica>) -> Result<Vec<Vec<u8>>, StorageError> {
     let end = replica.state.borrow().progress().high_watermark();
-    let (mut offset, mut log) = (0, Vec::new());
+    // Later than 0 only where a repair has left out the first segments.
+    let start = replica.state.borrow().progress().log_start();
+    let (mut offset, mut log) = (start, Vec::new());
     while offset < end {
         let bytes = storage.read(replica, offset, 20_000).await?.concat();
         assert!(!bytes.is_empty(), "nothing at {offset}, below the high watermark of {end}");

@@ -9,6 +9,7 @@ mod batches;
 mod disk;
 mod kinds;
 mod link;
+mod loss;
 mod offline;
 mod plain;
 mod random;

@@ -18,12 +18,12 @@ use super::{recovery, seeds, segments};
 
 const SEEDS: u64 = 30;
 
-async fn site(scene: &Scene) -> Site {
+pub async fn site(scene: &Scene) -> Site {
     let shards = vec![(ShardId(0), paths())];
     Site::new(Rc::clone(&scene.runtime), PathBuf::from("/data"), DISK_ID, shards).await.expect("listed")
 }
 
-async fn look(scene: &Scene) -> Verified {
+pub async fn look(scene: &Scene) -> Verified {
     let site = site(scene).await;
     stat(&site, None).await.expect("the disk reads");
     let options =
@@ -263,7 +263,7 @@ fn offline_repair_of_journals() {
 }
 
 /// Partitions of which the checkpoint promised more than is left.
-fn cut_what_is_offline(scene: &Scene, site: &Site) {
+pub fn cut_what_is_offline(scene: &Scene, site: &Site) {
     let verified = scene.run(verify(site, None, &())).expect("the disk reads");
     assert!(verified.findings.listed.iter().all(|it| !it.what.contains("journal group")), "{verified:?}");
     for index in 0..PARTITIONS {
@@ -279,7 +279,7 @@ fn cut_what_is_offline(scene: &Scene, site: &Site) {
 }
 
 /// Whether a partition's log was so at some moment.
-fn was_once(scene: &Scene, index: i32, found: &[Vec<u8>]) -> bool {
+pub fn was_once(scene: &Scene, index: i32, found: &[Vec<u8>]) -> bool {
     let mut logs = vec![None; PARTITIONS as usize];
     logs[index as usize] = Some(found.to_vec());
     scene.changes_in(&logs);

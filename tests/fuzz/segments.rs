@@ -73,7 +73,7 @@ fn flip(random: &mut Random, contents: &mut [u8], within: std::ops::Range<usize>
 }
 
 /// Where batches begin, as far as their lengths tell; at least the start.
-fn batch_starts(contents: &[u8]) -> Vec<usize> {
+pub fn batch_starts(contents: &[u8]) -> Vec<usize> {
     let (mut starts, mut at) = (vec![0], 0);
     while let Some(length) = contents.get(at + 8..at + 12) {
         at += 12 + u32::from_be_bytes(length.try_into().expect("4 bytes")) as usize;

@@ -9,18 +9,18 @@ use crate::client::Client;
 
 const BLOCK: usize = 4096;
 
-fn log(place: &Place, arguments: &[&str]) -> Output {
+pub fn log(place: &Place, arguments: &[&str]) -> Output {
     let mut command = corelane();
     command.args(["log", arguments[0]]).arg(place.path("")).args(&arguments[1..]);
     command.stdin(Stdio::null()).output().expect("it runs")
 }
 
-fn text(bytes: &[u8]) -> &str {
+pub fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).expect("UTF-8")
 }
 
 /// What `verify` says, and whether it calls that sound.
-fn verify(place: &Place, more: &[&str]) -> (bool, serde_json::Value) {
+pub fn verify(place: &Place, more: &[&str]) -> (bool, serde_json::Value) {
     let output = log(place, &[&["verify", "--output", "json"], more].concat());
     let verified: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| {
         panic!("JSON, not {} {}", text(&output.stdout), text(&output.stderr));
@@ -31,7 +31,7 @@ fn verify(place: &Place, more: &[&str]) -> (bool, serde_json::Value) {
 }
 
 /// The findings of a kind.
-fn findings<'a>(verified: &'a serde_json::Value, kind: &str) -> Vec<&'a serde_json::Value> {
+pub fn findings<'a>(verified: &'a serde_json::Value, kind: &str) -> Vec<&'a serde_json::Value> {
     let listed = verified["findings"]["listed"].as_array().expect("a list");
     listed.iter().filter(|finding| finding["kind"] == kind).collect()
 }
@@ -44,7 +44,7 @@ fn stat(place: &Place, partition: &str) -> serde_json::Value {
 }
 
 /// A topic of one partition with sealed segments, and what is in it.
-fn fill(client: &mut Client, topic: &str, records: std::ops::Range<usize>) -> Vec<String> {
+pub fn fill(client: &mut Client, topic: &str, records: std::ops::Range<usize>) -> Vec<String> {
     let value = |number| format!("{number} {}", "v".repeat(60_000));
     let values: Vec<String> = records.map(value).collect();
     values.iter().for_each(|value| client.produce(topic, 0, value));
@@ -63,7 +63,7 @@ fn segments_of(place: &Place, topic: &str) -> Vec<PathBuf> {
     segments
 }
 
-fn flip(path: &Path, at: usize) {
+pub fn flip(path: &Path, at: usize) {
     let mut bytes = fs::read(path).expect("read");
     bytes[at] ^= 1;
     fs::write(path, bytes).expect("written");

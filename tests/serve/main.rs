@@ -6,6 +6,7 @@ mod broker;
 mod check;
 mod client;
 mod golden;
+mod log_loss;
 mod log_tools;
 mod service;
 

@@ -11,16 +11,18 @@ use corelane::base::ids::Offset;
 use corelane::base::limits::BLOCK_BYTES;
 use corelane::base::planted::{Bug, plant};
 use corelane::cluster::TopicSettings;
+use corelane::offline::plan_checkpoint;
 use corelane::protocol::batch::{BatchHeader, Batches};
-use corelane::runtime::Runtime;
 use corelane::runtime::sim::CrashPoint;
+use corelane::runtime::{OpenMode, Runtime};
 use corelane::shard::{PassError, Replica, Storage, StorageError};
 
 use super::compaction::{
     Sent, batches_from, boot, bounds, compacted, fill, random_batch, records_from, records_of, seal,
 };
 use super::files::orphans;
-use super::node::{Node, SMALL};
+use super::lost_records::site;
+use super::node::{Node, SMALL, paths};
 
 /// What every life of a partition shares.
 struct Life {
@@ -34,6 +36,10 @@ struct Life {
     forgets: bool,
     log_start_attempt: Cell<Offset>,
     passes: Cell<u32>,
+    /// Between lives both checkpoints are made anew.
+    loses_checkpoints: bool,
+    /// What repairs have listed as lost.
+    left_out: Cell<u32>,
 }
 
 impl Life {
@@ -61,7 +67,15 @@ impl Life {
     async fn check(&self, storage: &Storage, replica: &Rc<Replica>) {
         let (log_start, end) = bounds(replica);
         assert!(end >= self.acknowledged_end.get(), "{end} of {}", self.acknowledged_end.get());
-        assert!(log_start <= self.log_start_attempt.get());
+        let attempt = self.log_start_attempt.get();
+        if self.loses_checkpoints {
+            // A log begins where its first file does then: compaction may have left nothing of what was before.
+            let (sent, may_be_gone) = (self.sent.borrow(), self.may_be_gone.borrow());
+            let skipped = sent.keys().filter(|offset| (attempt..log_start).contains(offset));
+            skipped.for_each(|offset| assert!(may_be_gone.contains(offset), "{offset} is skipped"));
+        } else {
+            assert!(log_start <= attempt);
+        }
         self.cut(end);
         self.acknowledged_end.set(end);
         let found = records_from(storage, replica, log_start).await;
@@ -181,7 +195,38 @@ async fn cut_on(node: Rc<dyn Runtime>, storage: Rc<Storage>, replica: Rc<Replica
     }
 }
 
+/// Loses both checkpoints between two lives, and has one made of what is in the files. What that leaves out is known to be.
+fn lose_checkpoints(node: &Node, life: &Life) {
+    for number in 0..2 {
+        let path = paths().directory.join(format!("checkpoint.{number}"));
+        if node.run(node.runtime.open(&path, OpenMode::Read)).is_ok() {
+            node.world.rot(&path, node.world.random_below(80));
+        }
+    }
+    let repair = node.run(async {
+        let site = site(node).await;
+        let plan = plan_checkpoint(&site, None).await.expect("planned");
+        plan.carry_out(&site, &()).await.expect("the disk works")
+    });
+    node.world.crash();
+    for lost in repair.lost {
+        let is_lost =
+            |offset: &Offset| lost.offsets.from <= *offset && (*offset < lost.offsets.until || lost.and_more);
+        life.may_be_gone.borrow_mut().extend(life.sent.borrow().keys().filter(|offset| is_lost(offset)));
+        if is_lost(&(life.acknowledged_end.get() - 1)) {
+            life.acknowledged_end.set(life.acknowledged_end.get().min(lost.offsets.from));
+        }
+        // Where first segments are left out the log begins behind them.
+        life.log_start_attempt.set(life.log_start_attempt.get().max(lost.offsets.until));
+        life.left_out.set(life.left_out.get() + 1);
+    }
+}
+
 fn lives(seed: u64) -> u32 {
+    lives_of(seed, false).passes.get()
+}
+
+fn lives_of(seed: u64, loses_checkpoints: bool) -> Rc<Life> {
     let mut node = Node::new(seed, SMALL, 1);
     node.config.compaction.bytes_per_second = 64 << 20;
     // Now and then many batches go past the journal.
@@ -189,7 +234,8 @@ fn lives(seed: u64) -> u32 {
     if node.world.random_below(3) == 0 {
         node.config.compaction.key_map_bytes_max = 8 * 24;
     }
-    let is_cut = node.world.random_below(2) == 0;
+    // What was cut off may come back from a segment's file without a checkpoint.
+    let is_cut = node.world.random_below(2) == 0 && !loses_checkpoints;
     let forgets = node.world.random_below(2) == 0;
     let delete_retention_ms = if forgets { 0 } else { i64::MAX };
     let mut settings = TopicSettings { delete_retention_ms, ..compacted(&node) };
@@ -205,6 +251,8 @@ fn lives(seed: u64) -> u32 {
         forgets,
         log_start_attempt: Cell::new(0),
         passes: Cell::new(0),
+        loses_checkpoints,
+        left_out: Cell::new(0),
     });
     for number in 1..=5 {
         match node.world.random_below(3) {
@@ -244,14 +292,16 @@ fn lives(seed: u64) -> u32 {
             assert!(stopped.is_some() || number > 0);
         }
         node.world.crash();
+        if loses_checkpoints && node.world.random_below(2) == 0 {
+            lose_checkpoints(&node, &life);
+        }
     }
-    let passes = life.passes.get();
     node.run(async {
         let (storage, replica) = boot(&node, settings).await;
         life.check(&storage, &replica).await;
         assert!(orphans(&node.runtime, &replica).await.is_empty(), "seed {seed}");
     });
-    passes
+    life
 }
 
 #[test]
@@ -259,6 +309,15 @@ fn compaction_loses_nothing_wherever_it_is_cut_off() {
     let seeds = super::seeds::seeds(0..16);
     let passes: u32 = seeds.clone().map(lives).sum();
     assert!(u64::from(passes) > seeds.end - seeds.start, "{passes} passes");
+}
+
+/// Files of segments before and after compaction are told apart without any checkpoint.
+#[test]
+fn compaction_loses_nothing_without_checkpoints() {
+    let lives: Vec<_> = (0..24).map(|seed| lives_of(seed, true)).collect();
+    let passes: u32 = lives.iter().map(|life| life.passes.get()).sum();
+    let left_out: u32 = lives.iter().map(|life| life.left_out.get()).sum();
+    assert!(passes > 24 && left_out <= 24, "{passes} passes, {left_out} times something was left out");
 }
 
 #[test]

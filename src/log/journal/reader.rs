@@ -192,11 +192,7 @@ fn position_before(chain: &[Chained], keep: usize) -> u64 {
 pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, Vec<Entry>)>, LogError> {
     let mut found = Vec::new();
     for slot in 0..journal.shape.file_count {
-        let file = read_file(journal, slot).await?;
-        let groups = (BLOCK_BYTES..file.len())
-            .step_by(BLOCK_BYTES)
-            .filter_map(|at| group::decode(&file.slice(at..)))
-            .filter(|group| group.header.journal_id == journal.identity.journal_id);
+        let groups = groups_in(journal, slot).await?.into_iter();
         found.extend(
             groups.map(|group| (group.header, group.entries.iter().map(|(entry, _)| *entry).collect())),
         );
@@ -204,19 +200,66 @@ pub async fn all_groups(journal: &JournalFiles<'_>) -> Result<Vec<(GroupHeader, 
     Ok(found)
 }
 
+/// The whole groups of a journal that are in one of its files, live or not, with their payloads: at most as many bytes as
+/// the file has. The other files need not be there. `path` is for messages.
+pub async fn whole_groups_in(
+    file: &dyn File,
+    path: &Path,
+    file_bytes: u64,
+    journal_id: [u8; 16],
+) -> Result<Vec<PlacedGroup>, LogError> {
+    let bytes = read_all(file, path, file_bytes as usize).await?;
+    let mut found = Vec::new();
+    for position in (BLOCK_BYTES..bytes.len()).step_by(BLOCK_BYTES) {
+        let Some(group) = group::decode(&bytes.slice(position..)) else { continue };
+        if group.header.journal_id != journal_id {
+            continue;
+        }
+        // Payloads are parts of what was read: that tells their place. Empty ones have none.
+        let start = bytes.as_ptr() as usize;
+        let place = |payload: &Bytes| match payload.is_empty() {
+            true => position as u64,
+            false => (payload.as_ptr() as usize - start) as u64,
+        };
+        let payloads = group.entries.iter().map(|(_, payload)| payload.as_ref().map(place)).collect();
+        found.push(PlacedGroup { group, payloads });
+    }
+    Ok(found)
+}
+
+/// A group of which is known where in its file the payloads are.
+pub struct PlacedGroup {
+    /// The group.
+    pub group: Group,
+    /// For each entry the position of its payload in the journal's file, in bytes; `None` where that is damaged.
+    pub payloads: Vec<Option<u64>>,
+}
+
+async fn groups_in(journal: &JournalFiles<'_>, slot: u64) -> Result<Vec<Group>, LogError> {
+    let file = read_file(journal, slot).await?;
+    let groups = (BLOCK_BYTES..file.len())
+        .step_by(BLOCK_BYTES)
+        .filter_map(|at| group::decode(&file.slice(at..)))
+        .filter(|group| group.header.journal_id == journal.identity.journal_id);
+    Ok(groups.collect())
+}
+
 async fn read_file(journal: &JournalFiles<'_>, file_number: u64) -> Result<Bytes, LogError> {
     let slot = (file_number % journal.shape.file_count) as usize;
-    let length = journal.shape.file_bytes as usize;
+    read_all(&*journal.files[slot], journal.directory, journal.shape.file_bytes as usize).await
+}
+
+async fn read_all(file: &dyn File, path: &Path, length: usize) -> Result<Bytes, LogError> {
     let mut whole = AlignedBuf::with_capacity(length);
     while whole.len() < length {
         let want = (length - whole.len()).min(JOURNAL_READ_BYTES);
-        let part = journal.files[slot]
+        let part = file
             .read_at(whole.len() as u64, want)
             .await
             .and_then(|part| {
                 if part.len() == want { Ok(part) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
             })
-            .map_err(LogError::io(journal.directory))?;
+            .map_err(LogError::io(path))?;
         whole.append(part.as_slice());
     }
     Ok(whole.view(0..length))

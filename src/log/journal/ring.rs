@@ -5,7 +5,8 @@
 
 use std::collections::VecDeque;
 
-use crate::base::limits::BLOCK_BYTES;
+use crate::base::limits::{BLOCK_BYTES, JOURNAL_FILE_PER_GROUP};
+use crate::config::budgets;
 
 /// The shape of a journal, fixed when it is created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -19,6 +20,13 @@ pub struct RingShape {
 }
 
 impl RingShape {
+    /// The shape of a journal of `journal_bytes`, which are whole files.
+    pub fn of_bytes(journal_bytes: u64) -> Self {
+        let file_bytes = budgets::journal_file_bytes(journal_bytes);
+        let file_count = journal_bytes / file_bytes;
+        RingShape { file_count, file_bytes, group_bytes_max: file_bytes / JOURNAL_FILE_PER_GROUP }
+    }
+
     /// Bytes of a file that groups can surely fill: what remains when the longest group just did not fit.
     fn usable_bytes(&self) -> u64 {
         self.file_bytes - BLOCK_BYTES as u64 - self.group_bytes_max

@@ -1,9 +1,14 @@
 //! Ends a damaged journal before the first group that is not there any more: a start group with a recovery count above
 //! all others, after which everything behind it is dead. Partitions whose checkpoint speaks of what is lost are first
-//! taken back in a new checkpoint.
+//! taken back in a new checkpoint. Where there is no journal to end, a new one is made (`new_journal`).
+
+use std::collections::BTreeSet;
+use std::path::Path;
 
 use super::backup;
+use super::new_journal::{self, NewJournal};
 use super::repair_log;
+use super::slots::Slots;
 use super::{Lost, Repair};
 use crate::base::ids::{PartitionId, ShardId};
 use crate::log::LogError;
@@ -18,26 +23,47 @@ use crate::offline::finding::OffsetRange;
 use crate::offline::progress::Progress;
 use crate::offline::site::Site;
 
-/// An end of a journal that is ready to be made.
+/// A repair of a journal that is ready to be made.
 pub struct JournalPlan {
     /// What it does and costs.
     pub repair: Repair,
-    /// The group that is missing, with which the lost part begins.
-    pub sequence: u64,
     paths: ShardPaths,
+    means: Means,
+}
+
+enum Means {
+    End(Box<End>),
+    New(NewJournal),
+    Headers(Slots),
+}
+
+/// An end of a journal.
+struct End {
     examined: Examined,
     recovery_count: u64,
     /// Whether the records in `examined` are others than in its checkpoint.
     is_taken_back: bool,
 }
 
-/// Works out how to end the journal of `shard`, or of the only one that is damaged. Changes nothing.
+/// What is wrong with a journal.
+enum Damage {
+    /// It lacks a group that was durable.
+    Group(Box<Examined>),
+    /// There is none, or not this shard's.
+    Missing(LogError),
+}
+
+/// Works out how to repair the journal of `shard`, or of the only one that is damaged. Changes nothing.
 pub async fn plan_journal(site: &Site, shard: Option<ShardId>) -> Result<JournalPlan, OfflineError> {
     let mut damaged = Vec::new();
     for (of, paths) in site.shards.iter().filter(|(of, _)| shard.is_none_or(|shard| shard == *of)) {
-        let examined = examine(&site.runtime, paths, site.disk_id).await?;
-        if examined.damage.is_some() {
-            damaged.push((*of, paths.clone(), examined));
+        match examine(&site.runtime, paths, site.disk_id).await {
+            Ok(examined) if examined.damage.is_none() => {}
+            Ok(examined) => damaged.push((*of, paths.clone(), Damage::Group(Box::new(examined)))),
+            Err(error) if new_journal::is_wanted(&error) => {
+                damaged.push((*of, paths.clone(), Damage::Missing(error)));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     if damaged.len() > 1 {
@@ -45,9 +71,56 @@ pub async fn plan_journal(site: &Site, shard: Option<ShardId>) -> Result<Journal
         let what = format!("several journals are damaged: say {}", shards.join(" or "));
         return Err(OfflineError::NothingToRepair(what));
     }
-    let Some((shard, paths, mut examined)) = damaged.pop() else {
-        return Err(OfflineError::NothingToRepair("no journal lacks a group that was durable".to_owned()));
+    match damaged.pop() {
+        None => Err(OfflineError::NothingToRepair("no journal lacks a group that was durable".to_owned())),
+        Some((shard, paths, Damage::Group(examined))) => plan_end(site, shard, paths, *examined).await,
+        Some((shard, paths, Damage::Missing(error))) => plan_new(site, shard, paths, &error).await,
+    }
+}
+
+async fn plan_new(
+    site: &Site,
+    shard: ShardId,
+    paths: ShardPaths,
+    error: &LogError,
+) -> Result<JournalPlan, OfflineError> {
+    let checkpoint = checkpoint::read(&site.runtime, &paths.directory).await?;
+    let slots = Slots::look(site, &paths, Some(checkpoint.header.identity)).await?;
+    if let Some(slots) = slots.as_ref().filter(|slots| slots.lacks_headers_only()) {
+        let repair = Repair {
+            kind: "journal headers",
+            shard,
+            what: format!(
+                "write the headers of journal files of shard {shard} in {} again that are damaged, which loses nothing; \
+                 `corelane log verify` then says whether anything else is",
+                paths.journal_directory.display()
+            ),
+            lost: Vec::new(),
+            backed_up: backup::shard_files(&paths, slots.shape),
+            backup: backup::directory(site),
+        };
+        let slots = slots.clone();
+        return Ok(JournalPlan { repair, paths, means: Means::Headers(slots) });
+    }
+    let (new, lost) = new_journal::plan(site, shard, &paths, slots.as_ref()).await?;
+    let cut = new.cut_files().map(Path::to_owned);
+    let repair = Repair {
+        kind: "new journal",
+        shard,
+        what: new_journal::describe(shard, &paths, new.shape, error),
+        lost,
+        backed_up: backup::shard_files(&paths, new.shape).into_iter().chain(cut).collect(),
+        backup: backup::directory(site),
     };
+    Ok(JournalPlan { repair, paths, means: Means::New(new) })
+}
+
+async fn plan_end(
+    site: &Site,
+    shard: ShardId,
+    paths: ShardPaths,
+    mut examined: Examined,
+) -> Result<JournalPlan, OfflineError> {
     let link = examined.live.end().link;
     let groups = reader::all_groups(&JournalFiles {
         directory: &paths.journal_directory,
@@ -58,25 +131,38 @@ pub async fn plan_journal(site: &Site, shard: Option<ShardId>) -> Result<Journal
     .await?;
     let counts = groups.iter().map(|(header, _)| header.recovery_count);
     let recovery_count = counts.fold(link.recovery_count.max(examined.recoveries), u64::max) + 1;
+    let is_old = matches!(examined.damage, Some(LogError::OldJournal { .. }));
     let mut lost: Vec<Lost> = lost_offsets(&groups, &link)
         .into_iter()
-        .map(|(id, offsets)| Lost { partition: site.name(id), offsets, note: None })
+        .map(|(id, offsets)| Lost { partition: site.name(id), offsets, and_more: false, note: None })
         .collect();
     let taken_back = take_back(&mut examined);
     lost.extend(offline_after(site, &examined));
+    if is_old {
+        lost.extend(unknown_after(site, shard, &examined).await);
+    }
     let repair = Repair {
         kind: "journal",
         shard,
-        what: format!(
-            "end the journal of shard {shard} before group {}; what that group held besides is not known",
-            link.sequence
-        ),
+        what: match is_old {
+            true => format!(
+                "end the journal of shard {shard}, which is an older copy or lacks its end, before group {}. Everything that \
+                 was acknowledged since that copy, or behind that end, and is in no segment is lost, and nobody knows what \
+                 that was",
+                link.sequence
+            ),
+            false => format!(
+                "end the journal of shard {shard} before group {}; what that group held besides is not known",
+                link.sequence
+            ),
+        },
         lost,
         backed_up: backup::shard_files(&paths, examined.shape),
         backup: backup::directory(site),
     };
     let is_taken_back = !taken_back.is_empty();
-    Ok(JournalPlan { repair, sequence: link.sequence, paths, examined, recovery_count, is_taken_back })
+    let means = Means::End(Box::new(End { examined, recovery_count, is_taken_back }));
+    Ok(JournalPlan { repair, paths, means })
 }
 
 /// Has records of a later moment than the journal's end speak of its end: the sequences behind it will be those of other
@@ -94,6 +180,19 @@ fn take_back(examined: &mut Examined) -> Vec<PartitionId> {
     taken_back
 }
 
+/// What an older copy of a journal does not name: records behind the end of any log, and whole partitions.
+async fn unknown_after(site: &Site, shard: ShardId, examined: &Examined) -> Vec<Lost> {
+    let mut known = examined.partitions(|_| true);
+    let of_no_other = new_journal::younger(site, shard, BTreeSet::new()).await;
+    let ids: BTreeSet<PartitionId> = known.keys().copied().chain(of_no_other).collect();
+    let unknown = ids.into_iter().map(|id| {
+        let end = known.remove(&id).map_or(0, |partition| partition.next_offset());
+        let offsets = OffsetRange { from: end, until: end };
+        Lost { partition: site.name(id), offsets, and_more: true, note: None }
+    });
+    unknown.collect()
+}
+
 /// Partitions whose checkpoint promises bytes that only the lost groups had.
 fn offline_after(site: &Site, examined: &Examined) -> Vec<Lost> {
     let partitions = examined.partitions(|_| true);
@@ -107,17 +206,30 @@ fn offline_after(site: &Site, examined: &Examined) -> Vec<Lost> {
             };
             let note = format!("goes offline until it is cut with --truncate-at: {damage}");
             let offsets = OffsetRange { from, until: end };
-            Lost { partition: site.name(partition.id), offsets, note: Some(note) }
+            Lost { partition: site.name(partition.id), offsets, and_more: false, note: Some(note) }
         })
         .collect()
 }
 
 impl JournalPlan {
-    /// Ends the journal. Durable when it returns.
+    /// Repairs the journal. Durable when it returns.
     pub async fn carry_out(self, site: &Site, progress: &dyn Progress) -> Result<Repair, OfflineError> {
-        let JournalPlan { repair, paths, examined, recovery_count, is_taken_back, .. } = self;
+        let JournalPlan { repair, paths, means } = self;
         backup::copy_all(site, &repair.backed_up, &repair.backup, progress).await?;
         repair_log::note(site, "begun", &repair).await?;
+        match means {
+            Means::End(end) => end.make(site, &paths).await?,
+            Means::New(new) => new.make(site, &paths).await?,
+            Means::Headers(slots) => slots.write_headers(site).await?,
+        }
+        repair_log::note(site, "done", &repair).await?;
+        Ok(repair)
+    }
+}
+
+impl End {
+    async fn make(self, site: &Site, paths: &ShardPaths) -> Result<(), OfflineError> {
+        let End { examined, recovery_count, is_taken_back } = self;
         let (identity, checkpoint) = (examined.identity(), examined.checkpoint);
         if is_taken_back {
             // The journal is as damaged as before: nothing starts on this.
@@ -130,7 +242,6 @@ impl JournalPlan {
         let journal = JournalFiles { directory: &paths.journal_directory, files: &files, shape, identity };
         examined.live.begin_count(&journal, recovery_count).await?;
         note_recovery(&site.runtime, &paths.directory, identity.journal_id, recovery_count).await?;
-        repair_log::note(site, "done", &repair).await?;
-        Ok(repair)
+        Ok(())
     }
 }

@@ -5,10 +5,18 @@
 
 mod backup;
 mod boundary;
+mod checkpoint;
 mod journal;
+mod journaled;
+mod new_journal;
+mod overlaid;
 mod repair_log;
+mod salvage;
+mod slots;
 mod truncate;
+mod walk;
 
+pub use checkpoint::{CheckpointPlan, plan_checkpoint};
 pub use journal::{JournalPlan, plan_journal};
 pub use truncate::{TruncatePlan, plan_truncate};
 
@@ -22,7 +30,7 @@ use crate::base::ids::ShardId;
 /// What a repair does and what it costs.
 #[derive(Clone, Debug, Serialize)]
 pub struct Repair {
-    /// `truncate` or `journal`.
+    /// `truncate`, `journal`, `journal headers`, `new journal` or `checkpoint`.
     pub kind: &'static str,
     /// In whose files.
     pub shard: ShardId,
@@ -41,8 +49,10 @@ pub struct Repair {
 pub struct Lost {
     /// The partition's name.
     pub partition: String,
-    /// Their offsets.
+    /// Their offsets, as far as they are known.
     pub offsets: OffsetRange,
+    /// Whether there may have been more behind these, nobody knows how many.
+    pub and_more: bool,
     /// What else there is to know.
     pub note: Option<String>,
 }

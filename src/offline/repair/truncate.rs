@@ -178,7 +178,12 @@ fn describe(
         kind: "truncate",
         shard,
         what: format!("cut {name} so that it ends at offset {}", cut.offset),
-        lost: vec![Lost { partition: name, offsets: OffsetRange { from: cut.offset, until }, note }],
+        lost: vec![Lost {
+            partition: name,
+            offsets: OffsetRange { from: cut.offset, until },
+            and_more: false,
+            note,
+        }],
         backed_up: files,
         backup: backup::directory(site),
     }
