@@ -115,8 +115,9 @@ fn loss_of_old_journals() {
         drop(storage);
         scene.world.crash();
         let plan = scene.run(plan_journal(&site, None)).unwrap_or_else(|error| panic!("{error}"));
-        scene.run(plan.carry_out(&site, &())).expect("the disk works");
+        let lost = scene.run(plan.carry_out(&site, &())).expect("the disk works").lost;
         cut_what_is_offline(&scene, &site);
+        all_lost_is_listed(&scene, &site, &lost);
         for _ in 0..2 {
             let storage = scene.run(scene.open()).unwrap_or_else(|error| panic!("{error}"));
             assert!(storage.check_in_service().is_ok());

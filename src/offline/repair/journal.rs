@@ -131,7 +131,9 @@ async fn plan_end(
     .await?;
     let counts = groups.iter().map(|(header, _)| header.recovery_count);
     let recovery_count = counts.fold(link.recovery_count.max(examined.recoveries), u64::max) + 1;
-    let is_old = matches!(examined.damage, Some(LogError::OldJournal { .. }));
+    // Where nothing is left behind the end, nothing tells what was there.
+    let is_old = matches!(examined.damage, Some(LogError::OldJournal { .. }))
+        || groups.iter().all(|(header, _)| header.sequence <= link.sequence);
     let mut lost: Vec<Lost> = lost_offsets(&groups, &link)
         .into_iter()
         .map(|(id, offsets)| Lost { partition: site.name(id), offsets, and_more: false, note: None })
