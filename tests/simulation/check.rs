@@ -6,10 +6,12 @@ use std::rc::Rc;
 
 use corelane::base::ids::PartitionId;
 use corelane::log::snapshot::StateSnapshot;
+use corelane::protocol::batch::BatchHeader;
 use corelane::shard::Storage;
 
 use super::cluster::Cluster;
-use super::workload::{Actor, check_read};
+use super::compacted::Stretch;
+use super::workload::{Actor, check_read, check_stretch};
 
 /// Everything that a recovery decides about a partition, but for what depends on when it was.
 pub type Recovered = Vec<(PartitionId, StateSnapshot)>;
@@ -36,16 +38,21 @@ pub async fn check_all(cluster: &Cluster, storages: &[Rc<Storage>]) {
         assert_eq!(state.high_watermark, log_end, "all that was recovered is committed");
         model.borrow_mut().recovered(log_start, log_end);
         model.borrow().check_state(&state);
-        let mut offset = log_start;
+        let (mut offset, mut stretch) = (log_start, Stretch::default());
         while offset < log_end {
-            offset = check_read(&actor, offset, 30_000).await;
+            offset = check_stretch(&actor, offset, 30_000, &mut stretch).await;
         }
-        check_look_ups(&actor, log_start..log_end).await;
+        if model.borrow().keyed.is_some() {
+            model.borrow().check_deleted(log_start, &stretch);
+            let is_shorter = model.borrow().is_shorter(log_start..log_end, &stretch);
+            cluster.is_compacted.set(cluster.is_compacted.get() || is_shorter);
+        }
+        check_look_ups(&actor, log_start..log_end, &stretch).await;
     }
 }
 
 /// Reads that begin anywhere and take little, and look-ups by time.
-async fn check_look_ups(actor: &Actor, offsets: Range<i64>) {
+async fn check_look_ups(actor: &Actor, offsets: Range<i64>, stretch: &Stretch) {
     let world = &actor.world;
     for _ in 0..8 {
         if !offsets.is_empty() {
@@ -56,6 +63,15 @@ async fn check_look_ups(actor: &Actor, offsets: Range<i64>) {
         let timestamp = world.random_below(1_001_000) as i64;
         let found = actor.storage.batch_for_time(&actor.replica, timestamp).await.expect("looked up");
         let model = actor.model.borrow();
+        if model.keyed.is_some() {
+            let base_of = |batch: &[u8]| BatchHeader::parse(batch).expect("whole").base_offset;
+            let is_late =
+                |header: &&BatchHeader| header.max_timestamp >= timestamp && header.record_count > 0;
+            let expected = stretch.headers.iter().find(is_late);
+            let expected = expected.map(|header| header.base_offset);
+            assert_eq!(found.as_deref().map(base_of), expected, "{}: at {timestamp} ms", model.name);
+            continue;
+        }
         let expected = model.batch_for_time(timestamp).map(|batch| &batch.bytes[..]);
         assert!(found.as_deref() == expected, "partition {}: another batch at {timestamp} ms", model.name);
     }

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use corelane::base::ids::{PartitionId, ShardId, TopicId};
 use corelane::base::limits::BLOCK_BYTES;
-use corelane::cluster::TopicSettings;
+use corelane::cluster::{CleanupPolicy, TopicSettings};
 use corelane::control::Layout;
 use corelane::log::journal::ring::RingShape;
+use corelane::log::segment::path;
 use corelane::runtime::sim::SimWorld;
 use corelane::runtime::{OpenMode, Runtime};
 use corelane::server::{Assigned, Ground};
@@ -25,11 +26,16 @@ use super::producer::Producer;
 use super::workload::{Actor, SharedModel};
 
 const DISK_ID: [u8; 16] = [0xd1; 16];
-const PARTITIONS: i32 = 4;
+/// The kinds of partitions; not every node has one of the last kind.
+const PARTITIONS: i32 = 5;
+/// Its log's end is cut.
+const CUT: i32 = 3;
+/// It is compacted.
+const COMPACTED: i32 = 4;
 const BLOCK: u64 = BLOCK_BYTES as u64;
 
 /// Small, so that files are recycled, segments rolled and memory evicted all the time.
-fn ground(world: &SimWorld) -> Ground {
+fn ground(world: &SimWorld, compacts: bool) -> Ground {
     let shape = RingShape {
         file_count: 3 + world.random_below(2),
         file_bytes: 64 * BLOCK,
@@ -46,7 +52,12 @@ fn ground(world: &SimWorld) -> Ground {
         open_segments_max: 64,
         retention_check_interval: Duration::from_secs(300),
         reclaim_step_bytes: 10 * BLOCK,
-        compaction: CompactionConfig::default(),
+        compaction: CompactionConfig {
+            // Of a part of the keys.
+            key_map_bytes_max: if compacts && world.random_below(2) == 0 { 8 * 24 } else { 1 << 20 },
+            bytes_per_second: 64 << 20,
+            ..CompactionConfig::default()
+        },
         producers: ProducersConfig::default(),
         extent_bytes_min: [3, 5, 9, 1_000][world.random_below(4) as usize] * BLOCK_BYTES,
         disk_free_bytes_min: 0,
@@ -82,6 +93,8 @@ pub struct Cluster {
     topics_made: u8,
     is_stopping: Rc<Cell<bool>>,
     pub life: Life,
+    /// Whether compaction was seen to have taken records.
+    pub is_compacted: Cell<bool>,
     /// A task that is to run beside the work of the next life.
     pub beside: Option<Beside>,
 }
@@ -90,14 +103,15 @@ pub struct Cluster {
 pub type Beside = Box<dyn Fn(&Rc<dyn Runtime>) -> LocalBoxFuture<'static, ()>>;
 
 impl Cluster {
-    pub fn new(world: SimWorld) -> Self {
+    /// `compacts`: one of its partitions is compacted.
+    pub fn new(world: SimWorld, compacts: bool) -> Self {
         world.tear_sectors();
         world.limit_polls(1_000_000);
         let world = Rc::new(world);
         let shards = 1 + world.random_below(2) as u16;
         let mut cluster = Cluster {
             runtime: world.runtime(),
-            ground: ground(&world),
+            ground: ground(&world, compacts),
             layout: Cell::new(Layout { generation: 1, shards }),
             shards,
             members: Vec::new(),
@@ -105,10 +119,11 @@ impl Cluster {
             topics_made: 0,
             is_stopping: Rc::default(),
             life: Life::choose(&world),
+            is_compacted: Cell::new(false),
             beside: None,
             world,
         };
-        for index in 0..PARTITIONS {
+        for index in 0..if compacts { PARTITIONS } else { COMPACTED } {
             let member = cluster.new_member(index);
             cluster.members.push(member);
         }
@@ -127,8 +142,13 @@ impl Cluster {
     fn new_member(&mut self, index: i32) -> Member {
         self.topics_made += 1;
         let id = PartitionId { topic: TopicId::from_bytes([self.topics_made; 16]), index };
-        let is_cut = index == PARTITIONS - 1;
-        let settings = topic_settings(self.ground.storage.segment_bytes);
+        let is_cut = index == CUT;
+        let mut settings = topic_settings(self.ground.storage.segment_bytes);
+        if index == COMPACTED {
+            settings.cleanup = CleanupPolicy { delete: false, compact: true };
+            settings.cleanable_dirty_millionths_min = 0;
+            settings.delete_retention_ms = [0, i64::MAX][self.world.random_below(2) as usize];
+        }
         let model = PartitionModel::new(id, format!("t-{index}"), is_cut, settings);
         let producer_id = i64::from(self.topics_made);
         Member {
@@ -350,7 +370,7 @@ impl Cluster {
         }
     }
 
-    /// The tasks of each kind of partition. A kind that is compacted would have its place here.
+    /// The tasks of each kind of partition.
     fn spawn_workload(&self, actor: &Actor, producer: &Rc<RefCell<Producer>>) {
         let spawn = |task| self.runtime.spawn(task);
         if actor.model.borrow().is_cut {
@@ -366,6 +386,10 @@ impl Cluster {
             // Two that overlap.
             0 => (0..2).for_each(|_| spawn(Box::pin(actor.clone().advance_log_start()))),
             1 => spawn(Box::pin(actor.clone().retain())),
+            COMPACTED => {
+                spawn(Box::pin(actor.clone().compact()));
+                spawn(Box::pin(actor.clone().advance_log_start()));
+            }
             _ => {
                 spawn(Box::pin(actor.clone().retain()));
                 spawn(Box::pin(actor.clone().advance_log_start()));
@@ -385,15 +409,15 @@ impl Cluster {
                 let replica = storage.replica(model.borrow().id).expect("open");
                 let (directory, segments): (_, Vec<_>) = {
                     let log = replica.log.borrow();
-                    let ends = log.segments().map(|segment| (segment.base_offset, segment.end_position));
+                    let ends = log.segments().map(|segment| (segment.name(), segment.end_position));
                     (log.directory().to_owned(), ends.collect())
                 };
-                for (base, end) in segments {
-                    let path = directory.join(format!("{base:020}.log"));
+                for (name, end) in segments {
+                    let path = path::log_file(&directory, name);
                     // Retention may have removed it by now.
                     let Ok(file) = self.runtime.open(&path, OpenMode::Read).await else { continue };
                     let length = file.length().await.expect("known");
-                    let is_there = replica.log.borrow().segments().any(|it| it.base_offset == base);
+                    let is_there = replica.log.borrow().segments().any(|it| it.name() == name);
                     assert!(length >= end || !is_there, "a batch was accepted that has no space");
                 }
             }
@@ -403,7 +427,7 @@ impl Cluster {
 
     /// Deletes a topic and makes another of the same name.
     fn recreate(&mut self, storages: &[Rc<Storage>]) {
-        let index = self.world.random_below(PARTITIONS as u64) as usize;
+        let index = self.world.random_below(self.members.len() as u64) as usize;
         let (old, owner) = (self.members[index].model.borrow().id, self.members[index].owner);
         self.members[index] = self.new_member(index as i32);
         let assigned = &self.assigned()[index];
@@ -427,6 +451,10 @@ impl Cluster {
             self.runtime.sleep(Duration::from_millis(40)).await;
             if self.life.weather != Weather::Full {
                 for (model, storage) in self.members(storages) {
+                    if model.borrow().keyed.is_some() {
+                        // What compaction has replaced goes when a checkpoint names what is in its place.
+                        storage.checkpoint_now().await;
+                    }
                     wait_no_orphans(&self.actor(storage, model)).await;
                 }
             }
@@ -455,4 +483,4 @@ impl Cluster {
     }
 }
 
-const _: () = assert!(SHARDS_MAX <= PARTITIONS as u64);
+const _: () = assert!(SHARDS_MAX < PARTITIONS as u64);

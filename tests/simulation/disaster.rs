@@ -16,6 +16,7 @@ use corelane::shard::{Replica, Storage};
 
 use super::check::check_all;
 use super::cluster::Cluster;
+use super::compacted::Stretch;
 use super::journal_view::{Found, groups, has_cut_durable};
 use super::life::{Life, Weather};
 use super::model::PartitionModel;
@@ -168,18 +169,18 @@ fn swap_device(cluster: &mut Cluster) {
     cluster.world.replace(&device, &old);
     match start(cluster, true).filter(|outcome| !outcome.is_reported) {
         None => {
-            cluster.world.replace(&device, &true_image);
             // A shard that missed nothing in its own journal has gone on with that: the one from before is the older
             // one for it now. So the data comes back too.
             cluster.world.replace(cluster.devices()[0], &data);
+            cluster.world.replace(&device, &true_image);
             check_whole(cluster);
         }
         Some(outcome) => {
             let is_data = device == cluster.devices()[0] && !is_all;
             assert!(outcome.lost.is_empty() || !is_data, "the journal holds what the old data lacks");
-            go_on(cluster);
             let is_known = is_before_start && !is_data && !is_all;
             assert!(!is_known, "the last start is on the other device, and nobody missed it in the journal");
+            go_on(cluster);
         }
     }
 }
@@ -286,6 +287,10 @@ async fn look_at(storage: &Rc<Storage>, model: &SharedModel, outcome: &mut Outco
 
 /// What is served is what was written.
 fn compare(model: &PartitionModel, replica: &Replica, offset: i64, bytes: &[u8]) -> i64 {
+    if model.keyed.is_some() {
+        let end = replica.state.borrow().progress().log_end();
+        return model.check_compacted(offset, end, bytes, &mut Stretch::default());
+    }
     assert!(!bytes.is_empty(), "{}: nothing at {offset}, {:?}", model.name, replica.id);
     assert!(
         model.bytes_from(offset, bytes.len()).starts_with(bytes),

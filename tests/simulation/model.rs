@@ -11,6 +11,8 @@ use corelane::cluster::TopicSettings;
 use corelane::log::snapshot::{EpochStart, ProducedBatch, StateSnapshot};
 use corelane::protocol::batch::{BatchHeader, HEADER_BYTES};
 
+use super::compacted::Keyed;
+
 /// A batch as it must be stored.
 pub struct StoredBatch {
     pub base_offset: Offset,
@@ -19,7 +21,7 @@ pub struct StoredBatch {
 }
 
 impl StoredBatch {
-    fn header(&self) -> BatchHeader {
+    pub fn header(&self) -> BatchHeader {
         BatchHeader::parse(&self.bytes).expect("stored whole")
     }
 }
@@ -40,6 +42,8 @@ pub struct PartitionModel {
     pub is_cut: bool,
     /// The topic's settings: they survive the crash.
     pub settings: TopicSettings,
+    /// What was sent, if it is compacted.
+    pub keyed: Option<Keyed>,
 }
 
 impl PartitionModel {
@@ -54,6 +58,7 @@ impl PartitionModel {
             log_start_attempt: 0,
             is_cut,
             settings,
+            keyed: settings.cleanup.compact.then(Keyed::default),
         }
     }
 
@@ -67,6 +72,9 @@ impl PartitionModel {
         let stored = header.placed_at(base_offset, leader_epoch);
         let mut bytes = stored.encode().to_vec();
         bytes.extend_from_slice(&batch[HEADER_BYTES..]);
+        if let Some(keyed) = &mut self.keyed {
+            keyed.append(&bytes);
+        }
         self.batches.push(StoredBatch { base_offset, last_offset: stored.last_offset(), bytes });
     }
 
@@ -93,6 +101,9 @@ impl PartitionModel {
     pub fn cut(&mut self, end: Offset) {
         self.cut_at = None;
         self.batches.retain(|batch| batch.base_offset < end);
+        if let Some(keyed) = &mut self.keyed {
+            keyed.cut(end);
+        }
         assert_eq!(self.end(), end, "a log ends at a batch boundary");
     }
 

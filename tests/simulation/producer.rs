@@ -82,9 +82,9 @@ impl Producer {
     }
 
     /// Makes the next batch, which is unanswered from now on.
-    pub fn next_batch(&mut self, random: &dyn Runtime, is_small: bool) -> Vec<u8> {
+    pub fn next_batch(&mut self, random: &dyn Runtime, is_small: bool, is_compacted: bool) -> Vec<u8> {
         let builder = BatchBuilder::new().producer(self.producer_id, 0, self.next_sequence);
-        let batch = random_batch(builder, random, is_small);
+        let batch = random_batch(builder, random, is_small, is_compacted);
         let sent = Sent { base_sequence: self.next_sequence, batch: batch.clone(), offset: None };
         self.next_sequence += sent.header().last_offset_delta + 1;
         self.unanswered.push(sent);
@@ -101,7 +101,23 @@ impl Producer {
     }
 }
 
-pub fn random_batch(mut builder: BatchBuilder, random: &dyn Runtime, is_small: bool) -> Vec<u8> {
+/// Keys of compacted partitions: some come often, so that compaction has much to take, the others so seldom that a
+/// tombstone stays the last word for some passes.
+const OFTEN: u64 = 4;
+const SELDOM: u64 = 60;
+
+fn key_of(draw: u64) -> u8 {
+    let key = if draw.is_multiple_of(4) { OFTEN + draw / 4 % SELDOM } else { draw / 4 % OFTEN };
+    key as u8
+}
+
+/// Records of one key, or of several if they are for compaction: then some are tombstones too.
+pub fn random_batch(
+    mut builder: BatchBuilder,
+    random: &dyn Runtime,
+    is_small: bool,
+    is_keyed: bool,
+) -> Vec<u8> {
     let (records, length) = match (is_small, random.random_u64() % 20) {
         (true, _) => (1, random.random_u64() % 100),
         (false, 0) => (1 + random.random_u64() % 5, 9_000),
@@ -111,7 +127,13 @@ pub fn random_batch(mut builder: BatchBuilder, random: &dyn Runtime, is_small: b
     for _ in 0..records {
         let value = random.random_u64().to_le_bytes().repeat(length as usize / 8 + 1);
         let timestamp = (random.random_u64() % 1_000_000) as i64;
-        builder = builder.record(timestamp, Some(b"key"), Some(&value));
+        builder = if is_keyed {
+            let draw = random.random_u64();
+            let value = (!draw.is_multiple_of(6)).then_some(&value[..]);
+            builder.record(timestamp, Some(&[key_of(draw / 6)]), value)
+        } else {
+            builder.record(timestamp, Some(b"key"), Some(&value))
+        };
     }
     builder.build()
 }

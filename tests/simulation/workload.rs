@@ -9,8 +9,9 @@ use corelane::cluster::TopicSettings;
 use corelane::protocol::batch::{BatchBuilder, BatchHeader, Batches};
 use corelane::runtime::Runtime;
 use corelane::runtime::sim::{CrashPoint, DiskOp, SimWorld};
-use corelane::shard::{Appended, PartitionSpec, Replica, Storage, StorageError};
+use corelane::shard::{Appended, PartitionSpec, PassError, Replica, Storage, StorageError};
 
+use super::compacted::Stretch;
 use super::life::{Life, Weather};
 use super::model::PartitionModel;
 use super::producer::{Producer, random_batch};
@@ -50,7 +51,9 @@ impl Actor {
     pub async fn produce_idempotent(self, producer: Rc<RefCell<Producer>>) {
         loop {
             while producer.borrow().unanswered.len() < 5 && !self.runtime.random_u64().is_multiple_of(5) {
-                let batch = producer.borrow_mut().next_batch(&*self.runtime, self.life.is_small);
+                let is_compacted = self.model.borrow().keyed.is_some();
+                let batch =
+                    producer.borrow_mut().next_batch(&*self.runtime, self.life.is_small, is_compacted);
                 let header = BatchHeader::parse(&batch).expect("built here");
                 let Some(appended) = self.append(&header, &batch).await else { return };
                 self.model.borrow_mut().append(&header, &batch, appended.base_offset, self.leader_epoch);
@@ -128,7 +131,7 @@ impl Actor {
             if self.model.borrow().is_cut {
                 builder = builder.producer(PRODUCER_ID, 0, self.model.borrow().next_sequence(PRODUCER_ID));
             }
-            let batch = random_batch(builder, &*self.runtime, self.life.is_small);
+            let batch = random_batch(builder, &*self.runtime, self.life.is_small, false);
             let header = BatchHeader::parse(&batch).expect("built here");
             match self.storage.append(&self.replica, &header, &batch).await {
                 Ok(appended) => {
@@ -232,6 +235,47 @@ impl Actor {
         }
     }
 
+    /// Compacts now and then, often after having what is being filled sealed.
+    pub async fn compact(self) {
+        loop {
+            self.runtime.sleep(Duration::from_micros(self.runtime.random_u64() % 50_000)).await;
+            if self.is_stopping.get() {
+                return;
+            }
+            if self.runtime.random_u64().is_multiple_of(2) && self.seal().await.is_err() {
+                return;
+            }
+            match self.storage.compact_replica(&self.replica).await {
+                // Nobody compacts before it is known which files belong to the log, nor for a while on a full disk.
+                Ok(_) | Err(PassError::Interrupted) => {}
+                Err(_) if self.life.weather != Weather::Fair => {}
+                Err(error) => panic!("partition {}: compaction: {error}", self.model.borrow().name),
+            }
+            if self.runtime.random_u64().is_multiple_of(4) {
+                self.storage.checkpoint_now().await;
+            }
+        }
+    }
+
+    /// Seals the segment that is being filled, as its age would.
+    async fn seal(&self) -> Result<(), StorageError> {
+        let settings = self.model.borrow().settings;
+        let leader_epoch = self.leader_epoch;
+        let spec = |settings| PartitionSpec {
+            id: self.replica.id,
+            topic_name: "t".to_owned(),
+            leader_epoch,
+            settings,
+        };
+        self.storage.change(&spec(TopicSettings { segment_ms: -1, ..settings })).expect("the same term");
+        let sealed = self.storage.retain(&self.replica).await;
+        // Before a clean stop it is led by nobody any more.
+        if !self.is_stopping.get() {
+            self.storage.change(&spec(settings)).expect("the same term");
+        }
+        sealed.map(|_| ())
+    }
+
     /// The time between the move of one of the log's ends, its durability and the removal of files is short: a crash
     /// that comes at random seldom hits it.
     fn perhaps_crash(&self) {
@@ -312,6 +356,12 @@ impl Actor {
 
 /// Reads at an offset and compares with the model; returns the offset behind what was read.
 pub async fn check_read(actor: &Actor, offset: Offset, max_bytes: usize) -> Offset {
+    check_stretch(actor, offset, max_bytes, &mut Stretch::default()).await
+}
+
+/// The same, and adds what is left of a compacted log there to `stretch`.
+pub async fn check_stretch(actor: &Actor, offset: Offset, max_bytes: usize, stretch: &mut Stretch) -> Offset {
+    let end = actor.replica.state.borrow().progress().high_watermark();
     let read = actor.storage.read(&actor.replica, offset, max_bytes).await;
     let pieces = match read {
         Ok(pieces) => pieces,
@@ -324,8 +374,11 @@ pub async fn check_read(actor: &Actor, offset: Offset, max_bytes: usize) -> Offs
         Err(error) => panic!("partition {}: read at {offset}: {error}", actor.model.borrow().name),
     };
     let bytes = pieces.concat();
-    assert!(!bytes.is_empty(), "nothing to read at {offset}");
     let model = actor.model.borrow();
+    if model.keyed.is_some() {
+        return model.check_compacted(offset, end, &bytes, stretch);
+    }
+    assert!(!bytes.is_empty(), "nothing to read at {offset}");
     let expected = model.bytes_from(offset, bytes.len());
     assert!(expected.starts_with(&bytes), "partition {}: other bytes at {offset}", model.name);
     let mut batches = Batches::new(&bytes).check_crc();
