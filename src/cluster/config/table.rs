@@ -94,7 +94,7 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
     key(
         ("index.interval.bytes", "log.index.interval.bytes"),
         Int,
-        "4096",
+        "32768",
         Fixed(&[], "the interval of index entries is fixed"),
         "Bytes between two entries of a segment's index.",
     ),

@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::ids::TopicId;
+use crate::base::limits::INDEX_INTERVAL_BYTES;
 use crate::cluster::TopicRecord;
 
 #[test]
@@ -40,4 +41,15 @@ fn topics_acknowledge_from_memory_only_on_purpose_and_where_the_broker_allows_it
     assert_eq!(settings_of(&topic, &lax).unsynced_records_max, Some(10));
     topic.internal = true;
     assert_eq!(settings_of(&topic, &lax).unsynced_records_max, None);
+}
+
+#[test]
+fn the_interval_of_index_entries_is_the_one_that_there_is() {
+    let defaults = TopicDefaults::default();
+    let configs = effective_configs(&Configs::default(), &defaults);
+    let told = configs.iter().find(|config| config.name == "index.interval.bytes").expect("known");
+    assert_eq!(told.value, INDEX_INTERVAL_BYTES.to_string());
+    let given = |bytes: u64| vec![("index.interval.bytes".to_owned(), Some(bytes.to_string()))];
+    assert!(validate_configs(&given(INDEX_INTERVAL_BYTES), &defaults).is_ok());
+    assert!(validate_configs(&given(4096), &defaults).is_err(), "Kafka's default");
 }
