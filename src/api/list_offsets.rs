@@ -1,5 +1,7 @@
 //! ListOffsets: the ends of a log, or the first record of some time.
 
+use std::cmp::Reverse;
+
 use crate::base::ids::{PartitionId, TopicId};
 use crate::protocol::messages::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_PENDING_UPLOAD_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP,
@@ -66,8 +68,9 @@ async fn look_up(
         LookUpOutcome::At { offset, leader_epoch } => {
             ListOffsetsPartitionResponse { offset, leader_epoch, ..nothing }
         }
-        LookUpOutcome::InBatch { batch, log_start } => {
-            match find_record(&batch, wanted_of(what), log_start) {
+        LookUpOutcome::InBatches { batches, log_start } => {
+            let found = batches.iter().filter_map(|batch| find_record(batch, wanted_of(what), log_start));
+            match found.min_by_key(|found| (Reverse(found.timestamp), found.offset)) {
                 None => nothing,
                 Some(found) => ListOffsetsPartitionResponse {
                     offset: found.offset,

@@ -1,6 +1,8 @@
 //! The record of a time inside a batch. Records that cannot be unpacked, because they are damaged, or large beyond
 //! what is sensible, are answered for by their batch: its first offset, from which a consumer finds the rest.
 
+use std::cmp::Reverse;
+
 use bytes::Bytes;
 
 use crate::base::ids::{LeaderEpoch, Offset};
@@ -15,7 +17,7 @@ use crate::base::guard::guarded;
 pub(super) enum Wanted {
     /// The first with this timestamp (ms since 1970) or a later one.
     AtLeast(i64),
-    /// The first with the batch's largest timestamp.
+    /// The first with the largest timestamp of those that there are.
     Largest,
 }
 
@@ -42,8 +44,14 @@ pub(super) fn find_record(batch: &Bytes, wanted: Wanted, log_start: Offset) -> O
         return Some(whole_batch);
     }
     let Some(records) = unpack(header, view.records()) else { return Some(whole_batch) };
-    let mut times = record_times(&records, header).flatten();
-    let found = times.find(|(offset, timestamp)| *timestamp >= least && *offset >= log_start);
+    let times = record_times(&records, header).flatten();
+    let mut times = times.filter(|(offset, _)| *offset >= log_start);
+    if wanted == Wanted::Largest && header.base_offset < log_start {
+        // The record that the header speaks of may have been deleted.
+        let largest = times.min_by_key(|(offset, timestamp)| (Reverse(*timestamp), *offset));
+        return largest.map(|(offset, timestamp)| Found { offset, timestamp, leader_epoch });
+    }
+    let found = times.find(|(_, timestamp)| *timestamp >= least);
     Some(found.map_or(whole_batch, |(offset, timestamp)| Found { offset, timestamp, leader_epoch }))
 }
 

@@ -20,6 +20,7 @@ mod groups;
 mod hand_off;
 mod index_cache;
 mod inspect;
+mod latest;
 mod line;
 mod log_start;
 mod lost_records;

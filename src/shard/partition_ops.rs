@@ -70,7 +70,7 @@ pub enum LookUp {
     Earliest,
     /// The one behind the last committed record.
     Latest,
-    /// That of the record with the largest timestamp.
+    /// That of the first of the records with the largest timestamp.
     MaxTimestamp,
     /// That of the first record as late as this, in ms since 1970.
     Time(i64),
@@ -86,10 +86,10 @@ pub enum LookUpOutcome {
         /// The term.
         leader_epoch: LeaderEpoch,
     },
-    /// In this batch, not before `log_start`.
-    InBatch {
-        /// The batch.
-        batch: Bytes,
+    /// In one of these batches, not before `log_start`.
+    InBatches {
+        /// The batches: for a time one, for the latest record up to two.
+        batches: Vec<Bytes>,
         /// The first offset in the log.
         log_start: Offset,
     },

@@ -200,9 +200,21 @@ impl Storage {
 
     /// An offset at or before the first record that may be as late as `timestamp`; `None` if there is none.
     async fn offset_for_time(&self, replica: &Rc<Replica>, timestamp: i64) -> Option<Offset> {
+        let base = replica.log.borrow().segment_for_time(timestamp)?.base_offset;
+        self.hint_for_time(replica, base, timestamp).await
+    }
+
+    /// An offset at or before the first record of the segment that begins at `base` that may be as late as `timestamp`;
+    /// `None` if there is no such segment.
+    pub(super) async fn hint_for_time(
+        &self,
+        replica: &Rc<Replica>,
+        base: Offset,
+        timestamp: i64,
+    ) -> Option<Offset> {
         let (segment, offset) = {
-            let log = replica.log.borrow();
-            let segment = log.segment_for_time(timestamp)?;
+            let mut log = replica.log.borrow_mut();
+            let segment = log.segment_mut(base)?;
             let in_memory = segment.index.as_ref();
             let offset = in_memory.map(|index| index.offset_for_time(segment.base_offset, timestamp));
             (segment.shape(), offset)
@@ -211,7 +223,6 @@ impl Storage {
             return offset;
         }
         // Without an index the search only takes longer; whatever is wrong will show there.
-        let base = segment.name.base;
         let index = self.index(replica, &segment).await;
         let offset = index.map_or(base, |index| index.offset_for_time(base, timestamp));
         // Its files are not trusted.

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 
+use bytes::Bytes;
 use futures_util::future::{Either, select};
 use tokio::sync::{mpsc, oneshot};
 
 use super::append::{Appended, Appending};
 use super::error::StorageError;
+use super::latest::Stretch;
 use super::line::Front;
 use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
@@ -97,10 +99,7 @@ impl Shard {
                 let leader_epoch = state.leader_epoch().unwrap_or(NO_LEADER_EPOCH);
                 return Ok(LookUpOutcome::At { offset: state.latest()?, leader_epoch });
             }
-            LookUp::MaxTimestamp => match self.max_timestamp(replica).await? {
-                Some(timestamp) => timestamp,
-                None => return Ok(LookUpOutcome::Nothing),
-            },
+            LookUp::MaxTimestamp => return self.latest(replica).await,
             LookUp::Time(timestamp) => timestamp,
         };
         replica.state.borrow().latest()?;
@@ -108,8 +107,7 @@ impl Shard {
         if batch.is_none() {
             replica.check_end_known(Offset::MAX)?;
         }
-        let log_start = replica.state.borrow().progress().log_start();
-        Ok(batch.map_or(LookUpOutcome::Nothing, |batch| LookUpOutcome::InBatch { batch, log_start }))
+        Ok(in_batches(replica, batch.into_iter().collect()))
     }
 
     pub(super) async fn delete_records_here(
@@ -126,16 +124,16 @@ impl Shard {
         Ok(self.storage.advance_log_start(replica, offset).await?)
     }
 
-    /// The largest timestamp in the log. Waits until the record that has it is committed.
-    async fn max_timestamp(&self, replica: &Rc<Replica>) -> Result<Option<i64>, PartitionError> {
+    /// Waits until all that there is now is committed: the latest record may be the last.
+    async fn latest(&self, replica: &Rc<Replica>) -> Result<LookUpOutcome, PartitionError> {
         replica.check_end_known(Offset::MAX)?;
-        let largest = replica.log.borrow().segments().map(|segment| segment.largest.timestamp).max();
+        let stretches = Stretch::all(replica);
         let last_offset = replica.state.borrow().progress().log_end() - 1;
         if let Some(committed) = replica.commit_waiter(last_offset) {
             committed.await.map_err(|_| PartitionError::NotCommitted)?;
         }
-        // An empty segment has the smallest number there is.
-        Ok(largest.filter(|largest| *largest >= 0))
+        replica.state.borrow().latest()?;
+        Ok(in_batches(replica, self.storage.latest_batches(replica, stretches).await?))
     }
 
     /// One after the other: the next may depend on this one's place in the log. Many clients are behind this one
@@ -253,6 +251,13 @@ fn accepted(replica: &Replica, appended: Appended) -> AcceptedAppend {
         committed: replica.commit_waiter(appended.last_offset),
         is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
     }
+}
+
+fn in_batches(replica: &Replica, batches: Vec<Bytes>) -> LookUpOutcome {
+    if batches.is_empty() {
+        return LookUpOutcome::Nothing;
+    }
+    LookUpOutcome::InBatches { batches, log_start: replica.state.borrow().progress().log_start() }
 }
 
 /// Where the reader's log and this one part, as Kafka finds it (KIP-595).

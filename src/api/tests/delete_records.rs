@@ -7,7 +7,7 @@ use crate::protocol::messages::fetch::{FetchPartition, FetchRequest, FetchTopic}
 use crate::protocol::messages::list_offsets::{ListOffsetsPartition, ListOffsetsRequest, ListOffsetsTopic};
 use crate::shard::testing::owner_and_other;
 
-async fn delete(
+pub(super) async fn delete(
     caller: &Caller,
     name: &str,
     partitions: &[(i32, i64)],

@@ -1,3 +1,4 @@
+use super::delete_records::delete;
 use super::*;
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::Compression;
@@ -77,5 +78,40 @@ fn records_that_cannot_be_unpacked_are_answered_for_by_their_batch() {
         // Says that it is gzip, and is not.
         produce(&caller, "t", 0, timed(&[100, 110]).attributes(1).build().into()).await;
         assert_eq!(list(&caller, 105, 7).await, (ErrorCode::None, 0, 110, 0));
+    });
+}
+
+#[test]
+fn the_latest_record_is_one_that_is_still_there() {
+    on_node(&[], |node| async move {
+        let topic = node.create_topic("t").await;
+        let (owner, other) = owner_and_other(&node, topic, 0);
+        let none = ErrorCode::None;
+        for times in [&[900, 100, 500][..], &[300, 800], &[800, 200], &[600]] {
+            produce(&caller(&owner), "t", 0, timed(times).build().into()).await;
+        }
+        // The log starts before a record, and then that is the latest, where it is.
+        for (log_start, offset, time) in [
+            (0, 0, 900),
+            (1, 4, 800),
+            (4, 4, 800),
+            (5, 5, 800),
+            // What is left of the batch is earlier than what follows it.
+            (6, 7, 600),
+            (7, 7, 600),
+            (8, -1, -1),
+        ] {
+            delete(&caller(&owner), "t", &[(0, log_start)], 2).await;
+            let epoch = if offset < 0 { -1 } else { 0 };
+            for shard in [&owner, &other] {
+                assert_eq!(list(&caller(shard), -3, 7).await, (none, offset, time, epoch), "{log_start}");
+            }
+        }
+        // What is left of the batch is later than what follows it.
+        for times in [&[1_000, 50, 990][..], &[980]] {
+            produce(&caller(&owner), "t", 0, timed(times).build().into()).await;
+        }
+        delete(&caller(&owner), "t", &[(0, 9)], 2).await;
+        assert_eq!(list(&caller(&owner), -3, 7).await, (none, 10, 990, 0));
     });
 }
