@@ -14,6 +14,7 @@ pub mod link;
 pub mod log;
 pub mod offline;
 pub mod partition;
+pub mod peers;
 pub mod protocol;
 pub mod quorum;
 pub mod replication;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// A folder of `src/` (or a file beside them) and its layer. A file imports from its own folder and from folders of
 /// lower layers; folders of one layer do not know each other.
-const LAYERS: [(&str, u32); 23] = [
+const LAYERS: [(&str, u32); 24] = [
     ("base", 0),
     ("runtime", 1),
     ("protocol", 1),
@@ -17,19 +17,20 @@ const LAYERS: [(&str, u32); 23] = [
     ("quorum", 3),
     ("partition", 3),
     ("coordinator", 3),
-    ("shard", 4),
+    ("replication", 4),
     ("transport", 4),
-    ("admin", 5),
-    ("control", 5),
-    ("replication", 5),
-    ("startup", 6),
-    ("api", 6),
-    ("connection", 7),
-    ("check", 7),
-    ("offline", 7),
-    ("server", 8),
-    ("cli", 9),
-    ("main", 10),
+    ("shard", 5),
+    ("admin", 6),
+    ("control", 6),
+    ("peers", 6),
+    ("startup", 7),
+    ("api", 7),
+    ("connection", 8),
+    ("check", 8),
+    ("offline", 8),
+    ("server", 9),
+    ("cli", 10),
+    ("main", 11),
 ];
 
 /// What only `src/runtime/` may name, so that the simulation decides everything that happens: paths that end here or
@@ -67,7 +68,7 @@ const EXCEPTIONS: [(&str, &str, &str); 1] =
 
 /// Folders that know that the runtime is glommio's: who starts executors, and who uses sockets. All others hold an
 /// `Rc<dyn Runtime>` and run in the simulation too.
-const KNOW_THE_RUNTIME: [&str; 4] = ["runtime/", "startup/", "server/", "connection/"];
+const KNOW_THE_RUNTIME: [&str; 5] = ["runtime/", "startup/", "server/", "connection/", "peers/"];
 
 /// Lines of a file at most. Longer ones have more than one job.
 const LINES_MAX: usize = 500;

@@ -1,4 +1,4 @@
-//! The table of all metrics but those of consumer groups: names, meanings, and where their values come from.
+//! The table of all metrics but those of consumer groups and of replication: names, meanings, and where their values come from.
 //! docs/metrics.md is made of both.
 
 use super::collector::Answer;
@@ -7,10 +7,11 @@ use super::family::{
     SECONDS_GAUGE, Source, Value, each, family, one, one_if, seconds,
 };
 use super::group_families::GROUP_FAMILIES;
+use super::replication_families::REPLICATION_FAMILIES;
 
 /// All metrics, in the order in which they are shown.
 pub(super) fn all_families() -> impl Iterator<Item = &'static Family> {
-    FAMILIES.iter().chain(&GROUP_FAMILIES)
+    FAMILIES.iter().chain(&GROUP_FAMILIES).chain(&REPLICATION_FAMILIES)
 }
 
 static FAMILIES: [Family; 55] = [

@@ -11,6 +11,7 @@ mod family;
 mod group_families;
 mod health;
 mod process;
+mod replication_families;
 mod routes;
 mod server;
 #[cfg(test)]

@@ -13,7 +13,7 @@ use crate::protocol::messages::incremental_alter_configs::{
 use crate::protocol::{ErrorCode, RequestHeader};
 
 use super::commands::Refusal;
-use super::errors::cluster_error;
+use super::errors::{cluster_error, metadata_unavailable};
 use super::reply::{Reply, respond};
 use super::router::Caller;
 
@@ -104,7 +104,7 @@ async fn carry_out(
             .into_iter()
             .map(|outcome| outcome.map_err(|error| (cluster_error(&error), error.to_string())))
             .collect(),
-        Err(error) => vec![Err((ErrorCode::KafkaStorageError, error.to_string())); count],
+        Err(error) => vec![Err((metadata_unavailable(&error), error.to_string())); count],
     }
 }
 

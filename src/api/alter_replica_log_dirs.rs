@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::base::ids::TopicId;
+use crate::cluster::Owner;
 use crate::protocol::messages::alter_replica_log_dirs::{
     AlterReplicaLogDirPartitionResult, AlterReplicaLogDirTopic, AlterReplicaLogDirTopicResult,
     AlterReplicaLogDirsRequest, AlterReplicaLogDirsResponse,
@@ -31,8 +32,12 @@ fn altered(caller: &Caller, asked: AlterReplicaLogDirTopic, is_ours: bool) -> Al
     let is_here = |index: i32| {
         let partition = topic.as_ref().ok().and_then(|topic| topic.partition(index));
         partition.is_some_and(|partition| {
-            shard.config.advertised_shards() == 0
-                || partition.owner().is_some_and(|owner| owner.shard == shard.id)
+            // In node mode the node is one broker.
+            let is_ours = |owner: Owner| {
+                let is_any = shard.config.advertised_shards() == 0;
+                owner.node == shard.config.node_id && (is_any || owner.shard == shard.id)
+            };
+            partition.owner().is_some_and(is_ours)
         })
     };
     let outcome = |partition_index: i32| AlterReplicaLogDirPartitionResult {

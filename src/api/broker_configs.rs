@@ -6,11 +6,12 @@ use crate::cluster::{
     ConfigKind, ConfigSource, EffectiveConfig, Synonym, broker_configs as effective_broker_configs,
 };
 use crate::config::Config;
-use crate::config::keys::{Fallback, KEYS};
+use crate::config::key::Fallback;
+use crate::config::keys::KEYS;
 use crate::protocol::ErrorCode;
 use crate::shard::{Shard, configured_defaults};
 
-use super::brokers::brokers;
+use super::brokers::own_brokers;
 use super::commands::Refusal;
 use super::describe_configs::Described;
 use super::router::Caller;
@@ -18,7 +19,7 @@ use super::router::Caller;
 /// The configs of one of the brokers, in order of their names.
 pub(super) fn broker_configs(caller: &Caller, broker: BrokerId) -> Result<Vec<Described>, Refusal> {
     let shard = &caller.shard;
-    if !brokers(shard, caller.listener).any(|known| known.id == broker) {
+    if !own_brokers(shard, caller.listener).any(|known| known.id == broker) {
         return Err((ErrorCode::InvalidRequest, format!("There is no broker {broker}.")));
     }
     let defaults = configured_defaults(&shard.config).at(&shard.image(), broker);
@@ -52,7 +53,7 @@ fn configured(config: &Config, broker: BrokerId) -> impl Iterator<Item = Describ
         ("auto.create.topics.enable", config.auto_create_topics_enable.to_string(), Boolean),
         ("broker.id", broker.to_string(), Int),
         ("broker.rack", config.broker_rack.clone(), Text),
-        ("default.replication.factor", "1".to_owned(), Int),
+        ("default.replication.factor", config.default_replication_factor.to_string(), Int),
         ("delete.topic.enable", "true".to_owned(), Boolean),
         ("fetch.max.bytes", config.fetch_max_bytes.to_string(), Int),
         ("log.dirs", config.data_dir.display().to_string(), Text),
@@ -60,6 +61,8 @@ fn configured(config: &Config, broker: BrokerId) -> impl Iterator<Item = Describ
         ("max.incremental.fetch.session.cache.slots", config.fetch_sessions_max.to_string(), Int),
         ("node.id", config.node_id.to_string(), Int),
         ("num.partitions", config.num_partitions.to_string(), Int),
+        ("offsets.topic.num.partitions", config.offsets_topic_num_partitions.to_string(), Int),
+        ("offsets.topic.replication.factor", config.offsets_topic_replication_factor.to_string(), Int),
         ("socket.request.max.bytes", config.socket_request_max_bytes.to_string(), Int),
     ];
     values.into_iter().map(|(name, value, kind)| {

@@ -7,6 +7,8 @@ use futures_util::future::{Either, select};
 use crate::protocol::ErrorCode;
 use crate::shard::{Answer, Shard};
 
+use super::errors::metadata_unavailable;
+
 /// Why all that a request asked for is refused.
 pub(super) type Refusal = (ErrorCode, String);
 
@@ -21,7 +23,7 @@ pub(super) async fn carried_out<T>(
     let timeout = Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(0));
     match select(command, shard.runtime.sleep(timeout)).await {
         Either::Left((Ok(outcomes), _)) => Ok(outcomes),
-        Either::Left((Err(error), _)) => Err((ErrorCode::KafkaStorageError, error.to_string())),
+        Either::Left((Err(error), _)) => Err((metadata_unavailable(&error), error.to_string())),
         Either::Right(_) => Err((ErrorCode::RequestTimedOut, format!("{late} in time; it may yet be."))),
     }
 }

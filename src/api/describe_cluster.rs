@@ -5,7 +5,7 @@ use crate::protocol::messages::describe_cluster::{
 };
 use crate::protocol::{ErrorCode, RequestHeader};
 
-use super::brokers::{brokers, controller};
+use super::brokers::{all_brokers, controller};
 use super::operations::on_cluster;
 use super::reply::{Reply, respond};
 use super::router::Caller;
@@ -25,12 +25,14 @@ pub(super) fn handle(caller: &Caller, header: &RequestHeader, request: &Describe
         return respond(header, &DescribeClusterResponse { error_code, error_message, ..Default::default() });
     }
     let shard = &caller.shard;
-    let brokers = brokers(shard, caller.listener).map(|broker| DescribeClusterBroker {
+    let listed = all_brokers(shard, caller.listener)
+        .filter(|broker| !broker.is_fenced || request.include_fenced_brokers);
+    let brokers = listed.map(|broker| DescribeClusterBroker {
         broker_id: broker.id,
         host: broker.address.host.clone(),
         port: broker.address.port.into(),
-        rack: Some(broker.rack.to_owned()),
-        is_fenced: false,
+        rack: Some(broker.rack),
+        is_fenced: broker.is_fenced,
     });
     let response = DescribeClusterResponse {
         cluster_id: shard.image().cluster().cluster_id.to_string(),

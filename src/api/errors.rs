@@ -1,10 +1,10 @@
 //! Which Kafka error each refusal of the layers below is. The only such table.
 
-use crate::cluster::ClusterError;
+use crate::cluster::{ClusterError, ElectionError};
 use crate::partition::{AppendError, FetchError, LeaderEpochError, ProducerError};
 use crate::protocol::ErrorCode;
 use crate::protocol::batch::InvalidBatch;
-use crate::shard::{PartitionError, SessionError, StorageError};
+use crate::shard::{MetadataUnavailable, PartitionError, SessionError, StorageError, Uncommitted};
 
 /// The code of a refused operation on a partition.
 pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
@@ -18,7 +18,14 @@ pub(super) fn partition_error(error: &PartitionError) -> ErrorCode {
             LeaderEpochError::Unknown { .. } => ErrorCode::UnknownLeaderEpoch,
         },
         PartitionError::OffsetNotAvailable(_) => ErrorCode::OffsetNotAvailable,
-        PartitionError::NotCommitted => ErrorCode::KafkaStorageError,
+        PartitionError::NotEnoughReplicas => ErrorCode::NotEnoughReplicas,
+        PartitionError::NotCommitted(Uncommitted::OutOfService) => ErrorCode::KafkaStorageError,
+        PartitionError::NotCommitted(Uncommitted::NotEnoughReplicas) => {
+            ErrorCode::NotEnoughReplicasAfterAppend
+        }
+        PartitionError::NotCommitted(Uncommitted::NotLeader) | PartitionError::LeaseRanOut => {
+            ErrorCode::NotLeaderOrFollower
+        }
         PartitionError::Storage(error) => storage_error(error),
     }
 }
@@ -77,6 +84,25 @@ pub(super) fn invalid_batch(error: &InvalidBatch) -> ErrorCode {
         InvalidBatch::TooLarge { .. } => ErrorCode::MessageTooLarge,
         InvalidBatch::UnknownCompression(_) => ErrorCode::UnsupportedCompressionType,
         InvalidBatch::LogAppendTime => ErrorCode::InvalidTimestamp,
+    }
+}
+
+/// The code of a command on the metadata that nobody carries out.
+pub(super) fn metadata_unavailable(error: &MetadataUnavailable) -> ErrorCode {
+    match error {
+        // Clients look for the controller anew, and come back.
+        MetadataUnavailable::NoController(_) => ErrorCode::NotController,
+        MetadataUnavailable::Failed(_) => ErrorCode::KafkaStorageError,
+    }
+}
+
+/// The code of an election that did not happen.
+pub(super) fn election_error(error: ElectionError) -> ErrorCode {
+    match error {
+        ElectionError::UnknownPartition => ErrorCode::UnknownTopicOrPartition,
+        ElectionError::NotNeeded => ErrorCode::ElectionNotNeeded,
+        ElectionError::PreferredNotAvailable => ErrorCode::PreferredLeaderNotAvailable,
+        ElectionError::NobodyAvailable => ErrorCode::EligibleLeadersNotAvailable,
     }
 }
 

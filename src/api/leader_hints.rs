@@ -38,7 +38,7 @@ pub(super) fn endpoints(
         .filter(|broker| hinted.contains(&broker.id))
         .map(|broker| {
             let address = broker.address;
-            (broker.id, address.host.clone(), address.port.into(), Some(broker.rack.to_owned()))
+            (broker.id, address.host, address.port.into(), Some(broker.rack))
         })
         .collect()
 }

@@ -62,7 +62,7 @@ pub(super) async fn handle(caller: &Caller, header: &RequestHeader, request: Met
         node_id: broker.id,
         host: broker.address.host.clone(),
         port: broker.address.port.into(),
-        rack: Some(broker.rack.to_owned()),
+        rack: Some(broker.rack),
     });
     let response = MetadataResponse {
         brokers: brokers.collect(),

@@ -9,15 +9,15 @@ use crate::protocol::messages::produce::{
     LeaderIdAndEpoch, NodeEndpoint, PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
 use crate::protocol::{ErrorCode, RequestHeader};
-use crate::shard::{Accepted, Charge, PartitionError, PendingAppend};
+use crate::shard::{self, Accepted, Charge, PartitionError, PendingAppend};
 
 use super::errors::partition_error;
 use super::leader_hints::{endpoints, hint};
 use super::reply::{Refused, Reply, respond};
 use super::router::Caller;
 
-/// When a produce request is answered. On one node the leader's disk is all in-sync replicas' disks; what is
-/// acknowledged is durable in both cases.
+/// When a produce request is answered. What is acknowledged is durable in both cases: on the leader's disk, or on those
+/// of all in-sync replicas.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Acks {
     /// 0: never.
@@ -36,6 +36,14 @@ impl Acks {
             1 => Some(Acks::Leader),
             -1 => Some(Acks::All),
             _ => None,
+        }
+    }
+
+    /// What an append waits for. Nobody is told of the outcome of 0, but memory is held until it is there.
+    pub(super) fn of_append(self) -> shard::Acks {
+        match self {
+            Acks::None | Acks::Leader => shard::Acks::Leader,
+            Acks::All => shard::Acks::All,
         }
     }
 }

@@ -15,7 +15,7 @@ use crate::protocol::ErrorCode;
 use crate::protocol::messages::produce::{
     PartitionProduceData, PartitionProduceResponse, ProduceRequest, TopicProduceData,
 };
-use crate::shard::{Charge, PartitionError, PauseReason, PendingAppend};
+use crate::shard::{self, Charge, PartitionError, PauseReason, PendingAppend};
 
 use super::accept::accept;
 use super::errors::partition_error;
@@ -34,6 +34,7 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     let memory = caller.shard.budgets.undurable.take(bytes);
     let mut undurable = caller.shard.paused_for(PauseReason::Undurable, memory).await;
     let acks = Acks::from_wire(request.acks);
+    let wanted = acks.map_or(shard::Acks::All, Acks::of_append);
     let deadline = (acks == Some(Acks::All)).then(|| {
         let timeout_ms = u64::try_from(request.timeout_ms).unwrap_or(0);
         caller.shard.runtime.now() + Duration::from_millis(timeout_ms)
@@ -41,8 +42,10 @@ pub(super) async fn begin(caller: &Caller, call: ProduceCall) -> PendingProduce 
     let whole_refusal = refuse_whole(&request, header.version, acks);
     let mut appends = Vec::with_capacity(request.topic_data.len());
     for topic in request.topic_data {
-        appends
-            .push(append_topic(caller, header.version, &mut undurable, whole_refusal.as_ref(), topic).await);
+        appends.push(
+            append_topic(caller, (header.version, wanted), &mut undurable, whole_refusal.as_ref(), topic)
+                .await,
+        );
     }
     PendingProduce::new(caller.clone(), header, acks, deadline, appends, undurable)
 }
@@ -78,7 +81,7 @@ fn refuse_whole(
 
 async fn append_topic(
     caller: &Caller,
-    version: i16,
+    (version, acks): (i16, shard::Acks),
     undurable: &mut Charge,
     whole_refusal: Option<&(ErrorCode, &'static str)>,
     data: TopicProduceData,
@@ -93,7 +96,7 @@ async fn append_topic(
                 let reason = "The broker keeps its own state in this topic.".to_owned();
                 Err(refusal(index, ErrorCode::InvalidTopicException, Some(reason)))
             }
-            None => append_partition(caller, version, undurable, &topic, index, records).await,
+            None => append_partition(caller, (version, acks), undurable, &topic, index, records).await,
         };
         let id = topics::find_partition(&topic, index).ok();
         partitions.push(match appended {
@@ -112,7 +115,7 @@ fn check_space(caller: &Caller) -> Result<(), PartitionError> {
 
 async fn append_partition(
     caller: &Caller,
-    version: i16,
+    (version, acks): (i16, shard::Acks),
     undurable: &mut Charge,
     topic: &Result<&Arc<Topic>, ErrorCode>,
     index: i32,
@@ -129,5 +132,5 @@ async fn append_partition(
         .map_err(|refused| refused.response(index))?;
     // What a batch has become longer by is no reason to wait any more.
     undurable.adjust(undurable.bytes() + (batch.len() as u64).saturating_sub(came_bytes));
-    Ok(caller.shard.append(id, &header, batch).await)
+    Ok(caller.shard.append_for(acks, id, &header, batch).await)
 }

@@ -814,12 +814,40 @@ const _: () = assert!(
     REPLICATION_RECORDS_BYTES_MAX + REPLICATION_ARCHIVE_BYTES_MAX <= REPLICATION_WINDOW_BYTES,
     "the largest frame fits an empty window"
 );
-/// Writes of one followed partition that are not durable yet. Reached: what comes is refused, and the session ends.
+/// Writes of one followed partition that are not durable yet. At half of it, what comes waits; reached: it is refused, and
+/// the session ends.
 pub const REPLICATION_PENDING_MAX: usize = 4096;
 const _: () =
     assert!(REPLICATION_WINDOW_FRAMES_MAX < REPLICATION_PENDING_MAX, "the leader's window ends first");
 /// Peer shards whose sessions a shard keeps apart. Reached: sessions of further ones are refused.
 pub const REPLICATION_PEERS_MAX: usize = 8 << 10;
+/// Time after which a leader sends a proposed in-sync set again of which it has not heard the outcome.
+pub const REPLICATION_PROPOSAL_AGAIN_MS: u64 = 1_000;
+/// Time for which a leader does not propose the in-sync set again that was refused. Another one it proposes at once.
+pub const REPLICATION_REFUSED_BACK_OFF_MS: u64 = 500;
+/// Memory for frames that a connection between peer shards keeps from one to the next. What a longer one took is given
+/// back.
+pub const REPLICATION_BODY_BYTES_KEPT: usize = 1 << 20;
+/// Frames for a peer shard that its socket has not taken yet. Each may keep a whole journal group in memory, however few
+/// of its bytes it has. Reached: as with a full window.
+pub const REPLICATION_UNSENT_FRAMES_MAX: usize = 16;
+/// Bytes that are read of a log at once for a follower that catches up, but for a batch that is longer.
+pub const REPLICATION_CATCH_UP_READ_BYTES: usize = 256 << 10;
+/// Bytes a second that a shard reads for one peer shard's followers that catch up. Reached: the next read waits.
+pub const REPLICATION_CATCH_UP_BYTES_PER_SECOND: u64 = 64 << 20;
+/// How long a follower may go without having all that the leader's log has before it leaves the in-sync set:
+/// `replica.lag.time.max.ms`.
+pub const REPLICA_LAG_MAX_MS: u64 = 30_000;
+/// Time between two looks at how far the followers of led partitions are behind.
+pub const REPLICATION_TICK_MS: u64 = 200;
+/// Time after which a change of in-sync sets is asked for again that the controller has not carried out.
+pub const REPLICATION_PROPOSE_AGAIN_MS: u64 = 500;
+/// Time after which a copy that could not take its leader's records, or that is damaged, is looked at again.
+pub const REPLICATION_SET_ASIDE_MS: u64 = 5_000;
+/// Changes of in-sync sets in one command to the controller. Reached: the rest goes in the next one.
+pub const REPLICATION_PROPOSALS_MAX: usize = 1024;
+/// Connections from other nodes that are on their way from control to a shard. Reached: further ones are closed.
+pub const PEER_ARRIVALS_MAX: usize = 256;
 
 // The link between nodes.
 
@@ -840,8 +868,12 @@ pub const LINK_REFUSED_BACK_OFF_MS: u64 = 5_000;
 pub const LINK_STEADY_MS: u64 = 5_000;
 /// Nodes whose starts and sessions a node keeps apart. Reached: further ones are refused as busy.
 pub const LINK_NODES_MAX: usize = 1024;
-/// Streams of one node whose sessions a node keeps apart. Reached: further ones are refused as busy.
-pub const LINK_STREAMS_PER_NODE_MAX: usize = 4096;
+/// Streams of one start of a node whose sessions a node keeps apart: two for each of its shards and the quorum's. With few
+/// sets of followers for a shard, that is 250 shards and more. Reached: further ones are refused as busy.
+pub const LINK_STREAMS_PER_NODE_MAX: usize = 512;
+/// Warnings of connections to the cluster port that are refused come no more often; the next one tells how many were left
+/// out.
+pub const LINK_REFUSAL_WARNING_MS: u64 = 10_000;
 /// Memory for a frame's body that is taken before more than the frame's header has arrived, and at least with each step
 /// then; steps double what has arrived.
 pub const LINK_BODY_STEP_BYTES: usize = 64 << 10;
@@ -862,3 +894,31 @@ pub const LINK_UNCONFIRMED_MS: u32 = 5_000;
 /// Silence on an open connection after which its peer's machine is asked for a sign of life; and after three more of
 /// them without one, the connection is given up.
 pub const LINK_KEEP_ALIVE_S: u64 = 10;
+/// A question to control of another node or its answer, encoded. A longer one is not sent, and refused as too much at
+/// once; one that arrives closes its connection.
+pub const CONTROL_FRAME_BYTES_MAX: usize = 16 << 20;
+/// Memory for such a frame that a connection keeps from one to the next. What a longer one took is given back.
+pub const CONTROL_FRAME_BYTES_KEPT: usize = 64 << 10;
+/// Questions of other nodes that wait for control. Reached: their connections wait.
+pub const CONTROL_QUESTIONS_MAX: usize = 64;
+/// Time for the controller to answer a question, the change of metadata that it asks for included. Reached: the
+/// connection is given up, and the outcome is not known.
+pub const CONTROL_CALL_MS: u64 = 5_000;
+/// Time in which a node looks for a controller that takes its command. Reached: the command is refused.
+pub const CONTROL_ROUTING_MS: u64 = 10_000;
+/// Wait before a node asks again that found no controller.
+pub const CONTROL_RETRY_MS: u64 = 100;
+/// Time between two heartbeats of a node to the controller; three may be lost before its session ends.
+pub const NODE_HEARTBEAT_MS: u64 = 500;
+const _: () = assert!(3 * NODE_HEARTBEAT_MS < NODE_SESSION_TIMEOUT_MS);
+/// How long a node may read to clients what it leads, from the question of its last heartbeat that was answered on. Less
+/// than a session by more than the time for which a controller that was cut off may not know it: the one after it counts
+/// sessions from its own beginning.
+pub const NODE_LEASE_MS: u64 = NODE_SESSION_TIMEOUT_MS - 600;
+const _: () = assert!(2 * NODE_HEARTBEAT_MS < NODE_LEASE_MS, "one heartbeat may be lost");
+/// Patience with one heartbeat. Reached: the next one is sent, to another node if there is reason to.
+pub const NODE_HEARTBEAT_PATIENCE_MS: u64 = 2 * NODE_HEARTBEAT_MS;
+/// Time after which the names in other nodes' cluster addresses are looked up again.
+pub const PEER_NAMES_AGAIN_MS: u64 = 30_000;
+/// A tick of the quorum: elections take 10 to 20 of them, a leader's heartbeats come every other one.
+pub const QUORUM_TICK_MS: u64 = 50;

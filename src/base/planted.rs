@@ -90,6 +90,8 @@ pub enum Bug {
     ControllerEmptySet,
     /// A node's copies stay what they were though it has another disk.
     ControllerTrustDisk,
+    /// Whoever registers with another disk is recorded on it at once, unless it is in sync.
+    ControllerForgetDisks,
     /// A node is fenced, and goes on leading.
     ControllerForgetFenced,
     /// A leader may name a fenced node as in sync.
@@ -100,6 +102,12 @@ pub enum Bug {
     ControllerIgnoreEpoch,
     /// A disk that was put back to an older state is taken for what it was.
     ControllerTrustOldCopy,
+    /// A copy leads or counts whose shard cannot write any more.
+    ControllerElectFailed,
+    /// A controller that begins its work does not complete what the one before it left.
+    ControllerLeaveHalfDone,
+    /// A node leads by an image that does not know of its present start, or has it as fenced.
+    ControllerLeadUnknown,
     /// A follower acknowledges what is on its way to the disk.
     ReplicationAcknowledgeEarly,
     /// A follower cuts its log to the high watermark, not by terms.

@@ -131,6 +131,13 @@ pub struct Settings {
     /// Serve metrics and health by HTTP here; port 0 picks a free one, `none` opens none [default: 127.0.0.1:9644]
     #[arg(long, value_name = "HOST:PORT")]
     admin: Option<String>,
+    /// Let the other nodes of a cluster reach this one here; with --voters
+    #[arg(long, value_name = "HOST:PORT")]
+    cluster_listen: Option<String>,
+    /// The nodes that keep the cluster's metadata, the same on all nodes, such as
+    /// 1@10.0.0.1:9191,2@10.0.0.2:9191,3@10.0.0.3:9191
+    #[arg(long, value_name = "ID@HOST:PORT,...")]
+    voters: Option<String>,
     /// Number of this node; its shard s is broker N * 1000 + s to clients [default: 1]
     #[arg(long, value_name = "N")]
     node_id: Option<String>,
@@ -173,7 +180,7 @@ impl Settings {
     }
 
     /// Each flag with the key that it sets.
-    fn flags(&self) -> [(&'static str, &'static str, &Option<String>); 10] {
+    fn flags(&self) -> [(&'static str, &'static str, &Option<String>); 12] {
         [
             ("data-dir", "data.dir", &self.data_dir),
             ("journal-dir", "journal.dir", &self.journal_dir),
@@ -181,6 +188,8 @@ impl Settings {
             ("shard-ports", "shard.ports", &self.shard_ports),
             ("advertise-host", "advertised.host", &self.advertise_host),
             ("admin", "admin.listen", &self.admin),
+            ("cluster-listen", "cluster.listen", &self.cluster_listen),
+            ("voters", "voters", &self.voters),
             ("node-id", "node.id", &self.node_id),
             ("shards", "shards", &self.shards),
             ("cpus", "cpus", &self.cpus),

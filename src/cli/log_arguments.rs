@@ -128,6 +128,10 @@ pub struct RepairCommand {
     /// the one that it had: the broker's `journal.bytes` [default: 192MiB]
     #[arg(long, value_name = "SIZE", value_parser = journal_bytes, conflicts_with = "partition")]
     pub journal_bytes: Option<u64>,
+    /// Also where the node is one of a cluster, which counts its copies as whole: other nodes cut their own copies to what
+    /// is left here if this one comes back first
+    #[arg(long)]
+    pub in_cluster: bool,
     /// Do it without asking
     #[arg(long)]
     pub yes: bool,

@@ -14,11 +14,23 @@ use crate::offline::{
 
 /// Carries out the command; `false` if it was not agreed to.
 pub(super) fn run(command: RepairCommand) -> Result<bool, LogCommandError> {
-    let RepairCommand { subject, partition, truncate_at, checkpoint, shard, journal_bytes, yes, .. } =
-        command;
+    let RepairCommand {
+        subject,
+        partition,
+        truncate_at,
+        checkpoint,
+        shard,
+        journal_bytes,
+        in_cluster,
+        yes,
+        ..
+    } = command;
     let output = subject.output;
     with_site(&subject, Access::Write, move |mut site| async move {
         site.journal_bytes = journal_bytes;
+        if site.in_cluster && !in_cluster {
+            return Err(OfflineError::InCluster.into());
+        }
         let shard = shard.map(ShardId);
         let plan = match checkpoint {
             true => Plan::Checkpoint(Box::new(plan_checkpoint(&site, shard).await?)),

@@ -1,5 +1,7 @@
 //! Configs of topics and brokers are changed: each resource as a whole or not at all.
 
+use serde::{Deserialize, Serialize};
+
 use super::config::{ConfigKey, ConfigKind, Configs, broker_config, check_value, topic_config};
 use super::draft::Draft;
 use super::error::ClusterError;
@@ -8,7 +10,7 @@ use super::records::{BrokerConfigsRecord, Record, TopicRecord};
 use crate::base::ids::BrokerId;
 
 /// What has configs.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub enum ConfigResource {
     /// A topic, by its name.
     Topic(String),
@@ -17,7 +19,7 @@ pub enum ConfigResource {
 }
 
 /// What is done to one config (KIP-339).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ConfigChange {
     /// It has this value.
     Set(String),
@@ -30,7 +32,7 @@ pub enum ConfigChange {
 }
 
 /// Changes of one resource's configs.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ConfigAlteration {
     /// The resource.
     pub resource: ConfigResource,

@@ -1,5 +1,7 @@
 //! Decisions on more than one node: what is stored, where copies go, what is refused.
 
+mod failed_shards;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
@@ -17,6 +19,7 @@ fn disk(number: u64) -> DiskId {
 
 fn registration(node: u32, shards: u16, rack: Option<&str>) -> Registration {
     Registration {
+        cluster_address: None,
         node: NodeId(node),
         disk: disk(node.into()),
         incarnation: 1,
@@ -39,6 +42,7 @@ fn heartbeat(image: &Image, node: u32) -> Heartbeat {
         registration_epoch: record.registration_epoch,
         applied_record_epoch: record.record_epoch,
         wants_shutdown: false,
+        failed_shards: BTreeSet::new(),
     }
 }
 
@@ -49,7 +53,7 @@ fn cluster(nodes: &[(u16, Option<&str>)]) -> (Draft, Membership) {
     for (number, (shards, rack)) in (1..).zip(nodes) {
         membership.register(&mut draft, &registration(number, *shards, *rack), 0).unwrap();
         let first = heartbeat(draft.image(), number);
-        let early = Heartbeat { applied_record_epoch: first.applied_record_epoch - 1, ..first };
+        let early = Heartbeat { applied_record_epoch: first.applied_record_epoch - 1, ..first.clone() };
         assert!(membership.heartbeat(&mut draft, &early, 0).unwrap().fenced, "it does not know of itself");
         assert!(!membership.heartbeat(&mut draft, &first, 0).unwrap().fenced);
     }
@@ -125,6 +129,13 @@ fn records_of_a_cluster_are_read_as_they_were_written() {
 fn a_replica_helps_only_on_another_node() {
     let (mut draft, mut membership) = cluster(&[(2, None), (2, None), (2, None)]);
     assert_eq!(create(&mut draft, replicated("a", 3, 3)).unwrap().replication_factor, 3);
+    let mut by_default = placing(1, Advertise::Shard);
+    by_default.default_replication_factor = 2;
+    let wanted = [replicated("without", 1, -1), replicated("with", 1, 1)];
+    let mut ids = (900..).map(|id| TopicId(Uuid::from_u128(id)));
+    let created = create_topics(&mut draft, &wanted, &by_default, 0, &mut || ids.next().unwrap());
+    let factors: Vec<i16> = created.iter().map(|it| it.as_ref().unwrap().replication_factor).collect();
+    assert_eq!(factors, [2, 1]);
     let error = create(&mut draft, replicated("b", 1, 4)).unwrap_err();
     assert!(
         matches!(&error, ClusterError::InvalidReplicationFactor(why) if why.contains("only 3 of 3")),
@@ -158,7 +169,7 @@ fn a_replica_helps_only_on_another_node() {
     let grown = create_partitions(&mut draft, &[new], &placing(1, Advertise::Shard)).remove(0);
     assert!(matches!(grown, Err(ClusterError::InvalidReplicationFactor(_))), "{grown:?}");
     let error = create(&mut draft, NewTopic { name: "c".into(), ..assigned(&[&[2000, 3000]]) }).unwrap_err();
-    assert!(error.to_string().contains("fenced or in controlled shutdown"), "{error}");
+    assert!(error.to_string().contains("fenced, in controlled shutdown"), "{error}");
     let part = NewTopic { name: "c".into(), ..assigned(&[&[2000, 1000]]) };
     create(&mut draft, part).unwrap();
     let c = &draft.image().topic_named("c").unwrap().partitions[0];
@@ -209,6 +220,41 @@ fn a_node_id_is_used_by_one_disk_and_no_old_copy() {
     now_ms += NODE_SESSION_TIMEOUT_MS;
     let refused = membership.register(&mut draft, &Registration { incarnation: 9, ..first }, now_ms);
     assert!(matches!(refused, Err(RegistrationError::Forgotten { .. })), "{refused:?}");
+}
+
+#[test]
+fn a_start_that_is_said_again_with_other_ports_is_known_with_those() {
+    let (mut draft, mut membership) = cluster(&[(1, None)]);
+    let mut moved = registration(1, 1, None);
+    moved.listeners[0].port = 19092;
+    assert_eq!(membership.register(&mut draft, &moved, 1), Ok(2));
+    let record = draft.image().node(NodeId(1)).expect("registered");
+    assert_eq!((record.listeners[0].port, record.incarnation, record.fenced), (19092, 1, true));
+    assert_eq!(membership.register(&mut draft, &moved, 1), Ok(2), "said again");
+}
+
+#[test]
+fn a_fenced_node_keeps_its_copies_open_and_leads_again_in_another_term() {
+    let (mut draft, mut membership) = cluster(&[(1, None), (1, None)]);
+    create(&mut draft, assigned(&[&[1000]])).unwrap();
+    let before = draft.finish();
+    let owner = Owner { node: NodeId(1), shard: ShardId(0) };
+    let mut draft = Draft::of(&before);
+    membership.expire(&mut draft, NODE_SESSION_TIMEOUT_MS);
+    let fenced = draft.finish();
+    assert_eq!(fenced.partitions().next().expect("made").leader, None);
+    let Delta { close, open, changed } = Delta::between(&before, &fenced, owner);
+    assert!(close.is_empty() && open.is_empty() && changed.len() == 1);
+    assert_eq!(Delta::initial(&fenced, owner).open.len(), 1, "its files are not forgotten");
+    assert!(Delta::initial(&fenced, Owner { node: NodeId(2), ..owner }).is_empty());
+
+    let mut draft = Draft::of(&fenced);
+    let back = heartbeat(draft.image(), 1);
+    membership.heartbeat(&mut draft, &back, NODE_SESSION_TIMEOUT_MS).unwrap();
+    let after = draft.finish();
+    let changed = Delta::between(&fenced, &after, owner).changed;
+    let old = before.partitions().next().expect("made").leader_epoch;
+    assert!(matches!(&changed[..], [one] if one.partition().leader_epoch > old));
 }
 
 #[test]
@@ -293,6 +339,52 @@ fn an_in_sync_set_is_changed_by_who_leads_and_knows() {
 }
 
 #[test]
+fn the_last_resort_is_rather_a_copy_that_lags_than_one_that_was_wiped() {
+    let (mut draft, mut membership) = cluster(&[(1, None), (1, None), (1, None)]);
+    create(&mut draft, assigned(&[&[1000, 2000, 3000]])).unwrap();
+    let id = draft.image().partitions().next().unwrap().id();
+    let alone = InSyncReplica { node: NodeId(1), disk: disk(1), incarnation: 1 };
+    let (leader_epoch, partition_epoch) = (0, 0);
+    let shrunk =
+        AlterPartition { partition: id, leader_epoch, partition_epoch, in_sync_replicas: vec![alone] };
+    alter_partitions(&mut draft, NodeId(1), 1, &[shrunk]).unwrap().remove(0).unwrap();
+    let now_ms = NODE_SESSION_TIMEOUT_MS;
+    for (node, new) in [(1, 71), (2, 72), (3, 3)] {
+        let start = Registration { disk: disk(new), incarnation: 2, ..registration(node, 1, None) };
+        membership.register(&mut draft, &start, now_ms).unwrap();
+        let beat = heartbeat(draft.image(), node);
+        membership.heartbeat(&mut draft, &beat, now_ms).unwrap();
+    }
+    assert_eq!(draft.image().partition(id).unwrap().leader, None, "the disk in sync is gone");
+    elect_leaders(&mut draft, Election::Unclean, &[id]).remove(0).unwrap();
+    let elected = draft.image().partition(id).unwrap().clone();
+    assert_eq!((elected.leader, &elected.in_sync_replicas[..]), (Some(NodeId(3)), &[NodeId(3)][..]));
+    assert_eq!(elected.replica(NodeId(2)).unwrap().disk, disk(2), "what is on its disk now never counted");
+    let started_twice =
+        |(node, number)| InSyncReplica { node: NodeId(node), disk: disk(number), incarnation: 2 };
+    let joined = |disks: [u64; 2]| AlterPartition {
+        partition: id,
+        leader_epoch: elected.leader_epoch,
+        partition_epoch: elected.partition_epoch,
+        in_sync_replicas: [3, 2].into_iter().zip(disks).map(started_twice).collect(),
+    };
+    let epoch = draft.image().node(NodeId(3)).unwrap().registration_epoch;
+    let refused = alter_partitions(&mut draft, NodeId(3), epoch, &[joined([3, 2])]).unwrap().remove(0);
+    assert_eq!(refused, Err(AlterPartitionError::IneligibleReplica(NodeId(2))), "not the disk it has");
+    let grown =
+        alter_partitions(&mut draft, NodeId(3), epoch, &[joined([3, 72])]).unwrap().remove(0).unwrap();
+    assert_eq!(grown.replica(NodeId(2)).unwrap().disk, disk(72), "it counts with its disk");
+    // One that was wiped is better than none.
+    membership.expire(&mut draft, 2 * now_ms);
+    let start = Registration { disk: disk(81), ..registration(1, 1, None) };
+    membership.register(&mut draft, &start, 2 * now_ms).unwrap();
+    let beat = heartbeat(draft.image(), 1);
+    membership.heartbeat(&mut draft, &beat, 2 * now_ms).unwrap();
+    elect_leaders(&mut draft, Election::Unclean, &[id]).remove(0).unwrap();
+    assert_eq!(draft.image().partition(id).unwrap().leader, Some(NodeId(1)));
+}
+
+#[test]
 fn another_number_of_shards_deals_copies_anew_in_another_term() {
     let (mut draft, mut membership) = cluster(&[(4, None), (4, None)]);
     create(&mut draft, replicated("t", 16, 2)).unwrap();
@@ -315,20 +407,52 @@ fn a_shard_learns_what_to_lead_and_whom_to_follow() {
     create(&mut draft, assigned(&[&[1000, 2000]])).unwrap();
     let first = draft.finish();
     let owner = |node| Owner { node: NodeId(node), shard: ShardId(0) };
+    let holder = |node| Holder { owner: owner(node), registration_epoch: 1 };
     let duty = |duties: &Duties| duties.take_up.iter().map(|(_, duty)| *duty).collect::<Vec<_>>();
-    assert_eq!(duty(&Duties::between(None, &first, owner(1))), [Duty::Lead]);
-    assert_eq!(duty(&Duties::between(None, &first, owner(2))), [Duty::Follow(Some(owner(1)))]);
+    assert_eq!(duty(&Duties::between(None, &first, holder(1))), [Duty::Lead]);
+    assert_eq!(duty(&Duties::between(None, &first, holder(2))), [Duty::Follow(Some(owner(1)))]);
     let mut draft = Draft::of(&first);
     let stop = Heartbeat { wants_shutdown: true, ..heartbeat(&first, 1) };
     membership.heartbeat(&mut draft, &stop, 1).unwrap();
     let second = draft.finish();
-    assert_eq!(duty(&Duties::between(Some(&first), &second, owner(2))), [Duty::Lead]);
-    assert_eq!(duty(&Duties::between(Some(&first), &second, owner(1))), [Duty::Follow(Some(owner(2)))]);
-    assert_eq!(Duties::between(Some(&second), &second, owner(1)), Duties::default());
+    assert_eq!(duty(&Duties::between(Some(&first), &second, holder(2))), [Duty::Lead]);
+    assert_eq!(duty(&Duties::between(Some(&first), &second, holder(1))), [Duty::Follow(Some(owner(2)))]);
+    assert_eq!(Duties::between(Some(&second), &second, holder(1)), Duties::default());
     let mut draft = Draft::of(&second);
     delete_topics(&mut draft, &[TopicRef::Name("t".into())]);
-    let deleted = Duties::between(Some(&second), &draft.finish(), owner(1));
+    let deleted = Duties::between(Some(&second), &draft.finish(), holder(1));
     assert!(matches!(deleted.close[..], [Closed::Deleted(_)]) && deleted.take_up.is_empty());
+}
+
+#[test]
+fn nobody_leads_by_what_an_earlier_start_was_granted() {
+    let (mut draft, mut membership) = cluster(&[(1, None), (1, None)]);
+    create(&mut draft, assigned(&[&[1000]])).unwrap();
+    let first = draft.finish();
+    let owner = Owner { node: NodeId(1), shard: ShardId(0) };
+    let holder = |registration_epoch| Holder { owner, registration_epoch };
+    let duty = |duties: &Duties| duties.take_up.iter().map(|(_, duty)| *duty).collect::<Vec<_>>();
+    let unknown = Duties::between(None, &first, holder(2));
+    assert_eq!(duty(&unknown), [Duty::Follow(None)], "the image is of before this start");
+
+    let mut draft = Draft::of(&first);
+    let restarted = Registration { incarnation: 2, ..registration(1, 1, None) };
+    assert_eq!(membership.register(&mut draft, &restarted, 1), Ok(2));
+    // Its node's record was committed, and the rest was not: the partition still has the leader of before.
+    let mut half_done = first.clone();
+    half_done.apply(&draft.changes()[0]);
+    assert_eq!(half_done.partitions().next().unwrap().leader, Some(NodeId(1)));
+    assert_eq!(
+        duty(&Duties::between(Some(&first), &half_done, holder(1))),
+        [Duty::Follow(None)],
+        "it is over"
+    );
+    assert_eq!(Duties::between(Some(&first), &half_done, holder(2)), Duties::default(), "not yet");
+
+    let beat = heartbeat(draft.image(), 1);
+    membership.heartbeat(&mut draft, &beat, 1).unwrap();
+    let second = draft.finish();
+    assert_eq!(duty(&Duties::between(Some(&half_done), &second, holder(2))), [Duty::Lead]);
 }
 
 proptest! {

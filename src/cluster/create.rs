@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use serde::{Deserialize, Serialize};
+
 use super::config::validate_configs;
 use super::draft::Draft;
 use super::error::ClusterError;
@@ -13,7 +15,7 @@ use super::spread::Wanted;
 use crate::base::ids::{BrokerId, TopicId};
 
 /// The brokers that a client gave one partition.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ReplicaAssignment {
     /// The partition's index.
     pub index: i32,
@@ -22,7 +24,7 @@ pub struct ReplicaAssignment {
 }
 
 /// A topic that a client wants.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewTopic {
     /// Its name.
     pub name: String,
@@ -45,7 +47,7 @@ impl NewTopic {
 }
 
 /// A topic that was created.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct CreatedTopic {
     /// Its identity.
     pub id: TopicId,

@@ -1,6 +1,8 @@
 //! Topics get more partitions: Kafka's checks in Kafka's order (ReplicationControlManager.createPartitions), then a
 //! place for each.
 
+use serde::{Deserialize, Serialize};
+
 use super::draft::Draft;
 use super::error::ClusterError;
 use super::placing::{Places, Placing, put};
@@ -8,7 +10,7 @@ use super::spread::Wanted;
 use crate::base::ids::BrokerId;
 
 /// A topic that is to have more partitions.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NewPartitions {
     /// The topic's name.
     pub topic: String,

@@ -1,12 +1,14 @@
 //! Topics are deleted.
 
+use serde::{Deserialize, Serialize};
+
 use super::draft::Draft;
 use super::error::ClusterError;
 use super::records::Change;
 use crate::base::ids::TopicId;
 
 /// How a client names a topic (KIP-516).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum TopicRef {
     /// By its name.
     Name(String),
@@ -15,7 +17,7 @@ pub enum TopicRef {
 }
 
 /// A topic that was deleted.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct DeletedTopic {
     /// Its identity.
     pub id: TopicId,

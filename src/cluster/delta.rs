@@ -6,7 +6,7 @@ use super::image::{Image, Topic};
 use super::records::{Owner, PartitionRecord};
 use crate::base::ids::PartitionId;
 
-/// A partition that a shard owns, with its topic.
+/// A partition of which a shard has a copy, with its topic.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Owned {
     /// The topic.
@@ -51,8 +51,9 @@ pub struct Delta {
 impl Delta {
     /// All that `owner` has in `image`, to open.
     pub fn initial(image: &Image, owner: Owner) -> Self {
-        let open = image
-            .partitions_of(owner)
+        let all = image.topics().flat_map(|topic| topic.partitions.iter().map(move |of_it| (topic, of_it)));
+        let open = all
+            .filter(|(_, partition)| has_copy(partition, owner))
             .map(|(topic, partition)| Owned { topic: Arc::clone(topic), index: partition.index });
         Delta { open: open.collect(), ..Delta::default() }
     }
@@ -62,7 +63,7 @@ impl Delta {
     pub fn between(old: &Image, new: &Image, owner: Owner) -> Self {
         let mut delta = Delta::default();
         for topic in old.topics().filter(|topic| new.topic(topic.record.id).is_none()) {
-            let mine = topic.partitions.iter().filter(|partition| partition.owner() == Some(owner));
+            let mine = topic.partitions.iter().filter(|partition| has_copy(partition, owner));
             delta.close.extend(mine.map(|partition| Closed::Deleted(partition.id())));
         }
         let same_defaults = new.has_broker_configs_of(old);
@@ -85,9 +86,9 @@ impl Delta {
         let same_record = same_defaults && before.is_some_and(|before| before.record == topic.record);
         for partition in &topic.partitions {
             let before = before.and_then(|before| before.partition(partition.index));
-            let owned_before = before.is_some_and(|before| before.owner() == Some(owner));
+            let owned_before = before.is_some_and(|before| has_copy(before, owner));
             let owned = Owned { topic: Arc::clone(topic), index: partition.index };
-            match (owned_before, partition.owner() == Some(owner)) {
+            match (owned_before, has_copy(partition, owner)) {
                 (true, false) => self.close.push(Closed::Moved(partition.id())),
                 (false, true) => self.open.push(owned),
                 (true, true) if !same_record || before != Some(partition) => self.changed.push(owned),
@@ -100,4 +101,9 @@ impl Delta {
     pub fn is_empty(&self) -> bool {
         self.close.is_empty() && self.open.is_empty() && self.changed.is_empty()
     }
+}
+
+/// Whether a shard has a copy, whoever leads: a node that is fenced keeps what it has.
+fn has_copy(partition: &PartitionRecord, owner: Owner) -> bool {
+    partition.replica(owner.node).is_some_and(|replica| replica.owner() == owner)
 }

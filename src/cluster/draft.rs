@@ -1,7 +1,7 @@
 //! A draft: the next image in the making, with the changes that lead to it.
 
 use super::image::Image;
-use super::records::{Change, ProducerIdBlock, ProducerIdsRecord, Record};
+use super::records::{Change, ClusterRecord, ProducerIdBlock, ProducerIdsRecord, Record};
 use crate::base::limits::PRODUCER_ID_BLOCK;
 
 /// An image that commands are applied to one after the other, each seeing what those before it did, until all
@@ -33,6 +33,24 @@ impl Draft {
         let mut image = self.image;
         image.set_version(image.version() + 1);
         image
+    }
+
+    /// Takes in a change that was committed already, by whoever decides.
+    ///
+    /// # Panics
+    /// If it does not fit the image: a partition without its topic. All nodes take in the same changes in the same
+    /// order, so whoever decided had such an image.
+    pub fn follow(&mut self, change: Change) {
+        self.change(change);
+    }
+
+    /// The cluster's records are of this version of the format from now on.
+    pub fn raise_format(&mut self, format_version: u32) {
+        let cluster = self.image.cluster();
+        if cluster.format_version < format_version {
+            let cluster = ClusterRecord { format_version, ..cluster.clone() };
+            self.put(Record::Cluster(cluster));
+        }
     }
 
     /// Gives out a block of producer ids; `None` when all 2^63 are given out.

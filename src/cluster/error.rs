@@ -1,12 +1,13 @@
 //! What a command on the metadata can be refused for. The messages are Kafka's where Kafka has one, as tools
 //! show them to people; the API layer maps the cases to Kafka's error codes.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::base::ids::BrokerId;
 
 /// A refusal that concerns one topic of a command.
-#[derive(Error, Clone, PartialEq, Eq, Debug)]
+#[derive(Error, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ClusterError {
     /// TOPIC_ALREADY_EXISTS.
     #[error("Topic '{0}' already exists.")]

@@ -1,5 +1,7 @@
 //! The nodes that can have copies of partitions, and the broker ids under which clients name their shards.
 
+use std::collections::BTreeSet;
+
 use super::image::Image;
 use super::placing::Placing;
 use super::records::{DiskId, NodeRecord};
@@ -16,12 +18,26 @@ pub(super) struct Host {
     pub(super) rack: Option<String>,
     /// Whether new copies can go there.
     pub(super) live: bool,
+    /// Shards that cannot write any more.
+    pub(super) failed: BTreeSet<ShardId>,
 }
 
 impl Host {
     fn of(record: &NodeRecord) -> Self {
         let NodeRecord { node, disk, shards, .. } = *record;
-        Host { node, disk, shards, rack: record.rack.clone(), live: record.is_active() }
+        let live = (0..shards).any(|shard| record.has_working(ShardId(shard)));
+        Host { node, disk, shards, rack: record.rack.clone(), live, failed: record.failed_shards.clone() }
+    }
+
+    /// Whether a new copy on that shard can lead and count.
+    pub(super) fn has_working(&self, shard: ShardId) -> bool {
+        self.live && !self.failed.contains(&shard)
+    }
+
+    /// The shard of that number, modulo the number of shards, or the next one that can write.
+    pub(super) fn working_from(&self, shard: ShardId) -> ShardId {
+        let nth = |step: u16| ShardId((shard.0 % self.shards + step) % self.shards);
+        (0..self.shards).map(nth).find(|it| self.has_working(*it)).unwrap_or(nth(0))
     }
 }
 
@@ -31,7 +47,7 @@ pub(super) fn hosts(image: &Image, placing: &Placing) -> Vec<Host> {
     if image.node(placing.node).is_none() {
         let Placing { node, disk, shards, .. } = *placing;
         let at = hosts.partition_point(|host| host.node < node);
-        hosts.insert(at, Host { node, disk, shards, rack: None, live: true });
+        hosts.insert(at, Host { node, disk, shards, rack: None, live: true, failed: BTreeSet::new() });
     }
     hosts
 }

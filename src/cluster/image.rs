@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::config::Configs;
 use super::name::folded;
 use super::records::{
-    Change, ClusterRecord, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord, Record, TopicRecord,
+    Change, ClusterRecord, NodeRecord, Owner, PartitionRecord, Record, TopicRecord, is_known_format,
 };
 use crate::base::ids::{BrokerId, NodeId, PartitionId, TopicId};
 use crate::base::limits::{FORMER_DISKS_MAX, NODES_MAX, REPLICAS_PER_PARTITION_MAX};
@@ -168,6 +168,11 @@ impl Image {
         }
     }
 
+    /// The same at a version of the caller's: where records came as a whole, and versions go on.
+    pub fn at_version(self, version: u64) -> Self {
+        Image { version, ..self }
+    }
+
     pub(super) fn set_version(&mut self, version: u64) {
         self.version = version;
     }
@@ -205,7 +210,7 @@ impl Image {
             Record::ProducerIds(ids) if ids.next_producer_id < 0 => {
                 Err("the next producer id is below 0".to_owned())
             }
-            Record::Cluster(cluster) if cluster.format_version != METADATA_FORMAT_VERSION => {
+            Record::Cluster(cluster) if !is_known_format(cluster.format_version) => {
                 Err("the cluster's record changed its format".to_owned())
             }
             Record::Node(node) if node.shards == 0 || node.former_disks.len() > FORMER_DISKS_MAX => {

@@ -40,14 +40,14 @@ pub use create_partitions::{NewPartitions, create_partitions};
 pub use delete::{DeletedTopic, TopicRef, delete_topics};
 pub use delta::{Closed, Delta, Owned};
 pub use draft::Draft;
-pub use duties::{Duties, Duty};
+pub use duties::{Duties, Duty, Holder};
 pub use error::ClusterError;
 pub use image::{Image, ImageError, Topic};
 pub use incarnation::{Incarnation, IncarnationError, begin_incarnation};
 pub use kafka_uuid::{KafkaUuid, KafkaUuidError};
 pub use leadership::{
-    AlterPartition, AlterPartitionError, Election, ElectionError, InSyncReplica, alter_partitions,
-    elect_leaders,
+    AlterPartition, AlterPartitionError, AlterPartitions, Election, ElectionError, InSyncReplica,
+    alter_partitions, elect_leaders,
 };
 pub use membership::{
     Heartbeat, HeartbeatAnswer, Membership, Registration, RegistrationError, StaleRegistration,
@@ -56,7 +56,7 @@ pub use membership::{
 pub use name::{is_internal, validate_topic_name};
 pub use placing::Placing;
 pub use records::{
-    BrokerConfigsRecord, Change, ClusterRecord, DiskId, FormerDisk, ListenerRecord, METADATA_FORMAT_VERSION,
-    NodeRecord, Owner, PartitionRecord, ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica,
-    TopicRecord,
+    BrokerConfigsRecord, Change, ClusterAddress, ClusterRecord, DiskId, FormerDisk, ListenerRecord,
+    METADATA_FORMAT_OF_CLUSTERS, METADATA_FORMAT_VERSION, NodeRecord, Owner, PartitionRecord,
+    ProducerIdBlock, ProducerIdsRecord, Record, RecordKey, Replica, TopicRecord, is_known_format,
 };

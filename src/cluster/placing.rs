@@ -28,6 +28,10 @@ pub struct Placing {
     pub advertise: Advertise,
     /// `num.partitions`.
     pub num_partitions: i32,
+    /// `default.replication.factor`
+    pub default_replication_factor: i16,
+    /// Copies that a partition may have: one, unless `unstable.replication.enable` says so.
+    pub replicas_max: usize,
     /// Defaults and bounds of topic configs.
     pub defaults: TopicDefaults,
 }
@@ -66,6 +70,8 @@ pub(super) struct Places {
     hosts: Vec<Host>,
     advertise: Advertise,
     spread: Spread,
+    default_factor: i16,
+    replicas_max: usize,
     /// Partitions that the command may still make.
     left: usize,
 }
@@ -74,7 +80,8 @@ impl Places {
     pub(super) fn of(image: &Image, placing: &Placing) -> Self {
         let hosts = hosts(image, placing);
         let spread = Spread::of(image, &hosts);
-        Places { hosts, advertise: placing.advertise, spread, left: PARTITIONS_PER_COMMAND_MAX }
+        let &Placing { advertise, default_replication_factor: default_factor, replicas_max, .. } = placing;
+        Places { hosts, advertise, spread, default_factor, replicas_max, left: PARTITIONS_PER_COMMAND_MAX }
     }
 
     /// Says whether a topic may have `total` partitions, of which `new` are to be made.
@@ -91,21 +98,21 @@ impl Places {
         Ok(())
     }
 
-    /// How many copies each partition gets where the cluster chooses their places; -1 asks for the default of one.
+    /// How many copies each partition gets where the cluster chooses their places; -1 asks for the default.
     pub(super) fn replication_factor(&self, asked: i16) -> Result<usize, ClusterError> {
         let refused = |reason: String| Err(ClusterError::InvalidReplicationFactor(reason));
-        let factor = if asked == -1 { 1 } else { asked };
+        let factor = if asked == -1 { self.default_factor } else { asked };
         let live = self.hosts.iter().filter(|host| host.live).count();
         match usize::try_from(factor) {
             Err(_) | Ok(0) => refused(
                 "Replication factor must be larger than 0, or -1 to use the default value.".to_owned(),
             ),
-            Ok(factor) if factor <= live.min(REPLICAS_PER_PARTITION_MAX) => Ok(factor),
+            Ok(factor) if factor <= live.min(self.replicas_max) => Ok(factor),
             Ok(_) if live == 0 => refused(format!(
                 "Unable to replicate the partition {factor} time(s): All brokers are currently fenced."
             )),
             Ok(wanted) if wanted <= live => {
-                refused(format!("Replication factor must not be larger than {REPLICAS_PER_PARTITION_MAX}."))
+                refused(format!("Replication factor must not be larger than {}", self.most_replicas()))
             }
             Ok(_) => {
                 let why = match self.hosts.len() {
@@ -124,6 +131,16 @@ impl Places {
                      cannot be reached because {why}"
                 ))
             }
+        }
+    }
+
+    fn most_replicas(&self) -> String {
+        match self.replicas_max {
+            REPLICAS_PER_PARTITION_MAX => format!("{REPLICAS_PER_PARTITION_MAX}."),
+            fewer => format!(
+                "{fewer}: copies on other nodes are a preview in this version. Set unstable.replication.enable=true on all \
+                 nodes to try them."
+            ),
         }
     }
 
@@ -161,6 +178,12 @@ impl Places {
             }
             named.push((broker_id, place));
         }
+        if named.len() > self.replicas_max {
+            return refused(format!(
+                "The replicas of a partition must not be more than {}",
+                self.most_replicas()
+            ));
+        }
         let (count, before) = (named.len(), *factor.get_or_insert(named.len()));
         if count != before {
             return refused(format!(
@@ -168,10 +191,13 @@ impl Places {
                  consistent with previous partitions, which have {before} replica(s)."
             ));
         }
-        if !named.iter().any(|(_, (host, _))| self.hosts[*host].live) {
+        let is_able = |&(_, (host, shard)): &(BrokerId, (usize, Option<ShardId>))| {
+            shard.map_or(self.hosts[host].live, |shard| self.hosts[host].has_working(shard))
+        };
+        if !named.iter().any(is_able) {
             return refused(format!(
-                "All brokers of the manual partition assignment that begins with {first} are fenced or in controlled \
-                 shutdown."
+                "All brokers of the manual partition assignment that begins with {first} are fenced, in controlled shutdown, \
+                 or cannot write."
             ));
         }
         Ok(Wanted::Assigned(named.into_iter().map(|(_, place)| place).collect()))
@@ -198,8 +224,8 @@ impl Places {
             let Host { node, disk, .. } = self.hosts[host];
             Replica { node, disk, shard }
         };
-        let live = places.iter().map(|(host, _)| &self.hosts[*host]).filter(|host| host.live);
-        let in_sync_replicas = live.map(|host| host.node).collect();
+        let able = places.iter().filter(|(host, shard)| self.hosts[*host].has_working(*shard));
+        let in_sync_replicas = able.map(|(host, _)| self.hosts[*host].node).collect();
         Placed { replicas: places.iter().map(replica).collect(), in_sync_replicas }
     }
 }

@@ -3,7 +3,7 @@
 //! They are written as JSON objects. A field that is added later must have a serde default; a reader ignores
 //! fields that it does not know. What cannot be expressed so raises [`METADATA_FORMAT_VERSION`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -14,8 +14,17 @@ use crate::base::planted::{Bug, is_planted};
 
 /// The version of the stored records as a whole:
 /// 1. records in a table of their own;
-/// 2. the same records, kept by the metadata quorum. A store of version 1 becomes one of this version when it is opened.
+/// 2. the same records, kept by the metadata quorum. A store of version 1 becomes one of this version when it is opened;
+/// 3. see [`METADATA_FORMAT_OF_CLUSTERS`].
 pub const METADATA_FORMAT_VERSION: u32 = 2;
+/// The version of records among which nodes may be fenced and partitions without a leader. A node on its own never writes
+/// such, and keeps [`METADATA_FORMAT_VERSION`]; the controller of several raises it before it does anything else.
+pub const METADATA_FORMAT_OF_CLUSTERS: u32 = 3;
+
+/// Whether this software reads records of a version of the metadata.
+pub fn is_known_format(version: u32) -> bool {
+    matches!(version, METADATA_FORMAT_VERSION | METADATA_FORMAT_OF_CLUSTERS)
+}
 
 /// A data directory's identity. A wiped disk gets a new one and with it counts as a new replica.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -50,6 +59,15 @@ pub struct ListenerRecord {
     /// The ports of its shards 0, 1, 2 and so on; empty if they have none of their own.
     #[serde(default)]
     pub shard_ports: Vec<u16>,
+}
+
+/// Where other nodes reach a node's cluster port.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ClusterAddress {
+    /// The host as other nodes are told it.
+    pub host: String,
+    /// The port.
+    pub port: u16,
 }
 
 /// A disk that a node had before its present one.
@@ -93,16 +111,22 @@ pub struct NodeRecord {
     /// Where clients reach it.
     #[serde(default, skip_serializing_if = "is_default")]
     pub listeners: Vec<ListenerRecord>,
+    /// Where other nodes reach it.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub cluster_address: Option<ClusterAddress>,
     /// The disks it had before, the latest last, at most [`FORMER_DISKS_MAX`](crate::base::limits::FORMER_DISKS_MAX).
     #[serde(default, skip_serializing_if = "is_default")]
     pub former_disks: Vec<FormerDisk>,
+    /// The shards that cannot write any more, since this start: their copies neither lead nor count until the next one.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub failed_shards: BTreeSet<ShardId>,
 }
 
 impl NodeRecord {
     /// The record of a node on its own, which nobody fences.
     pub fn of_lone_node(node: NodeId, disk: DiskId, incarnation: u64, shards: u16) -> Self {
         let (start, registration_epoch, record_epoch, fenced, shutting_down) = Default::default();
-        let (rack, listeners, former_disks) = Default::default();
+        let (rack, listeners, cluster_address, former_disks, failed_shards) = Default::default();
         NodeRecord {
             node,
             incarnation,
@@ -115,13 +139,20 @@ impl NodeRecord {
             shutting_down,
             rack,
             listeners,
+            cluster_address,
             former_disks,
+            failed_shards,
         }
     }
 
     /// Whether the node's copies may lead and count for `acks=all` (KIP-631, KIP-841).
     pub fn is_active(&self) -> bool {
         !self.fenced && !self.shutting_down
+    }
+
+    /// Whether those on that shard may: it can write as well.
+    pub fn has_working(&self, shard: ShardId) -> bool {
+        self.is_active() && !self.failed_shards.contains(&shard)
     }
 }
 
@@ -145,7 +176,8 @@ pub struct TopicRecord {
 pub struct Replica {
     /// The node.
     pub node: NodeId,
-    /// The node's disk.
+    /// The node's disk when the copy was last in sync, or was made. The node may have another one by now: what is there
+    /// does not count before it is in sync.
     pub disk: DiskId,
     /// The shard on the node that owns the copy.
     pub shard: ShardId,
@@ -257,7 +289,7 @@ pub struct BrokerConfigsRecord {
 }
 
 /// Producer ids that were given to one shard.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct ProducerIdBlock {
     /// The first id of the block.
     pub first: i64,

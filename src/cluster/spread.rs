@@ -35,7 +35,7 @@ pub(super) struct Spread {
     loads: Vec<Vec<Load>>,
     /// The live hosts, with racks taking turns.
     ring: Vec<usize>,
-    /// The shards of live hosts in the order in which they take turns to lead.
+    /// The shards of live hosts that can write, in the order in which they take turns to lead.
     turns: Vec<(usize, ShardId)>,
     /// Where the search for the least loaded shard starts, so that ties go round.
     next: usize,
@@ -59,7 +59,8 @@ impl Spread {
         let ring = ring(hosts);
         let shards = ring.iter().map(|&host| hosts[host].shards).max().unwrap_or(0);
         let turns = (0..shards).flat_map(|shard| {
-            let having = ring.iter().filter(move |&&host| shard < hosts[host].shards);
+            let is_there = move |host: &Host| shard < host.shards && host.has_working(ShardId(shard));
+            let having = ring.iter().filter(move |&&host| is_there(&hosts[host]));
             having.map(move |&host| (host, ShardId(shard)))
         });
         Spread { loads, turns: turns.collect(), ring, next: 0 }
@@ -123,7 +124,7 @@ impl Spread {
                 }
             }
         }
-        chosen.into_iter().map(|host| (host, ShardId(shard.0 % hosts[host].shards))).collect()
+        chosen.into_iter().map(|host| (host, hosts[host].working_from(shard))).collect()
     }
 
     /// An assignment with a shard for each copy: where a node is meant as a whole the least loaded one, and for
@@ -135,7 +136,7 @@ impl Spread {
         let leading = shard.unwrap_or(ShardId(0));
         let followers = assigned[1..]
             .iter()
-            .map(|&(host, shard)| (host, shard.unwrap_or(ShardId(leading.0 % hosts[host].shards))));
+            .map(|&(host, shard)| (host, shard.unwrap_or(hosts[host].working_from(leading))));
         std::iter::once((first, leading)).chain(followers).collect()
     }
 }

@@ -27,6 +27,8 @@ pub(super) fn placing(shards: u16, advertise: Advertise) -> Placing {
         shards,
         advertise,
         num_partitions: 3,
+        default_replication_factor: 1,
+        replicas_max: crate::base::limits::REPLICAS_PER_PARTITION_MAX,
         defaults: TopicDefaults::default(),
     }
 }
@@ -246,7 +248,7 @@ fn configs_are_obeyed_or_refused() {
         ("min.cleanable.dirty.ratio", "1.1", "from 0 to 1"),
         ("min.cleanable.dirty.ratio", "NaN", "from 0 to 1"),
         ("max.compaction.lag.ms", "0", "at least 1"),
-        ("min.insync.replicas", "2", "leave it unset or set it to 1"),
+        ("min.insync.replicas", "0", "from 1 to 16"),
         ("max.message.bytes", "15728641", "need more memory for each shard"),
         ("segment.bytes", "14", "from 1048576 to 2147483647"),
         ("segment.bytes", "soon", "Not a number of type INT"),

@@ -1,7 +1,8 @@
 //! Variables `CORELANE_*`: `CORELANE_LOG_SEGMENT_BYTES` sets `log.segment.bytes`.
 
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, nearest};
+use super::key::Key;
+use super::keys::{KEYS, nearest};
 use super::settings::{Assignment, Origin};
 
 /// The variable that names the configuration file, as `--config` does.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use super::settings::Origin;
 use super::units::format_size;
+use super::voters::VotersError;
 
 /// What is wrong with the text of one value.
 #[derive(Clone, PartialEq, Eq, Debug, Error)]
@@ -60,6 +61,9 @@ pub enum ValueError {
     /// None of the words that the key takes.
     #[error("expected one of: {0}")]
     NotAChoice(String),
+    /// Not a list of voters.
+    #[error("{0}")]
+    Voters(Box<VotersError>),
     /// Not a list of CPUs.
     #[error("expected CPU numbers such as 0-3,8")]
     NotACpuList,
@@ -190,6 +194,22 @@ pub enum ConfigError {
         /// The other.
         second: String,
     },
+    /// Half of what makes a node one among others.
+    #[error(
+        "`{set}` is set and `{missing}` is not: a node among others needs both, and one on its own neither"
+    )]
+    HalfACluster {
+        /// The key that is set.
+        set: &'static str,
+        /// The one that is not.
+        missing: &'static str,
+    },
+    /// Other nodes could not connect.
+    #[error(
+        "other nodes cannot connect to {0}: say by which address they reach the cluster port, with `cluster.advertised`, \
+         and with a port in `cluster.listen`"
+    )]
+    ClusterAddress(String),
     /// The number of shards contradicts the list of CPUs.
     #[error(
         "`shards` is {shards} ({shards_origin}) but `cpus` names {cpus} ({cpus_origin}); set one of them"

@@ -2,53 +2,10 @@
 
 use std::time::Duration;
 
+use super::key::Key;
 use super::kind::Kind;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX};
 use crate::base::limits;
-
-/// What holds when nobody sets a key.
-#[derive(Clone, Copy, Debug)]
-pub enum Fallback {
-    /// This value.
-    Fixed(&'static str),
-    /// A value that follows from the machine or from other keys, in words.
-    Derived(&'static str),
-}
-
-/// One thing that can be configured.
-#[derive(Clone, Copy, Debug)]
-pub struct Key {
-    /// The name; Kafka's where Kafka has one.
-    pub name: &'static str,
-    /// The type and range of its values.
-    pub kind: Kind,
-    /// What holds when nobody sets it.
-    pub fallback: Fallback,
-    /// A command-line flag of its own.
-    pub flag: Option<&'static str>,
-    /// What it does, in a sentence or two.
-    pub doc: &'static str,
-}
-
-impl Key {
-    /// The variable that sets the key: `CORELANE_`, the name in capitals, `_` for `.`.
-    pub fn variable(&self) -> String {
-        format!("CORELANE_{}", self.name.to_ascii_uppercase().replace('.', "_"))
-    }
-
-    const fn fixed(name: &'static str, kind: Kind, value: &'static str, doc: &'static str) -> Key {
-        Key { name, kind, fallback: Fallback::Fixed(value), flag: None, doc }
-    }
-
-    const fn derived(name: &'static str, kind: Kind, words: &'static str, doc: &'static str) -> Key {
-        Key { name, kind, fallback: Fallback::Derived(words), flag: None, doc }
-    }
-
-    const fn flag(mut self, flag: &'static str) -> Key {
-        self.flag = Some(flag);
-        self
-    }
-}
 
 const LISTEN: Key = Key::fixed(
     "listen",
@@ -95,7 +52,7 @@ pub static LISTENER_KEYS: [Key; 6] = [
 ];
 
 /// All keys, in the order in which they are shown.
-pub static KEYS: [Key; 54] = [
+pub static KEYS: [Key; 60] = [
     Key::fixed(
         "data.dir",
         Kind::Path,
@@ -143,6 +100,29 @@ pub static KEYS: [Key; 54] = [
          `none` opens none.",
     )
     .flag("admin"),
+    Key::fixed(
+        "cluster.listen",
+        Kind::OptionalAddress,
+        "none",
+        "Address of the cluster port, by which nodes reach each other; it is not for clients. `none`: the node is on its \
+         own.",
+    )
+    .flag("cluster-listen"),
+    Key::fixed(
+        "cluster.advertised",
+        Kind::OptionalAddress,
+        "none",
+        "Address by which other nodes reach the cluster port of a node that is no voter, if it is not `cluster.listen`. A \
+         voter's is in `voters`.",
+    ),
+    Key::fixed(
+        "voters",
+        Kind::Voters,
+        "none",
+        "The nodes that keep the metadata and elect a controller, as ID@HOST:PORT,... with their cluster ports: 1, 3 or \
+         5, the same on all nodes. Other nodes follow them.",
+    )
+    .flag("voters"),
     Key::derived(
         "shards",
         Kind::Integer { min: 1, max: SHARDS_PER_NODE_MAX as i64 },
@@ -197,6 +177,20 @@ pub static KEYS: [Key; 54] = [
         Kind::Integer { min: 1, max: limits::TOPIC_PARTITIONS_MAX },
         "`shards`",
         "Partitions of a topic that is created without a number.",
+    ),
+    Key::fixed(
+        "default.replication.factor",
+        Kind::Integer { min: 1, max: limits::REPLICAS_PER_PARTITION_MAX as i64 },
+        "1",
+        "Copies of the partitions of a topic that is created without a number of them, or by a client that asks for it \
+         in metadata. What counts is what the controller's node has here: give all voters the same.",
+    ),
+    Key::fixed(
+        "unstable.replication.enable",
+        Kind::Boolean,
+        "false",
+        "Whether topics may have copies on other nodes. A preview: docs/faults.md says what is known to be wrong. What counts \
+         is what the controller's node has here: give all voters the same.",
     ),
     Key::fixed(
         "message.max.bytes",
@@ -335,6 +329,13 @@ pub static KEYS: [Key; 54] = [
         "Partitions of `__consumer_offsets`, in which groups are kept, when it is created with the first group.",
     ),
     Key::fixed(
+        "offsets.topic.replication.factor",
+        Kind::Integer { min: 1, max: limits::REPLICAS_PER_PARTITION_MAX as i64 },
+        "3",
+        "Copies of the partitions of `__consumer_offsets` when it is created, but no more than there are `voters`, or \
+         nodes if there are more of those. There are no groups before as many nodes are alive.",
+    ),
+    Key::fixed(
         "offsets.retention.minutes",
         Kind::Integer { min: 1, max: i32::MAX as i64 },
         "10080",
@@ -424,6 +425,7 @@ pub fn nearest<'a>(wrong: &str, known: impl Iterator<Item = &'a str>) -> Option<
 mod tests {
     use std::collections::HashSet;
 
+    use super::super::key::Fallback;
     use super::*;
 
     #[test]

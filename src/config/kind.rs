@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 use super::address::{HostPort, check_host, is_wildcard};
 use super::error::ValueError;
 use super::value::Value;
-use super::{cpus, units};
+use super::{cpus, units, voters};
 
 /// Longest name of a rack or a listener, Kafka's limit for names.
 const NAME_BYTES_MAX: usize = 249;
@@ -58,6 +58,8 @@ pub enum Kind {
     Address,
     /// The same, or [`NO_ADDRESS`].
     OptionalAddress,
+    /// The voters of the metadata quorum, or [`NO_ADDRESS`].
+    Voters,
     /// CPU numbers.
     Cpus,
     /// One of some words.
@@ -93,6 +95,11 @@ impl Kind {
             Kind::Host => parse_host(text),
             Kind::OptionalAddress if text == NO_ADDRESS => Ok(Value::Text(text.to_string())),
             Kind::Address | Kind::OptionalAddress => HostPort::parse(text).map(Value::Address),
+            Kind::Voters if text == NO_ADDRESS => Ok(Value::Text(text.to_string())),
+            Kind::Voters => match voters::parse(text) {
+                Ok(_) => Ok(Value::Text(text.to_string())),
+                Err(error) => Err(ValueError::Voters(Box::new(error))),
+            },
             Kind::Cpus => cpus::parse(text).map(Value::Cpus),
             Kind::Choice(choices) if choices.contains(&text) => Ok(Value::Text(text.to_string())),
             Kind::Choice(choices) => Err(ValueError::NotAChoice(choices.join(", "))),
@@ -119,6 +126,7 @@ impl Kind {
             Kind::Host => "host".into(),
             Kind::Address => "host:port".into(),
             Kind::OptionalAddress => format!("host:port or {NO_ADDRESS}"),
+            Kind::Voters => format!("id@host:port,... or {NO_ADDRESS}"),
             Kind::Cpus => "CPU list".into(),
             Kind::Choice(choices) => choices.join(" or "),
             Kind::LogFilter => "level or filter".into(),
@@ -176,6 +184,7 @@ fn parse_host(text: &str) -> Result<Value, ValueError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::voters::VotersError;
 
     fn kinds_and_texts() -> Vec<(Kind, &'static str, Result<&'static str, ValueError>)> {
         let bytes = Kind::Bytes { min: 10, max: 2_000_000_000 };
@@ -204,6 +213,9 @@ mod tests {
             (Kind::OptionalAddress, "none", Ok("none")),
             (Kind::OptionalAddress, "[::1]:0", Ok("[::1]:0")),
             (Kind::OptionalAddress, "off", Err(ValueError::NoPort)),
+            (Kind::Voters, "none", Ok("none")),
+            (Kind::Voters, "1@a:1,2@b:1,3@c:1", Ok("1@a:1,2@b:1,3@c:1")),
+            (Kind::Voters, "1@a:1,2@b:1", Err(ValueError::Voters(Box::new(VotersError::Count(2))))),
             (Kind::Address, "none", Err(ValueError::NoPort)),
             (Kind::Choice(&["shard", "node"]), "node", Ok("node")),
             (Kind::Choice(&["shard", "node"]), "Node", Err(ValueError::NotAChoice("shard, node".into()))),

@@ -1,6 +1,7 @@
 //! The table of keys as Markdown, for docs/configuration.md.
 
-use super::keys::{Fallback, KEYS, Key};
+use super::key::{Fallback, Key};
+use super::keys::KEYS;
 
 /// One row for each key.
 pub fn markdown() -> String {

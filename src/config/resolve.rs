@@ -6,9 +6,10 @@ use super::error::ConfigError;
 use super::listener::{Listener, check_ports};
 use super::machine::Machine;
 use super::settings::Settings;
-use super::typed::{Advertise, Config, LogFormat};
+use super::typed::{Advertise, ClusterPort, Config, LogFormat};
 use super::units::format_size;
 use super::value::Value;
+use super::voters;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX};
 use crate::base::limits::*;
 use std::time::Duration;
@@ -33,10 +34,11 @@ pub(super) fn resolve(
     errors.extend(check_pairs(settings));
     let listeners =
         resolve_listeners(settings, listeners).map_err(|error| errors.push(error)).unwrap_or_default();
+    let cluster = resolve_cluster(settings).map_err(|error| errors.push(error)).unwrap_or_default();
     if !errors.is_empty() {
         return Err(errors);
     }
-    Ok(typed(settings, listeners, shard_bytes, shards_cut_by_memory))
+    Ok(typed(settings, (listeners, cluster), shard_bytes, shards_cut_by_memory))
 }
 
 /// Settles `shards` and `cpus`. True if it was left open and memory allowed fewer shards than CPUs.
@@ -229,6 +231,29 @@ fn resolve_listeners(
     Ok(listeners)
 }
 
+/// The node among others, if it is.
+fn resolve_cluster(settings: &Settings) -> Result<Option<ClusterPort>, ConfigError> {
+    // What cannot be read was refused before.
+    let voters = voters::parse(&settings.text("voters")).ok();
+    let (listen, voters) = match (settings.optional_address("cluster.listen"), voters) {
+        (None, None) => return Ok(None),
+        (Some(listen), Some(voters)) => (listen, voters),
+        (Some(_), None) => {
+            return Err(ConfigError::HalfACluster { set: "cluster.listen", missing: "voters" });
+        }
+        (None, Some(_)) => {
+            return Err(ConfigError::HalfACluster { set: "voters", missing: "cluster.listen" });
+        }
+    };
+    let node = NodeId(settings.number("node.id"));
+    let as_voter = voters.iter().find(|voter| voter.node == node).map(|voter| voter.address.clone());
+    let advertised = as_voter.or(settings.optional_address("cluster.advertised")).unwrap_or(listen.clone());
+    if advertised.is_wildcard() || advertised.port == 0 || listen.port == 0 {
+        return Err(ConfigError::ClusterAddress(advertised.to_string()));
+    }
+    Ok(Some(ClusterPort { listen, advertised, voters }))
+}
+
 fn advertise(settings: &Settings) -> Advertise {
     match settings.text("advertise").as_str() {
         "shard" => Advertise::Shard,
@@ -238,12 +263,14 @@ fn advertise(settings: &Settings) -> Advertise {
 
 fn typed(
     settings: &Settings,
-    listeners: Vec<Listener>,
+    (listeners, cluster): (Vec<Listener>, Option<ClusterPort>),
     shard_bytes: u64,
     shards_cut_by_memory: bool,
 ) -> Config {
     let journal_bytes = settings.size("journal.bytes");
     let in_flight_bytes = settings.size("max.in.flight.bytes.per.connection");
+    let replicas_max =
+        if settings.boolean("unstable.replication.enable") { REPLICAS_PER_PARTITION_MAX } else { 1 };
     Config {
         data_dir: settings.text("data.dir").into(),
         journal_dir: settings.text("journal.dir").into(),
@@ -252,6 +279,7 @@ fn typed(
         listeners,
         advertise: advertise(settings),
         admin: settings.optional_address("admin.listen"),
+        cluster,
         shard_cpus: settings.cpus("cpus"),
         shards_cut_by_memory,
         memory_bytes: settings.size("memory"),
@@ -261,6 +289,8 @@ fn typed(
         disk_free_bytes_min: settings.size("disk.free.min"),
         auto_create_topics_enable: settings.boolean("auto.create.topics.enable"),
         num_partitions: settings.number("num.partitions"),
+        default_replication_factor: settings.number("default.replication.factor"),
+        replicas_max,
         message_max_bytes: settings.number("message.max.bytes"),
         socket_request_max_bytes: settings.number("socket.request.max.bytes"),
         fetch_max_bytes: settings.number("fetch.max.bytes"),
@@ -284,6 +314,9 @@ fn typed(
         memory_acknowledgement_enable: settings.boolean("memory.acknowledgement.enable"),
         compression_type: settings.text("compression.type"),
         offsets_topic_num_partitions: settings.number("offsets.topic.num.partitions"),
+        offsets_topic_replication_factor: settings
+            .number::<i16>("offsets.topic.replication.factor")
+            .min(i16::try_from(replicas_max).unwrap_or(i16::MAX)),
         offsets_retention: Duration::from_secs(60 * settings.number::<u64>("offsets.retention.minutes")),
         offsets_retention_check_interval: Duration::from_millis(
             settings.number("offsets.retention.check.interval.ms"),

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::address::HostPort;
 use super::error::ConfigError;
-use super::keys::{Fallback, Key, nearest};
+use super::key::{Fallback, Key};
+use super::keys::nearest;
 use super::value::Value;
 
 /// Where a value came from.

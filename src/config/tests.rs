@@ -115,6 +115,22 @@ fn all_that_is_wrong_is_reported_at_once() {
 }
 
 #[test]
+fn a_node_among_others_has_a_port_and_voters() {
+    assert_eq!(config_with(&[]).cluster, None);
+    let voters = ("voters", "1@a:9191,2@b:9191,3@c:9191");
+    let voter = config_with(&[("cluster.listen", "0.0.0.0:9191"), voters]).cluster.expect("a cluster");
+    assert_eq!((voter.advertised.to_string(), voter.voters.len()), ("a:9191".to_owned(), 3));
+    let follower = config_with(&[("cluster.listen", "10.0.0.4:9191"), voters, ("node.id", "4")]);
+    assert_eq!(follower.cluster.expect("a cluster").advertised.to_string(), "10.0.0.4:9191");
+    let errors = errors_of("", &[], &[voters]);
+    assert!(errors.contains("`voters` is set and `cluster.listen` is not"), "{errors}");
+    let errors = errors_of("", &[], &[("cluster.listen", "a:1")]);
+    assert!(errors.contains("`cluster.listen` is set and `voters` is not"), "{errors}");
+    let errors = errors_of("", &[], &[("cluster.listen", "0.0.0.0:9191"), voters, ("node.id", "4")]);
+    assert!(errors.contains("other nodes cannot connect to 0.0.0.0:9191"), "{errors}");
+}
+
+#[test]
 fn shards_and_cpus() {
     assert_eq!(config_with(&[("shards", "2")]).shard_cpus, [0, 1]);
     assert_eq!(config_with(&[("cpus", "1,3")]).shard_cpus, [1, 3]);

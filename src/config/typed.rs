@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::address::HostPort;
 use super::budgets::{Budgets, message_bytes_that_fit};
 use super::listener::Listener;
+use super::voters::Voter;
 use crate::base::ids::{BrokerId, NodeId, ShardId};
 use crate::base::limits::{MESSAGE_BYTES_MAX, REQUEST_OVERHEAD_BYTES, UNDURABLE_GROUPS_MIN};
 
@@ -38,6 +39,17 @@ pub enum LogFormat {
     Json,
 }
 
+/// What makes a node one among others.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ClusterPort {
+    /// `cluster.listen`
+    pub listen: HostPort,
+    /// Where other nodes reach it.
+    pub advertised: HostPort,
+    /// `voters`, in order of their ids.
+    pub voters: Vec<Voter>,
+}
+
 /// Everything that was configured or derived; `docs/configuration.md` describes the keys.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
@@ -55,6 +67,8 @@ pub struct Config {
     pub advertise: Advertise,
     /// `admin.listen`; port 0 for a free one
     pub admin: Option<HostPort>,
+    /// `cluster.listen`, `cluster.advertised` and `voters`; none for a node on its own.
+    pub cluster: Option<ClusterPort>,
     /// The CPU of each shard; its length is the number of shards, at least 1.
     pub shard_cpus: Vec<usize>,
     /// Whether the number of shards was left to us and `memory` allowed fewer than there are CPUs.
@@ -73,6 +87,10 @@ pub struct Config {
     pub auto_create_topics_enable: bool,
     /// `num.partitions`
     pub num_partitions: i32,
+    /// `default.replication.factor`
+    pub default_replication_factor: i16,
+    /// Copies that a partition may have; from `unstable.replication.enable`.
+    pub replicas_max: usize,
     /// `message.max.bytes`
     pub message_max_bytes: usize,
     /// `socket.request.max.bytes`
@@ -117,6 +135,8 @@ pub struct Config {
     pub compression_type: String,
     /// `offsets.topic.num.partitions`
     pub offsets_topic_num_partitions: i32,
+    /// `offsets.topic.replication.factor`
+    pub offsets_topic_replication_factor: i16,
     /// `offsets.retention.minutes`
     pub offsets_retention: Duration,
     /// `offsets.retention.check.interval.ms`

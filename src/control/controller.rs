@@ -5,15 +5,13 @@ use std::sync::Arc;
 
 use tokio::sync::{oneshot, watch};
 
-use super::client::{Answer, Command, ControlError, Request};
+use super::client::{Answer, Command, ControlError};
+use super::decide::Decider;
 use super::environment::Environment;
 use super::progress::Progress;
 use super::store::{MetadataStore, Space, StoreError};
-use crate::base::ids::TopicId;
 use crate::base::limits::{CONTROL_COMMANDS_PER_COMMIT_MAX, CONTROL_REPLIES_WAITING_MAX};
-use crate::cluster::{
-    Draft, Image, KafkaUuid, Placing, alter_configs, create_partitions, create_topics, delete_topics,
-};
+use crate::cluster::{Draft, Image, Placing};
 
 /// A reply that waits until every shard has applied a version.
 struct Waiting {
@@ -26,8 +24,7 @@ struct Waiting {
 /// [`Controller::reply_to_applied`] when shards have progressed.
 pub struct Controller {
     store: Box<dyn MetadataStore>,
-    placing: Placing,
-    environment: Environment,
+    decider: Decider,
     images: watch::Sender<Arc<Image>>,
     progress: Arc<Progress>,
     /// In order of their versions.
@@ -47,7 +44,8 @@ impl Controller {
         let (images, _) = watch::channel(image);
         let progress = Arc::new(Progress::new(placing.shards));
         let waiting = VecDeque::new();
-        Controller { store, placing, environment, images, progress, waiting, failure: None }
+        let decider = Decider::new(placing, environment);
+        Controller { store, decider, images, progress, waiting, failure: None }
     }
 
     pub fn image(&self) -> Arc<Image> {
@@ -76,7 +74,7 @@ impl Controller {
         }
         let mut draft = Draft::of(&self.image());
         let answers: Vec<Answer> =
-            batch.iter().map(|command| self.evaluate(&command.request, &mut draft)).collect();
+            batch.iter().map(|command| self.decider.evaluate(&command.request, &mut draft)).collect();
         match self.commit(draft, space_of(&batch)) {
             Ok(version) => {
                 let answered = batch.into_iter().zip(answers);
@@ -114,29 +112,6 @@ impl Controller {
         }
     }
 
-    fn evaluate(&mut self, request: &Request, draft: &mut Draft) -> Answer {
-        let mut trial = request.is_trial().then(|| draft.clone());
-        let draft = trial.as_mut().unwrap_or(draft);
-        match request {
-            Request::CreateTopics { topics, .. } => self.create(topics, draft),
-            Request::CreatePartitions { topics, .. } => {
-                Answer::Done(create_partitions(draft, topics, &self.placing))
-            }
-            Request::AlterConfigs { alterations, .. } => {
-                Answer::Done(alter_configs(draft, alterations, &self.placing))
-            }
-            Request::DeleteTopics(topics) => Answer::Deleted(delete_topics(draft, topics)),
-            Request::AllocateProducerIds => Answer::ProducerIds(draft.allocate_producer_ids()),
-        }
-    }
-
-    fn create(&mut self, topics: &[crate::cluster::NewTopic], draft: &mut Draft) -> Answer {
-        let created_ms = (self.environment.wall_clock_ms)();
-        let environment = &mut self.environment;
-        let mut new_id = || random_id(environment);
-        Answer::Created(create_topics(draft, topics, &self.placing, created_ms, &mut new_id))
-    }
-
     /// Makes the draft durable and publishes it. Returns the version that a reply has to wait for: where nothing
     /// changed the present one, as the answer may tell of a change that a shard has yet to apply.
     fn commit(&mut self, draft: Draft, space: Space) -> Result<u64, StoreError> {
@@ -148,20 +123,9 @@ impl Controller {
     }
 }
 
-/// A new random id in Kafka's form.
-pub fn random_id(environment: &mut Environment) -> TopicId {
-    let id = std::iter::repeat_with(|| KafkaUuid::from_random(environment.random_u128())).flatten().next();
-    TopicId(id.expect("an endless iterator").0)
-}
-
 fn space_of(batch: &[Command]) -> Space {
-    // Configs are altered on a full disk too: shorter retention is what empties it.
-    let spends = |command: &Command| {
-        let request = &command.request;
-        matches!(request, Request::CreateTopics { .. } | Request::CreatePartitions { .. })
-            && !request.is_trial()
-    };
-    if batch.iter().any(spends) { Space::Spend } else { Space::Essential }
+    let spends = batch.iter().any(|command| command.request.spends_space());
+    if spends { Space::Spend } else { Space::Essential }
 }
 
 fn refuse(batch: Vec<Command>, error: &ControlError) {

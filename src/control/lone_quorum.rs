@@ -7,24 +7,18 @@
 
 use std::path::{Path, PathBuf};
 
-use redb::{Builder, Database, StorageBackend};
+use redb::Database;
 
-use super::files;
 use super::migration::{self, database_error, raft_id};
 use super::record_text::{change_of, image_of};
 use super::reserve::{FreeBytes, Reserve, free_bytes};
-use super::reserved_file::ReservedFile;
 use super::store::{MetadataStore, Space, StoreError};
-use crate::base::limits::{
-    LONE_QUORUM_LOG_BYTES_MAX, LONE_QUORUM_LOG_ENTRIES_MAX, METADATA_CACHE_BYTES, REGISTRATION_PIECE_BYTES,
-};
+use super::store_file::{StoreFile, unapplied_bytes};
+use crate::base::limits::{LONE_QUORUM_LOG_BYTES_MAX, LONE_QUORUM_LOG_ENTRIES_MAX, REGISTRATION_PIECE_BYTES};
 use crate::cluster::{Change, ClusterRecord, DiskId, Image};
 use crate::quorum::{
     self, Effect, Members, Node, ProposalId, QuorumStore, QuorumStoreError, Rejection, Settings, State,
-    Stored,
 };
-
-const STORE_FILE: &str = "metadata.redb";
 
 /// What became of a proposal.
 type Outcome = (ProposalId, Result<(), Rejection>);
@@ -44,16 +38,10 @@ pub struct LoneQuorum {
 impl LoneQuorum {
     /// Makes the store of a new cluster. What an interrupted attempt left is removed.
     pub fn create(dir: &Path, cluster: ClusterRecord, disk: DiskId) -> Result<Self, StoreError> {
-        let path = dir.join(STORE_FILE);
-        let failed = |source| StoreError::Io { path: path.clone(), source };
-        files::create_dir(dir).map_err(failed)?;
-        files::remove(&path).map_err(failed)?;
-        let file = ReservedFile::create(&path).map_err(failed)?;
-        let mut reserve = Reserve::create(&path, free_bytes()).map_err(failed)?;
-        let database = open_database(file, &path)?;
-        reserve.make_room(0, Space::Spend)?;
-        migration::begin_cluster(&database, &path, raft_id(disk), cluster)?;
-        files::sync_dir(dir).map_err(failed)?;
+        let begin = |database: &Database, path: &Path| {
+            migration::begin_cluster(database, path, raft_id(disk), cluster)
+        };
+        let StoreFile { database, path, reserve } = StoreFile::create(dir, begin)?;
         Self::elect(database, &path, reserve)
     }
 
@@ -64,19 +52,7 @@ impl LoneQuorum {
 
     /// The same, with another idea of the free space.
     pub(super) fn open_with(dir: &Path, disk: DiskId, free_bytes: FreeBytes) -> Result<Self, StoreError> {
-        let path = dir.join(STORE_FILE);
-        let failed = |source| StoreError::Io { path: path.clone(), source };
-        let file = ReservedFile::open(&path).map_err(failed)?;
-        let Some(file) = file else { return Err(StoreError::Missing { path }) };
-        let length = file.len().map_err(failed)?;
-        if length == 0 {
-            return Err(StoreError::Damaged { path, detail: "the file is empty".to_owned() });
-        }
-        let mut reserve = Reserve::open(&path, length, free_bytes).map_err(failed)?;
-        let database = open_database(file, &path)?;
-        // A full disk must not keep the broker from starting: nothing could be deleted then.
-        let make_room = |bytes| reserve.make_room(bytes, Space::Essential);
-        migration::migrate(&database, &path, disk, make_room)?;
+        let StoreFile { database, path, reserve } = StoreFile::open(dir, disk, free_bytes)?;
         Self::elect(database, &path, reserve)
     }
 
@@ -110,7 +86,7 @@ impl LoneQuorum {
         let stored = stored.ok_or_else(|| damaged("its quorum was never begun"))?;
         let id = stored.head.id;
         if stored.head.members != Members::of_voters(vec![id]) {
-            return Err(damaged("its quorum has other members than this node"));
+            return Err(StoreError::OfSeveral { path: path.to_owned() });
         }
         let unapplied_bytes = unapplied_bytes(&stored);
         let settings = Settings {
@@ -200,24 +176,12 @@ impl MetadataStore for LoneQuorum {
     }
 }
 
-fn bytes_of(changes: &[quorum::Change]) -> u64 {
+pub(super) fn bytes_of(changes: &[quorum::Change]) -> u64 {
     changes.iter().map(|change| change.bytes() as u64).sum()
 }
 
-/// What the log holds and the store's records do not reflect.
-fn unapplied_bytes(stored: &Stored) -> u64 {
-    let entries = stored.entries.iter().filter(|entry| entry.index > stored.head.applied_index);
-    entries.map(|entry| entry.entry.data.len() as u64).sum()
-}
-
-pub(super) fn open_database(file: impl StorageBackend, path: &Path) -> Result<Database, StoreError> {
-    let mut builder = Builder::new();
-    builder.set_cache_size(METADATA_CACHE_BYTES).set_check_integrity_on_open(true);
-    builder.create_with_backend(file).map_err(|error| database_error(path, error.into()))
-}
-
 /// The remedy that the quorum's own error names is for a member among others.
-fn store_error(error: QuorumStoreError) -> StoreError {
+pub(super) fn store_error(error: QuorumStoreError) -> StoreError {
     match error {
         QuorumStoreError::Damaged { path, detail } => StoreError::Damaged { path, detail },
         QuorumStoreError::Database { path, source } => database_error(&path, *source),

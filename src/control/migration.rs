@@ -12,7 +12,7 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, WriteTran
 use super::record_text::{self, CLUSTER_KEY, change_of};
 use super::store::StoreError;
 use crate::base::planted::{Bug, is_planted};
-use crate::cluster::{Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, Record};
+use crate::cluster::{Change, ClusterRecord, DiskId, METADATA_FORMAT_VERSION, Record, is_known_format};
 use crate::quorum::{QuorumStore, RaftId, State, Stored};
 
 /// The table of version 1, and the place of the cluster's record in every version.
@@ -39,6 +39,25 @@ pub(super) fn begin_cluster(
     begin(database, id, records).map_err(|error| database_error(path, error))
 }
 
+/// Begins the store of a member that is to learn everything from the others.
+pub(super) fn begin_blank(
+    database: &Database,
+    path: &Path,
+    id: RaftId,
+    cluster: ClusterRecord,
+) -> Result<(), StoreError> {
+    let begin = || -> Result<(), redb::Error> {
+        let mut signpost = State::default();
+        signpost.apply(&change_of(&Change::Put(Record::Cluster(cluster))));
+        let transaction = database.begin_write()?;
+        write_signpost(&transaction, &signpost)?;
+        QuorumStore::begin_in(&transaction, &Stored::blank(id))?;
+        transaction.commit()?;
+        Ok(())
+    };
+    begin().map_err(|error| database_error(path, error))
+}
+
 /// Makes sure that the store is of the present version, or refuses it. A store of version 1 becomes a quorum whose only
 /// member is the disk that the store was used with last, or `disk` if there is none yet; `make_room` is told how many
 /// bytes of records that will write.
@@ -53,7 +72,7 @@ pub(super) fn migrate(
     let cluster = cluster_record(database).map_err(failed)?;
     let cluster = cluster.ok_or_else(|| damaged("it has no cluster record".to_owned()))?;
     match record_text::format_version(&cluster).map_err(damaged)? {
-        METADATA_FORMAT_VERSION => Ok(()),
+        version if is_known_format(version) => Ok(()),
         VERSION_WITHOUT_QUORUM => {
             let mut records = read_records(database).map_err(failed)?;
             raise(&mut records, &cluster).map_err(damaged)?;

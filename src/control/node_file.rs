@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::files;
 use crate::base::ids::{NodeId, ShardId};
@@ -54,6 +55,17 @@ impl Layout {
     }
 }
 
+/// What a node among others remembers of its present start, and of its first.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct InCluster {
+    /// Whether the directory began as that of a node that joins others, which have the metadata.
+    pub joins: bool,
+    /// A random id of this start.
+    pub start: Uuid,
+    /// Whether the controller has registered it. If not, the next start says the same again.
+    pub registered: bool,
+}
+
 /// The content of node.json.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct NodeFile {
@@ -69,6 +81,9 @@ pub struct NodeFile {
     pub boot_count: u64,
     /// How the files are laid out.
     pub layout: Layout,
+    /// What a node on its own does not have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_cluster: Option<InCluster>,
 }
 
 /// The part of node.json that every version can read.

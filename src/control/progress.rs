@@ -1,5 +1,6 @@
-//! How far the shards have followed the published images.
+//! How far the shards have followed the published images, and which of them have failed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -12,6 +13,8 @@ use crate::base::ids::ShardId;
 pub struct Progress {
     /// By shard, the version of the image that it has applied.
     applied: Box<[AtomicU64]>,
+    /// By shard, whether it cannot write any more.
+    failed: Box<[AtomicBool]>,
     stopping: AtomicBool,
     /// Control is the only one who waits.
     news: Notify,
@@ -20,13 +23,20 @@ pub struct Progress {
 impl Progress {
     pub fn new(shards: u16) -> Self {
         let applied = (0..shards).map(|_| AtomicU64::new(0)).collect();
-        Progress { applied, stopping: AtomicBool::new(false), news: Notify::new() }
+        let failed = (0..shards).map(|_| AtomicBool::new(false)).collect();
+        Progress { applied, failed, stopping: AtomicBool::new(false), news: Notify::new() }
     }
 
     /// The version that every shard has applied.
     pub fn applied_by_all(&self) -> u64 {
         let versions = self.applied.iter().map(|version| version.load(Ordering::Acquire));
         versions.min().expect("a node has a shard")
+    }
+
+    /// The shards that cannot write any more.
+    pub fn failed_shards(&self) -> BTreeSet<ShardId> {
+        let has_failed = |shard: &usize| self.failed[*shard].load(Ordering::Acquire);
+        (0..self.failed.len()).filter(has_failed).map(|shard| ShardId(shard as u16)).collect()
     }
 
     pub fn stop(&self) {
@@ -44,7 +54,7 @@ impl Progress {
     }
 }
 
-/// A shard's way to say that it follows an image.
+/// A shard's way to say that it follows an image, or that it has failed.
 #[derive(Clone, Debug)]
 pub struct AppliedReporter {
     progress: Arc<Progress>,
@@ -61,6 +71,12 @@ impl AppliedReporter {
     /// commands wait for this, so it is called for the first image too.
     pub fn report(&self, version: u64) {
         self.progress.applied[usize::from(self.shard.0)].fetch_max(version, Ordering::AcqRel);
+        self.progress.news.notify_one();
+    }
+
+    /// The shard cannot write any more.
+    pub fn report_failure(&self) {
+        self.progress.failed[usize::from(self.shard.0)].store(true, Ordering::Release);
         self.progress.news.notify_one();
     }
 }

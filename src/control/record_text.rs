@@ -12,7 +12,9 @@
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use uuid::Uuid;
 
+use crate::base::ids::TopicId;
 use crate::base::limits::METADATA_RECORD_BYTES_MAX;
 use crate::cluster::{Change, Image, Record, RecordKey};
 use crate::quorum::{self, State};
@@ -21,7 +23,7 @@ use crate::quorum::{self, State};
 pub(super) const CLUSTER_KEY: &str = "cluster";
 
 /// A change as it is proposed.
-pub(super) fn change_of(change: &Change) -> quorum::Change {
+pub fn change_of(change: &Change) -> quorum::Change {
     let record = match change {
         Change::Put(record) => record,
         Change::RemoveTopic(id) => {
@@ -44,8 +46,20 @@ pub(super) fn change_of(change: &Change) -> quorum::Change {
     quorum::Change::Put { key: key_text(&record.key()), value }
 }
 
+/// The change that a committed one is.
+pub fn cluster_change(change: &quorum::Change) -> Result<Change, String> {
+    let (from, to) = match change {
+        quorum::Change::Put { key, value } => return parse_record(key, value).map(Change::Put),
+        quorum::Change::Remove { from, to } => (from, to),
+    };
+    let id = from.strip_prefix("topic/").and_then(|id| id.parse::<Uuid>().ok());
+    let removal = id.map(|id| Change::RemoveTopic(TopicId(id)));
+    let removal = removal.filter(|removal| change_of(removal) == *change);
+    removal.ok_or_else(|| format!("a change removes {from} to {to}, which is no topic"))
+}
+
 /// The image that the quorum's records make, or what is wrong with them.
-pub(super) fn image_of(state: &State) -> Result<Image, String> {
+pub fn image_of(state: &State) -> Result<Image, String> {
     let records = state.records().map(|(key, value)| parse_record(key, value));
     let mut records = records.collect::<Result<Vec<Record>, String>>()?.into_iter();
     match records.next() {

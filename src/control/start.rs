@@ -17,13 +17,15 @@ use thiserror::Error;
 use tokio::sync::{mpsc, watch};
 use uuid::Uuid;
 
-use super::client::ControlClient;
-use super::controller::{Controller, random_id};
+use super::client::{Command, ControlClient};
+use super::cluster::Joined;
+use super::controller::Controller;
+use super::decide::random_id;
 use super::environment::Environment;
 use super::files;
 use super::lone_quorum::LoneQuorum;
 use super::node_file::{Layout, NODE_FORMAT_VERSION, NodeFile, NodeFileError};
-use super::progress::AppliedReporter;
+use super::progress::{AppliedReporter, Progress};
 use super::store::{MetadataStore, StoreError};
 use super::thread::ControlThread;
 use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX, ShardId};
@@ -33,9 +35,10 @@ use crate::cluster::{
     Placing, TopicDefaults, begin_incarnation,
 };
 use crate::config::Advertise;
+use crate::link::Start;
 
 /// The folder of DATA_DIR that is control's.
-const CONTROL_DIR: &str = "control";
+pub(super) const CONTROL_DIR: &str = "control";
 /// What a data directory can hold besides: names, or beginnings of them.
 const DATA_NAMES: [&str; 3] = [CONTROL_DIR, "layout-", "topics"];
 
@@ -51,6 +54,10 @@ pub struct ControlConfig {
     pub advertise: Advertise,
     /// `num.partitions`.
     pub num_partitions: i32,
+    /// `default.replication.factor`
+    pub default_replication_factor: i16,
+    /// Copies that a partition may have.
+    pub replicas_max: usize,
     /// Defaults and bounds of topic configs.
     pub defaults: TopicDefaults,
     /// A CPU for control alone, if there is one to spare.
@@ -103,6 +110,40 @@ pub enum StartError {
     /// The registration was refused.
     #[error(transparent)]
     Incarnation(#[from] IncarnationError),
+    /// The cluster port cannot be had.
+    #[error("cannot listen on the cluster port (`cluster.listen`): {0}")]
+    ClusterPort(io::Error),
+    /// Control's thread cannot be had, or has ended.
+    #[error("control's thread: {0}")]
+    Thread(io::Error),
+    /// The controller does not let the node take part.
+    #[error("the cluster does not take this node: {0}")]
+    Registration(String),
+    /// Two nodes are configured with different voters.
+    #[error("node {node} has other `voters` ({voters}) than this node: give all nodes the same")]
+    OtherVoters {
+        /// The node.
+        node: NodeId,
+        /// Its voters.
+        voters: String,
+    },
+    /// Two voters have data of two clusters.
+    #[error(
+        "voters {one} and {other} belong to different clusters: start one of them with an empty data directory, or \
+         correct `voters`"
+    )]
+    TwoClusters {
+        /// A voter.
+        one: NodeId,
+        /// Another.
+        other: NodeId,
+    },
+    /// The directory is that of a node among others.
+    #[error("{} belongs to a node of a cluster: start with its `voters` and `cluster.listen`", dir.display())]
+    NotAlone {
+        /// The directory.
+        dir: PathBuf,
+    },
 }
 
 /// The data directory and what node.json says of it.
@@ -124,11 +165,20 @@ pub struct ShardLink {
 /// Control, with this start registered, before its thread runs.
 pub struct Control {
     directory: NodeDirectory,
-    controller: Controller,
-    commands: mpsc::Receiver<super::client::Command>,
+    image: Arc<Image>,
+    images: watch::Receiver<Arc<Image>>,
+    progress: Arc<Progress>,
+    driven: Driven,
     client: ControlClient,
     shards: u16,
-    cpu: Option<usize>,
+}
+
+/// What makes control go on.
+enum Driven {
+    /// A thread that is yet to be started: nobody else decides.
+    Alone { controller: Box<Controller>, commands: mpsc::Receiver<Command>, cpu: Option<usize> },
+    /// One that runs: the others have not waited.
+    Among(ControlThread),
 }
 
 impl Control {
@@ -139,6 +189,7 @@ impl Control {
         assert!((1..=SHARDS_PER_NODE_MAX).contains(&shards), "the configuration allows no other number");
         files::create_dir(&dir).map_err(|source| StartError::DataDir { dir: dir.clone(), source })?;
         let mut file = match NodeFile::read(&dir, node)? {
+            Some(file) if file.in_cluster.is_some() => return Err(StartError::NotAlone { dir }),
             Some(file) => file,
             None => new_node_file(&dir, node, shards, &mut environment)?,
         };
@@ -167,24 +218,48 @@ impl Control {
             shards,
             advertise: config.advertise,
             num_partitions: config.num_partitions,
+            default_replication_factor: config.default_replication_factor,
+            replicas_max: config.replicas_max,
             defaults: config.defaults,
         };
         let image = Arc::new(draft.finish());
-        let controller = Controller::new(Box::new(store), image, placing, environment);
+        let controller = Controller::new(Box::new(store), Arc::clone(&image), placing, environment);
         let (sender, commands) = mpsc::channel(CONTROL_COMMANDS_MAX);
         let directory = NodeDirectory { dir, file };
         let client = ControlClient::new(sender);
-        Ok(Control { directory, controller, commands, client, shards, cpu: config.cpu })
+        let (images, progress) = (controller.subscribe(), Arc::clone(controller.progress()));
+        let driven = Driven::Alone { controller: Box::new(controller), commands, cpu: config.cpu };
+        Ok(Control { directory, image, images, progress, driven, client, shards })
     }
 
-    /// The first image, of version 1.
+    /// Control of a node that has joined others.
+    pub(super) fn among(
+        dir: PathBuf,
+        joined: Joined,
+        progress: Arc<Progress>,
+        client: ControlClient,
+        thread: ControlThread,
+        shards: u16,
+    ) -> Control {
+        let Joined { file, image, images } = joined;
+        let directory = NodeDirectory { dir, file };
+        Control { directory, image, images, progress, driven: Driven::Among(thread), client, shards }
+    }
+
+    /// The image of the start, by which storage is opened. Where nobody else decides, of version 1.
     pub fn image(&self) -> Arc<Image> {
-        self.controller.image()
+        Arc::clone(&self.image)
     }
 
     /// node.json: the identities under which files are written, and the boot count, which is the incarnation.
     pub fn node_file(&self) -> &NodeFile {
         &self.directory.file
+    }
+
+    /// This start of the node, as other nodes know it.
+    pub fn start_of_node(&self) -> Start {
+        let NodeFile { node_id, disk_id, boot_count, .. } = *self.node_file();
+        Start { node: node_id, disk: disk_id.0, incarnation: boot_count }
     }
 
     /// Says durably that the next layout of the shards' files is the one that counts; it is complete and has this
@@ -201,17 +276,32 @@ impl Control {
     /// What a shard needs.
     pub fn link(&self, shard: ShardId) -> ShardLink {
         ShardLink {
-            images: self.controller.subscribe(),
-            applied: AppliedReporter::new(Arc::clone(self.controller.progress()), shard),
+            images: self.images.clone(),
+            applied: AppliedReporter::new(Arc::clone(&self.progress), shard),
             client: self.client.clone(),
         }
     }
 
-    /// Starts the thread. From now on commands are served; their replies wait for every shard.
+    /// Starts the thread, where it does not run. From now on commands are served; their replies wait for every shard.
     pub fn spawn(self) -> io::Result<ControlThread> {
         assert_eq!(self.directory.file.layout.shards, self.shards, "the files are laid out anew first");
-        ControlThread::spawn(self.controller, self.commands, self.cpu)
+        match self.driven {
+            Driven::Alone { controller, commands, cpu } => ControlThread::spawn(*controller, commands, cpu),
+            Driven::Among(thread) => Ok(thread),
+        }
     }
+}
+
+/// Makes sure that a data directory without node.json is an empty one.
+pub(super) fn check_empty(dir: &Path) -> Result<(), StartError> {
+    let failed = |source| StartError::DataDir { dir: dir.to_owned(), source };
+    for entry in std::fs::read_dir(dir).map_err(failed)? {
+        let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
+        if DATA_NAMES.iter().any(|name| found.starts_with(name)) {
+            return Err(StartError::NodeFileMissing { dir: dir.to_owned(), found });
+        }
+    }
+    Ok(())
 }
 
 /// Begins a data directory, if it is an empty one.
@@ -221,13 +311,7 @@ fn new_node_file(
     shards: u16,
     environment: &mut Environment,
 ) -> Result<NodeFile, StartError> {
-    let failed = |source| StartError::DataDir { dir: dir.to_owned(), source };
-    for entry in std::fs::read_dir(dir).map_err(failed)? {
-        let found = entry.map_err(failed)?.file_name().to_string_lossy().into_owned();
-        if DATA_NAMES.iter().any(|name| found.starts_with(name)) {
-            return Err(StartError::NodeFileMissing { dir: dir.to_owned(), found });
-        }
-    }
+    check_empty(dir)?;
     let file = NodeFile {
         format_version: NODE_FORMAT_VERSION,
         cluster_id: KafkaUuid(random_id(environment).0),
@@ -235,6 +319,7 @@ fn new_node_file(
         disk_id: DiskId(Uuid::from_u128(random_id(environment).0.as_u128())),
         boot_count: 0,
         layout: Layout { generation: 0, shards },
+        in_cluster: None,
     };
     file.write(dir)?;
     Ok(file)

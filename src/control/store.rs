@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::cluster::{Change, Image, METADATA_FORMAT_VERSION};
+use crate::cluster::{Change, Image, METADATA_FORMAT_OF_CLUSTERS};
 use crate::quorum::Rejection;
 
 /// What a commit may do to a disk that is nearly full.
@@ -51,9 +51,19 @@ pub enum StoreError {
         /// What is wrong.
         detail: String,
     },
+    /// Its node belongs to a quorum of several, and is started as if it was alone.
+    #[error(
+        "the metadata store {} is that of a node among others: start with the `voters` and the `cluster.listen` of its \
+         cluster",
+        path.display()
+    )]
+    OfSeveral {
+        /// The store.
+        path: PathBuf,
+    },
     /// Other software wrote it.
     #[error(
-        "the metadata store {} has format {found}, and this corelane reads {METADATA_FORMAT_VERSION}: start the \
+        "the metadata store {} has format {found}, and this corelane reads up to {METADATA_FORMAT_OF_CLUSTERS}: start the \
          version that wrote it, or a later one",
         path.display()
     )]

@@ -2,12 +2,13 @@
 
 use std::io;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc as std_mpsc};
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
 
 use futures_util::future::{Either, select};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::client::Command;
 use super::controller::Controller;
@@ -19,6 +20,8 @@ pub struct ControlThread {
     thread: JoinHandle<()>,
     progress: Arc<Progress>,
     watch: ControlWatch,
+    /// Of a node among others: how it is told to hand over, and how it says that it has.
+    retiring: Option<(watch::Sender<bool>, std_mpsc::Receiver<()>)>,
 }
 
 impl ControlThread {
@@ -40,12 +43,35 @@ impl ControlThread {
             block_on(serve(controller, commands, &watched));
         };
         let thread = thread::Builder::new().name("control".to_owned()).spawn(body)?;
-        Ok(ControlThread { thread, progress, watch })
+        Ok(ControlThread { thread, progress, watch, retiring: None })
+    }
+
+    /// A thread that runs, of a node among others.
+    pub(super) fn among(
+        thread: JoinHandle<()>,
+        progress: Arc<Progress>,
+        watch: ControlWatch,
+        retiring: (watch::Sender<bool>, std_mpsc::Receiver<()>),
+    ) -> Self {
+        ControlThread { thread, progress, watch, retiring: Some(retiring) }
     }
 
     /// Whether it gets on, for whoever looks after the node's health.
     pub fn watch(&self) -> ControlWatch {
         self.watch.clone()
+    }
+
+    /// Asks the controller to have others lead what this node leads, and waits for that, at most this long. A node on its
+    /// own has nobody to ask.
+    pub fn hand_over(&self, patience: Duration) {
+        let Some((retire, retired)) = &self.retiring else { return };
+        retire.send_replace(true);
+        match retired.recv_timeout(patience) {
+            Ok(()) => tracing::info!("this node leads no partition any more"),
+            Err(_) => {
+                tracing::warn!("the controller has not taken this node out of service: it stops all the same")
+            }
+        }
     }
 
     /// Lets the transaction under way finish, and ends the thread. Commands that wait are told that control has

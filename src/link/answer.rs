@@ -44,12 +44,14 @@ pub enum RefusalCode {
     OldSession,
     /// Not now: the receiver has as many connections as it can have.
     Busy,
+    /// Not yet: the receiver is on its way into a cluster.
+    NoClusterYet,
     /// A reason that a newer version has.
     Other(u16),
 }
 
 impl RefusalCode {
-    const ALL: [RefusalCode; 9] = [
+    const ALL: [RefusalCode; 10] = [
         RefusalCode::Unsupported,
         RefusalCode::OtherCluster,
         RefusalCode::OtherNode,
@@ -59,6 +61,7 @@ impl RefusalCode {
         RefusalCode::NotAVoter,
         RefusalCode::OldSession,
         RefusalCode::Busy,
+        RefusalCode::NoClusterYet,
     ];
 
     fn number(self) -> u16 {
@@ -72,6 +75,7 @@ impl RefusalCode {
             RefusalCode::NotAVoter => 7,
             RefusalCode::OldSession => 8,
             RefusalCode::Busy => 9,
+            RefusalCode::NoClusterYet => 10,
             RefusalCode::Other(number) => number,
         }
     }

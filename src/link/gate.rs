@@ -1,13 +1,13 @@
 //! Who is let in at a node's cluster port. What is refused changes nothing, and the text says what to do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 use uuid::Uuid;
 
 use super::answer::{Answer, Refusal, RefusalCode};
 use super::greeting::GreetingError;
-use super::hello::{Hello, Start, StreamId, StreamKind};
+use super::hello::{Hello, NO_CLUSTER, Start, StreamId, StreamKind};
 use crate::base::ids::{NodeId, ShardId};
 use crate::base::limits::{LINK_NODES_MAX, LINK_STREAMS_PER_NODE_MAX};
 
@@ -59,8 +59,11 @@ pub enum Refused {
         wanted: NodeId,
     },
     /// A kind that this node does not take.
-    #[error("node {0} takes no streams of this kind: upgrade it, or wait until it has started")]
+    #[error("node {0} takes no streams of this kind: upgrade it")]
     KindNotTaken(NodeId),
+    /// It does not know its cluster yet, as at its first start.
+    #[error("node {0} does not know its cluster yet: it is tried again")]
+    NoClusterYet(NodeId),
     /// No such shard.
     #[error(
         "node {by} has {shards} shards, from 0 on, and none with number {wanted}: look at the metadata anew"
@@ -115,6 +118,14 @@ pub enum Refused {
         /// This one.
         found: u64,
     },
+    /// What it says cannot be.
+    #[error("node {by} takes no such connection: {what}. Give both nodes the same version")]
+    Contradiction {
+        /// The answering node.
+        by: NodeId,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// There are too many already.
     #[error("node {0} knows as many nodes and streams as it can: it takes no more until it starts anew")]
     TooMany(NodeId),
@@ -123,7 +134,9 @@ pub enum Refused {
 impl Refused {
     fn code(&self) -> RefusalCode {
         match self {
-            Refused::Greeting(_) | Refused::KindNotTaken(_) => RefusalCode::Unsupported,
+            Refused::Greeting(_) | Refused::KindNotTaken(_) | Refused::Contradiction { .. } => {
+                RefusalCode::Unsupported
+            }
             Refused::OtherCluster { .. } => RefusalCode::OtherCluster,
             Refused::OtherNode { .. } => RefusalCode::OtherNode,
             Refused::OwnId(_) | Refused::OtherDisk { .. } => RefusalCode::NodeIdTaken,
@@ -132,6 +145,7 @@ impl Refused {
             Refused::OlderIncarnation { .. } => RefusalCode::OlderIncarnation,
             Refused::OldSession { .. } => RefusalCode::OldSession,
             Refused::TooMany(_) => RefusalCode::Busy,
+            Refused::NoClusterYet(_) => RefusalCode::NoClusterYet,
         }
     }
 
@@ -145,8 +159,9 @@ impl Refused {
 /// Another node, as far as it is known.
 #[derive(Debug)]
 struct Known {
+    /// Its newest start that was heard of.
     start: Start,
-    /// The newest session of each stream.
+    /// The newest session of each of that start's streams.
     sessions: BTreeMap<StreamId, u64>,
 }
 
@@ -155,20 +170,21 @@ struct Known {
 pub struct Gate {
     own: Own,
     nodes: BTreeMap<NodeId, Known>,
+    /// Those of which the metadata knows. They follow the quorum's log, also where they are no voters.
+    registered: BTreeSet<NodeId>,
 }
 
 impl Gate {
     /// A door at which nobody has been.
     pub fn new(own: Own) -> Self {
-        Gate { own, nodes: BTreeMap::new() }
+        Gate { own, nodes: BTreeMap::new(), registered: BTreeSet::new() }
     }
 
     /// The metadata says so: this is the disk and the newest start of a node. It outweighs what was heard at the door.
     pub fn register(&mut self, start: Start) {
+        self.registered.insert(start.node);
         match self.nodes.get_mut(&start.node) {
-            Some(known) if known.start.disk == start.disk => {
-                known.start.incarnation = known.start.incarnation.max(start.incarnation);
-            }
+            Some(known) if known.start.disk == start.disk => known.begin(start.incarnation),
             _ => {
                 self.nodes.insert(start.node, Known { start, sessions: BTreeMap::new() });
             }
@@ -178,11 +194,21 @@ impl Gate {
     /// The metadata says that there is no such node any more.
     pub fn forget(&mut self, node: NodeId) {
         self.nodes.remove(&node);
+        self.registered.remove(&node);
+    }
+
+    /// The newest start of a node that was heard of: what an older one, or one on another disk, has opened is over.
+    pub fn start_of(&self, node: NodeId) -> Option<Start> {
+        self.nodes.get(&node).map(|known| known.start)
     }
 
     /// Whether a connection may begin. If so, it takes the place of any other of the same stream.
     pub fn admit(&mut self, hello: &Hello) -> Result<(), Refused> {
         self.check_ends(hello)?;
+        if hello.cluster == NO_CLUSTER || self.own.cluster == NO_CLUSTER {
+            // One of the two has yet to learn where it belongs: what it says of itself is of no weight.
+            return Ok(());
+        }
         let found = hello.from;
         let (nodes, by) = (self.nodes.len(), self.own.start.node);
         let is_of_control = hello.kind == StreamKind::Control;
@@ -200,6 +226,11 @@ impl Gate {
             if is_of_control {
                 return Ok(());
             }
+            if !self.registered.contains(&found.node) {
+                // Nobody has vouched for either of the two: whoever came first does not keep the other out.
+                *known = Known { start: found, sessions: BTreeMap::from([(hello.stream(), hello.session)]) };
+                return Ok(());
+            }
             let (node, known, found) = (found.node, known.start.disk, found.disk);
             return Err(Refused::OtherDisk { node, known, found });
         }
@@ -210,7 +241,16 @@ impl Gate {
     fn check_ends(&self, hello: &Hello) -> Result<(), Refused> {
         let Own { cluster, start, shards, .. } = self.own;
         let by = start.node;
-        if hello.cluster != cluster {
+        // Before the cluster: who knows none takes what asks for one, and nothing else.
+        if !self.own.kinds.contains(&hello.kind) {
+            let is_to_come = cluster == NO_CLUSTER && StreamKind::ALL.contains(&hello.kind);
+            return Err(if is_to_come { Refused::NoClusterYet(by) } else { Refused::KindNotTaken(by) });
+        }
+        if let Some(what) = hello.contradiction() {
+            return Err(Refused::Contradiction { by, what });
+        }
+        let seeks = hello.kind == StreamKind::Control && [hello.cluster, cluster].contains(&NO_CLUSTER);
+        if hello.cluster != cluster && !seeks {
             return Err(Refused::OtherCluster { by, known: cluster, found: hello.cluster });
         }
         if hello.from.node == by {
@@ -219,13 +259,14 @@ impl Gate {
         if hello.to != by {
             return Err(Refused::OtherNode { by, wanted: hello.to });
         }
-        if !self.own.kinds.contains(&hello.kind) {
-            return Err(Refused::KindNotTaken(by));
-        }
         if hello.kind.is_of_shards() && hello.to_shard.0 >= shards {
             return Err(Refused::UnknownShard { by, shards, wanted: hello.to_shard });
         }
-        if hello.kind == StreamKind::Quorum && !self.own.voters.contains(&hello.from.node) {
+        let is_member = || {
+            let node = hello.from.node;
+            self.own.voters.contains(&node) || self.registered.contains(&node)
+        };
+        if hello.kind == StreamKind::Quorum && !is_member() {
             return Err(Refused::NotAVoter { by, found: hello.from.node });
         }
         Ok(())
@@ -245,6 +286,7 @@ impl Known {
         if found < known {
             return Err(Refused::OlderIncarnation { node: hello.from.node, known, found });
         }
+        self.begin(found);
         let stream = hello.stream();
         match self.sessions.get(&stream) {
             Some(&known) if hello.session <= known => {
@@ -253,8 +295,15 @@ impl Known {
             None if self.sessions.len() >= LINK_STREAMS_PER_NODE_MAX => return Err(Refused::TooMany(by)),
             _ => {}
         }
-        self.start.incarnation = found;
         self.sessions.insert(stream, hello.session);
         Ok(())
+    }
+
+    /// Another start on the same disk, unless it is known or older: what the one before it opened is over.
+    fn begin(&mut self, incarnation: u64) {
+        if incarnation > self.start.incarnation {
+            self.start.incarnation = incarnation;
+            self.sessions.clear();
+        }
     }
 }

@@ -9,17 +9,22 @@
 //!     38    2  receiver: shard, 0 where no shard receives
 //!     40   16  sender: disk id
 //!     56    8  sender: incarnation
-//!     64    8  session: counts the sender's connections, over its incarnations too
+//!     64    8  session: the sender's incarnation in the upper 32 bits, in the lower ones its connections of this stream
 //! ```
 
 use uuid::Uuid;
 
 use super::greeting::{self, GREETING_PREFIX_BYTES, GreetingError, LINK_VERSIONS};
-use crate::base::ids::{NodeId, ShardId};
+use crate::base::ids::{NodeId, SHARDS_PER_NODE_MAX, ShardId};
 
 const MAGIC: [u8; 4] = *b"CLHI";
 /// Length of version 1's part behind the prefix.
 const REST_BYTES: usize = 60;
+/// The cluster of a node that does not know yet to which it belongs. It may ask control of others, and be asked.
+pub const NO_CLUSTER: [u8; 16] = [0; 16];
+
+/// Starts of a node on one disk are fewer: sessions have room for no more.
+const INCARNATIONS_MAX: u64 = 1 << 32;
 
 /// What goes over a connection.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -65,6 +70,17 @@ pub struct Start {
     pub incarnation: u64,
 }
 
+/// A session: one connection of one stream, as its node numbers it. Frames carry the number of the session that they
+/// are of, and what is of another one is not looked at. A later connection of a stream has a greater number, also after
+/// the node was started anew, with nothing to remember from one start to the next.
+///
+/// # Panics
+/// If the node has started 2^32 times.
+pub fn session_of(incarnation: u64, connections: u32) -> u64 {
+    assert!(incarnation < INCARNATIONS_MAX, "a node does not start that often");
+    (incarnation << 32) | u64::from(connections)
+}
+
 /// Which stream it is among all that reach a node. There is one connection of each at a time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct StreamId {
@@ -89,12 +105,12 @@ pub struct Hello {
     pub to: NodeId,
     /// What is to go over it.
     pub kind: StreamKind,
-    /// The shard that sends; 0 where none does.
+    /// The shard that sends; of a stream of control the lane, as a node may ask by several; 0 of all others.
     pub from_shard: ShardId,
     /// The shard that is to receive; 0 where none does.
     pub to_shard: ShardId,
-    /// Grows with each connection of the sender. Of two connections with the same stream the one with the greater number
-    /// counts.
+    /// The session that begins: [`session_of`]. Of two connections of the same stream, and of one disk, the one with the
+    /// greater number counts.
     pub session: u64,
 }
 
@@ -103,6 +119,24 @@ impl Hello {
     pub fn stream(&self) -> StreamId {
         let Hello { kind, from_shard, to_shard, .. } = *self;
         StreamId { from: self.from.node, kind, from_shard, to_shard }
+    }
+
+    /// What no node says, if it says so: its numbers do not fit each other.
+    pub(super) fn contradiction(&self) -> Option<&'static str> {
+        let Hello { from, kind, from_shard, to_shard, session, .. } = *self;
+        if from.incarnation >= INCARNATIONS_MAX || session >> 32 != from.incarnation {
+            return Some("its session is not of its start");
+        }
+        let has_shards = match kind {
+            StreamKind::Live | StreamKind::CatchUp => false,
+            // Several lanes of one node.
+            StreamKind::Control => to_shard != ShardId(0),
+            StreamKind::Quorum => (from_shard, to_shard) != (ShardId(0), ShardId(0)),
+        };
+        if has_shards {
+            return Some("it names shards where none take part");
+        }
+        (from_shard.0 >= SHARDS_PER_NODE_MAX).then_some("no node has the shard that it sends from")
     }
 
     /// Its bytes.

@@ -4,7 +4,7 @@
 
 use super::answer::{Answer, Refusal, RefusalCode};
 use super::back_off::{back_off_ms, jittered};
-use super::hello::{Hello, Start, StreamKind};
+use super::hello::{Hello, Start, StreamKind, session_of};
 use crate::base::ids::{NodeId, ShardId};
 use crate::base::limits::{LINK_REFUSED_BACK_OFF_MS, LINK_STEADY_MS};
 
@@ -139,8 +139,7 @@ impl Peer {
 
     fn greet(&mut self) -> Step {
         self.connections = self.connections.checked_add(1).expect("one in a millisecond is 49 days of them");
-        // Greater than all of earlier starts, with nothing to remember across them.
-        self.hello.session = (self.hello.from.incarnation << 32) | u64::from(self.connections);
+        self.hello.session = session_of(self.hello.from.incarnation, self.connections);
         let hello = self.hello;
         self.go(Phase::Greeting, Action::Greet(hello))
     }
@@ -181,7 +180,7 @@ impl Peer {
         let code = refusal.code;
         let is_news = self.refused.replace(code) != Some(code);
         let notice = is_news.then_some(Notice::Refused(refusal));
-        let passes = matches!(code, RefusalCode::Busy | RefusalCode::OldSession);
+        let passes = matches!(code, RefusalCode::Busy | RefusalCode::OldSession | RefusalCode::NoClusterYet);
         let step = self.back_off(random);
         if passes {
             return Step { notice, ..step };

@@ -54,8 +54,8 @@ pub enum LogError {
     /// A journal file that should be here and is not.
     #[error(
         "{}: the journal file is missing; acknowledged records may be in it. Put the original back (or check \
-         `journal.dir`), or go on without what only the journal holds with `corelane log repair --journal`",
-        path.display()
+         `journal.dir`), start with an empty data directory if other nodes have copies of everything, or go on without \
+         what only the journal holds with `corelane log repair --journal`", path.display()
     )]
     MissingJournal {
         /// The file.
@@ -64,7 +64,8 @@ pub enum LogError {
     /// Neither checkpoint can be read.
     #[error(
         "{}: no readable checkpoint; without it the journal cannot be replayed. Restore the directory from \
-         a copy, or have one made of what segments and journal hold with `corelane log repair --checkpoint`",
+         a copy, start with an empty data directory if other nodes have copies of everything, or have one made of \
+         what segments and journal hold with `corelane log repair --checkpoint`",
         path.display()
     )]
     NoCheckpoint {

@@ -34,6 +34,14 @@ pub enum OfflineError {
     /// The log's files cannot be read at all.
     #[error(transparent)]
     Log(#[from] LogError),
+    /// Others would cut their copies to what a repair leaves.
+    #[error(
+        "this node is one of a cluster, where its copies count as whole: what a repair gives up here can be cut from the \
+         other nodes' copies too. Where the partitions have copies on other nodes, empty the data and journal \
+         directories instead and start: the node comes back as a new one and is sent everything. Where they have not, \
+         give --in-cluster"
+    )]
+    InCluster,
     /// Nothing is known of such a partition.
     #[error("there is no partition {0}: name it TOPIC-PARTITION, as `corelane log stat` does")]
     UnknownPartition(String),

@@ -58,7 +58,8 @@ impl DataDirectory {
     /// The directory as it is seen through a runtime.
     pub async fn site(&self, runtime: Rc<dyn Runtime>) -> Result<Site, OfflineError> {
         let disk_id = *self.node.disk_id.0.as_bytes();
-        Site::new(runtime, self.data.clone(), disk_id, self.shards.clone()).await
+        let site = Site::new(runtime, self.data.clone(), disk_id, self.shards.clone()).await?;
+        Ok(Site { in_cluster: self.node.in_cluster.is_some(), ..site })
     }
 }
 
@@ -74,6 +75,8 @@ pub struct Site {
     pub shards: Vec<(ShardId, ShardPaths)>,
     /// Length of a journal that is made anew, in bytes, where no file that is left tells the one that it had.
     pub journal_bytes: Option<u64>,
+    /// Whether the node has others beside it, which count its copies as whole.
+    pub in_cluster: bool,
     directories: BTreeMap<PartitionId, PathBuf>,
 }
 
@@ -90,7 +93,7 @@ impl Site {
         let directories =
             listed.into_iter().filter_map(|directory| Some((path::partition_of(&directory)?, directory)));
         let directories = directories.collect();
-        Ok(Site { runtime, data, disk_id, shards, journal_bytes: None, directories })
+        Ok(Site { runtime, data, disk_id, shards, journal_bytes: None, in_cluster: false, directories })
     }
 
     /// A partition's directory; `None` for one that was deleted.

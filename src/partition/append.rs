@@ -1,7 +1,7 @@
 //! Appending as leader.
 
 use super::producers::{ProducerError, Verdict};
-use super::state::Partition;
+use super::state::{Partition, ReplayError};
 use crate::base::ids::{LeaderEpoch, Offset};
 use crate::protocol::batch::BatchHeader;
 
@@ -89,6 +89,18 @@ impl Partition {
     /// if it did. Reports of less than is known change nothing.
     pub fn on_durable(&mut self, end_offset: Offset) -> Option<Offset> {
         self.progress.sync_to(end_offset);
-        self.leadership.and_then(|_| self.progress.commit())
+        // With other replicas it takes their word too, which somebody else hears.
+        self.leadership.filter(|leadership| leadership.is_alone).and_then(|_| self.progress.commit())
+    }
+
+    /// Takes a batch of the leader's into the log, with the offset and the term that it has there. With `Ok` the
+    /// log's end and the producers have moved already, as with [`Partition::append`]; an error changes nothing.
+    pub fn append_followed(&mut self, header: &BatchHeader, now_ms: i64) -> Result<(), ReplayError> {
+        assert!(self.leadership.is_none(), "a leader appends what producers send");
+        let log_end = self.check_next(header)?;
+        self.epochs.assign(header.partition_leader_epoch, header.base_offset)?;
+        self.producers.record(header, now_ms);
+        self.progress.append_to(log_end);
+        Ok(())
     }
 }

@@ -16,6 +16,8 @@ mod model_tests;
 #[cfg(test)]
 mod producers_tests;
 #[cfg(test)]
+mod replicated_tests;
+#[cfg(test)]
 mod state_tests;
 #[cfg(test)]
 mod test_support;

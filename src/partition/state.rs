@@ -90,6 +90,8 @@ pub(super) struct Leadership {
     pub(super) leader_epoch: LeaderEpoch,
     /// The log's end when the term began.
     pub(super) start_offset: Offset,
+    /// Whether what is synced here is committed by that alone: there is no other replica.
+    pub(super) is_alone: bool,
 }
 
 /// What is known of one partition on this node.
@@ -171,21 +173,26 @@ impl Partition {
     /// recovery, from which idle producers expire.
     pub fn replay(&mut self, header: &BatchHeader, now_ms: i64) -> Result<(), ReplayError> {
         assert!(self.leadership.is_none(), "a leader appends");
+        let log_end = self.check_next(header)?;
+        self.epochs.assign(header.partition_leader_epoch, header.base_offset)?;
+        self.producers.record(header, now_ms);
+        self.progress.append_to(log_end);
+        self.progress.sync_to(log_end);
+        Ok(())
+    }
+
+    /// Whether a batch that somebody has given its place is the next of the log; the log's end behind it.
+    pub(super) fn check_next(&self, header: &BatchHeader) -> Result<Offset, ReplayError> {
         let (expected, base_offset) = (self.progress.log_end(), header.base_offset);
         if base_offset != expected {
             return Err(ReplayError::Gap { expected, found: base_offset });
         }
         let lacks_sequence =
             header.has_producer_id() && (header.producer_epoch < 0 || header.base_sequence < 0);
-        let log_end = header.last_offset().checked_add(1);
-        let (Some(log_end), 0.., false) = (log_end, header.last_offset_delta, lacks_sequence) else {
-            return Err(ReplayError::Invalid { base_offset });
-        };
-        self.epochs.assign(header.partition_leader_epoch, base_offset)?;
-        self.producers.record(header, now_ms);
-        self.progress.append_to(log_end);
-        self.progress.sync_to(log_end);
-        Ok(())
+        match (header.last_offset().checked_add(1), header.last_offset_delta, lacks_sequence) {
+            (Some(log_end), 0.., false) => Ok(log_end),
+            _ => Err(ReplayError::Invalid { base_offset }),
+        }
     }
 
     /// Applies a move of the log's start that the journal holds beyond the checkpoint. Only what was committed
@@ -207,19 +214,50 @@ impl Partition {
         if self.leader_epoch() == Some(leader_epoch) {
             return Ok(None);
         }
+        self.begin_term(leader_epoch, true)?;
+        Ok(self.progress.commit())
+    }
+
+    /// The same where there are other replicas: what is committed is told with [`Partition::learn_high_watermark`].
+    pub fn become_leader_of_replicas(&mut self, leader_epoch: LeaderEpoch) -> Result<(), EpochWentBack> {
+        if self.leader_epoch() == Some(leader_epoch) {
+            return Ok(());
+        }
+        self.begin_term(leader_epoch, false)
+    }
+
+    fn begin_term(&mut self, leader_epoch: LeaderEpoch, is_alone: bool) -> Result<(), EpochWentBack> {
         let start_offset = self.progress.log_end();
         let latest = self.epochs.latest();
         if latest.is_some_and(|latest| leader_epoch <= latest.leader_epoch) {
             return Err(EpochWentBack { leader_epoch, start_offset, latest });
         }
         self.epochs.assign(leader_epoch, start_offset)?;
-        self.leadership = Some(Leadership { leader_epoch, start_offset });
-        Ok(self.progress.commit())
+        self.leadership = Some(Leadership { leader_epoch, start_offset, is_alone });
+        Ok(())
     }
 
     /// Ends the term: nothing is appended until the next one.
     pub fn resign(&mut self) {
         self.leadership = None;
+    }
+
+    /// Ends the term, and forgets it if it has no records: another leader may write older ones at that offset.
+    pub fn follow(&mut self) {
+        self.resign();
+        self.epochs.truncate_from_end(self.progress.log_end());
+    }
+
+    /// Records below `offset`, which are synced here, are committed: the replicas' leader says so. Whether that is news.
+    pub fn learn_high_watermark(&mut self, offset: Offset) -> bool {
+        let is_news = offset > self.progress.high_watermark();
+        self.progress.learn_high_watermark(offset);
+        is_news
+    }
+
+    /// The terms that the log holds.
+    pub fn epochs(&self) -> &EpochHistory {
+        &self.epochs
     }
 
     /// The term in which this node leads.

@@ -7,7 +7,7 @@
 //!      8   16  cluster id
 //!     24    8  sender (RaftId)
 //!     32    8  receiver (RaftId)
-//!     40    8  session: counts the sender's connections to the receiver
+//!     40    8  session: the connection's, as the sender's hello has named it
 //!     48    8  incarnation: which start of the receiver the session is with
 //!     56    8  sequence: counts the frames of the session, from 1
 //!     64    4  length of the body
@@ -40,7 +40,7 @@ pub struct Address {
     pub from: RaftId,
     /// The receiver.
     pub to: RaftId,
-    /// Counts the sender's connections to the receiver.
+    /// The connection's, as the sender's hello has named it: a later one is greater, also after a restart.
     pub session: u64,
     /// Which start of the receiver the session is with.
     pub incarnation: u64,

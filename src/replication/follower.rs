@@ -23,7 +23,9 @@ pub struct FollowerLog {
     pub durable_start: Offset,
     /// What is known to be committed.
     pub high_watermark: Offset,
-    /// What is synced.
+    /// What is synced of this log, and would be here after a crash: nothing beyond where a cut, or a new beginning, that
+    /// is not durable yet ends the log. What the disk has there is of the log before the cut, also when records have been
+    /// put in its place.
     pub durable_end: Offset,
     /// The next offset.
     pub log_end: Offset,
@@ -57,6 +59,9 @@ pub enum FollowerEffect {
         ticket: u64,
         /// The new start and end.
         at: Offset,
+        /// Whether records go that were committed, and that the leader's log should have: only after an unclean election,
+        /// or a loss of more disks than there may be. Worth an error in the log.
+        drops_committed: bool,
     },
     /// All below is committed.
     Committed(Offset),
@@ -211,7 +216,9 @@ impl Follower {
         Ok(Incoming::Taken)
     }
 
-    /// The leader sends records. `history` is of the log as it is now; after [`FollowerEffect::Append`] it is to know of
+    /// The leader sends records. Only the entry is looked at here: whoever drives this has checked that the records are
+    /// whole batches, one after the other from `base_offset` to `end_offset` without a gap, all of the term
+    /// `records_epoch`. Otherwise offsets that nobody gave would count as synced. `history` is of the log as it is now; after [`FollowerEffect::Append`] it is to know of
     /// the records' term before anything else is told.
     pub fn pushed(
         &mut self,
@@ -223,8 +230,10 @@ impl Follower {
             return Ok(Incoming::Ignored);
         }
         let last_epoch = self.last_epoch(history);
-        // A log that was emptied has no term before its end.
+        // A log that was emptied has no term before its end. A leader whose log starts there has deleted what was
+        // before, which was committed: the logs agreed on it when this one began to follow.
         let agrees = last_epoch == -1
+            || entry.previous_epoch == -1
             || entry.previous_epoch == last_epoch
             || is_planted(Bug::ReplicationSkipEpochCheck);
         if entry.base_offset != self.log.log_end || !agrees {
@@ -342,10 +351,11 @@ impl Follower {
             return Err(self.no_progress(at));
         }
         // Until it is durable, a crash brings the old log back: nothing counts as synced, and none of the old log does.
+        let drops_committed = self.log.high_watermark > at;
         let ticket = self.cut(self.log.durable_start.min(at), at, at)?;
         self.log = FollowerLog { log_start: at, high_watermark: at, log_end: at, ..self.log };
         self.promised = at;
-        effects.push(FollowerEffect::Restart { ticket, at });
+        effects.push(FollowerEffect::Restart { ticket, at, drops_committed });
         self.ask(&EpochHistory::default(), effects);
         Ok(())
     }

@@ -28,6 +28,8 @@ pub(super) struct Following {
     pub(super) is_eligible: bool,
     /// Whether it said that it cannot write any more.
     pub(super) has_failed: bool,
+    /// Whether its log has nothing in common with the leader's, and it is still in the in-sync set.
+    pub(super) has_to_restart: bool,
     /// When it was last seen to have all that the log had.
     pub(super) caught_up_ms: u64,
     /// The end of the log at some time, which it has not reached since; and that time.
@@ -43,6 +45,7 @@ impl Following {
             durable_start: None,
             is_eligible: true,
             has_failed: false,
+            has_to_restart: false,
             caught_up_ms: now_ms,
             target: (log_end, now_ms),
         }
@@ -55,6 +58,7 @@ impl Following {
     /// It is to be asked where its log ends, as nothing is known of that any more.
     pub(super) fn forget(&mut self) -> NodeId {
         self.stage = Stage::Unknown;
+        self.has_to_restart = false;
         self.replica.node
     }
 

@@ -11,7 +11,7 @@
 //!     32    4  receiver: node
 //!     36    2  kind: 1 Push, 2 Answers
 //!     38    2  stream: 1 live, 2 catch-up
-//!     40    8  session: counts the sender's sessions with the receiver
+//!     40    8  session: that of the live connection, as the hello of who opened it has named it
 //!     48    8  incarnation: which start of the receiver's node the session is with
 //!     56    8  sequence: counts the frames of the session and stream, from 1
 //!     64    4  length of the archive
@@ -69,7 +69,8 @@ pub struct Address {
     pub to: PeerShard,
     /// By which of the session's connections it comes.
     pub stream: Stream,
-    /// Counts the sender's sessions with the receiver.
+    /// That of the live connection, as the hello of who opened it has named it: a later one is greater, also after a
+    /// restart. The connection for catching up and the answers go by the same number.
     pub session: u64,
     /// Which start of the receiver's node the session is with.
     pub incarnation: u64,

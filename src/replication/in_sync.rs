@@ -3,6 +3,7 @@
 
 use super::replica::Replica;
 use crate::base::ids::{LeaderEpoch, NodeId, PartitionId};
+use crate::base::limits::{REPLICATION_PROPOSAL_AGAIN_MS, REPLICATION_REFUSED_BACK_OFF_MS};
 use crate::base::planted::{Bug, is_planted};
 
 /// A change of the in-sync set that the leader wants. The controller refuses it where an epoch is not the present one,
@@ -19,18 +20,22 @@ pub struct Proposal {
     pub in_sync: Vec<Replica>,
 }
 
-/// The committed set, and the one that is proposed.
+/// The committed set, and the one that is proposed. Times are of a clock that never goes back, in ms.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct InSync {
     partition_epoch: i32,
     committed: Vec<NodeId>,
-    proposed: Option<Vec<NodeId>>,
+    proposed: Option<Proposal>,
+    /// When the proposal is to be sent again.
+    again_ms: u64,
+    /// What was refused last in this epoch, and until when the same is not proposed again.
+    refused: Option<(Vec<Replica>, u64)>,
 }
 
 impl InSync {
     /// What the metadata says.
     pub fn new(partition_epoch: i32, committed: Vec<NodeId>) -> Self {
-        InSync { partition_epoch, committed, proposed: None }
+        InSync { partition_epoch, committed, proposed: None, again_ms: 0, refused: None }
     }
 
     /// The epoch of the committed set.
@@ -50,22 +55,38 @@ impl InSync {
 
     /// Whoever must have a record before it is committed. A node of both sets comes twice.
     pub fn union(&self) -> impl Iterator<Item = NodeId> + '_ {
-        let proposed = self.proposed.as_deref().unwrap_or_default();
+        let proposed = self.proposed.iter().flat_map(|it| &it.in_sync).map(|replica| replica.node);
         let forgets = is_planted(Bug::ReplicationShrunkSetOnly) && self.is_changing();
         let committed: &[NodeId] = if forgets { &[] } else { &self.committed };
-        committed.iter().chain(proposed).copied()
+        committed.iter().copied().chain(proposed)
     }
 
     /// Members, whichever of the two sets holds in the end.
     pub fn size(&self) -> usize {
-        let proposed = self.proposed.as_ref().map_or(usize::MAX, Vec::len);
+        let proposed = self.proposed.as_ref().map_or(usize::MAX, |it| it.in_sync.len());
         self.committed.len().min(proposed)
     }
 
+    /// Whether that set may be proposed now: no outcome is awaited, and it was not refused a moment ago.
+    pub fn may_propose(&self, in_sync: &[Replica], now_ms: u64) -> bool {
+        let was_refused =
+            self.refused.as_ref().is_some_and(|(refused, until_ms)| refused == in_sync && now_ms < *until_ms);
+        !self.is_changing() && !was_refused
+    }
+
     /// A change is proposed. There is one at a time.
-    pub fn propose(&mut self, in_sync: Vec<NodeId>) {
+    pub fn propose(&mut self, proposal: Proposal, now_ms: u64) {
         assert!(self.proposed.is_none(), "the outcome of the last one is unknown");
-        self.proposed = Some(in_sync);
+        self.proposed = Some(proposal);
+        self.again_ms = now_ms.saturating_add(REPLICATION_PROPOSAL_AGAIN_MS);
+    }
+
+    /// The proposal, if it is time to send it again: it, or its outcome, may be lost. Carried out twice it changes nothing,
+    /// as the first time makes its epoch old.
+    pub fn due(&mut self, now_ms: u64) -> Option<Proposal> {
+        let proposal = self.proposed.as_ref().filter(|_| now_ms >= self.again_ms)?;
+        self.again_ms = now_ms.saturating_add(REPLICATION_PROPOSAL_AGAIN_MS);
+        Some(proposal.clone())
     }
 
     /// The metadata has another set. Whatever was proposed was this, or was made from an older epoch and is dead.
@@ -78,9 +99,11 @@ impl InSync {
     /// The controller refused what was proposed, though it was made from the present epoch. Only to be called when no
     /// copy of the proposal is on its way any more: one that came late would be carried out behind the leader's back.
     /// A refusal for an old epoch is not told here: the change may be what made the epoch old. The metadata will tell.
-    pub fn refused(&mut self, partition_epoch: i32) {
-        if partition_epoch == self.partition_epoch {
-            self.proposed = None;
+    pub fn refused(&mut self, partition_epoch: i32, now_ms: u64) {
+        if partition_epoch == self.partition_epoch
+            && let Some(proposal) = self.proposed.take()
+        {
+            self.refused = Some((proposal.in_sync, now_ms.saturating_add(REPLICATION_REFUSED_BACK_OFF_MS)));
         }
     }
 }

@@ -13,9 +13,9 @@ use super::following::{Following, Stage};
 use super::frame::Stream;
 use super::in_sync::{InSync, Proposal};
 use super::replica::Replica;
+use super::verdict::verdict;
 use super::wire::{Ack, Action, Reconcile, Resume};
 use crate::base::ids::{LeaderEpoch, NodeId, Offset, PartitionId};
-use crate::base::planted::{Bug, is_planted};
 use crate::partition::EpochHistory;
 
 /// What does not change within a term.
@@ -120,6 +120,13 @@ impl Leader {
         self.log
     }
 
+    /// Records that the follower who is furthest behind has not synced, as far as is known.
+    pub fn behind(&self) -> Offset {
+        let durable = |it: &Following| it.durable_end.unwrap_or(self.log.log_start);
+        let least = self.followers.iter().map(durable).min();
+        least.map_or(0, |least| (self.log.log_end - least).max(0))
+    }
+
     /// The in-sync set.
     pub fn in_sync(&self) -> &InSync {
         &self.in_sync
@@ -128,6 +135,12 @@ impl Leader {
     /// Whether a write with `acks=all` may be accepted, or answered: enough replicas are in sync.
     pub fn is_enough_in_sync(&self) -> bool {
         !self.is_deposed && self.in_sync.size() >= self.settings.min_in_sync
+    }
+
+    /// `min.insync.replicas` is another number now.
+    pub fn set_min_in_sync(&mut self, min_in_sync: usize, effects: &mut Vec<LeaderEffect>) {
+        self.settings.min_in_sync = min_in_sync;
+        self.decide(effects);
     }
 
     /// Records were appended: the log ends at `log_end` now.
@@ -241,10 +254,20 @@ impl Leader {
         effects: &mut Vec<LeaderEffect>,
     ) -> Result<(), AckError> {
         self.check(replica, resume.leader_epoch, effects)?;
-        let (action, epoch, offset) = self.verdict(resume, history);
+        let is_in_sync = self.in_sync.committed().contains(&replica.node);
+        let (action, epoch, offset) = verdict(self.log, resume, history, is_in_sync);
         let reconcile = self.reconcile(resume.round, action, epoch, offset);
         let log_end = self.log.log_end;
+        let counts = self.in_sync.union().any(|node| node == replica.node);
         let follower = self.follower(replica.node).expect("checked");
+        follower.has_to_restart = action == Action::Restart && counts;
+        if follower.has_to_restart {
+            // What it would drop may be the second copy of what was committed: first it leaves the set, then it is asked
+            // again, and told.
+            follower.stage = Stage::Unknown;
+            self.decide(effects);
+            return Ok(());
+        }
         if action != Action::Follow {
             follower.stage = Stage::Unknown;
             effects.push(LeaderEffect::Reconcile(replica.node, Stream::Live, reconcile));
@@ -293,15 +316,37 @@ impl Leader {
         self.decide(effects);
     }
 
-    /// The metadata has an in-sync set.
-    pub fn learned(&mut self, partition_epoch: i32, in_sync: Vec<NodeId>, effects: &mut Vec<LeaderEffect>) {
+    /// The metadata has an in-sync set, in that term. One of another term is not this value's: the driver makes another
+    /// for a later one, and images do not go back.
+    pub fn learned(
+        &mut self,
+        leader_epoch: LeaderEpoch,
+        partition_epoch: i32,
+        in_sync: Vec<NodeId>,
+        effects: &mut Vec<LeaderEffect>,
+    ) {
+        self.depose_by(leader_epoch, effects);
+        if leader_epoch != self.settings.leader_epoch {
+            return;
+        }
         self.in_sync.learn(partition_epoch, in_sync);
+        self.ask_who_left(effects);
         self.decide(effects);
+    }
+
+    /// Who was to start anew, and counts no more, is asked again: now it is told.
+    fn ask_who_left(&mut self, effects: &mut Vec<LeaderEffect>) {
+        let left =
+            |it: &&mut Following| it.has_to_restart && !self.in_sync.committed().contains(&it.replica.node);
+        let asked: Vec<NodeId> = self.followers.iter_mut().filter(left).map(Following::forget).collect();
+        effects.extend(asked.into_iter().map(|node| self.ask(node)));
     }
 
     /// The controller refused a change; see [`InSync::refused`] for when this may be said.
     pub fn refused(&mut self, partition_epoch: i32, effects: &mut Vec<LeaderEffect>) {
-        self.in_sync.refused(partition_epoch);
+        self.in_sync.refused(partition_epoch, self.now_ms);
+        // Also who was to join by that change.
+        self.ask_who_left(effects);
         self.commit(effects);
     }
 
@@ -311,6 +356,9 @@ impl Leader {
         let log_end = self.log.log_end;
         for follower in &mut self.followers {
             follower.look(log_end, now_ms);
+        }
+        if !self.is_deposed {
+            effects.extend(self.in_sync.due(now_ms).map(LeaderEffect::Propose));
         }
         self.decide(effects);
     }
@@ -356,14 +404,19 @@ impl Leader {
             return;
         }
         let in_sync: Vec<Replica> = [self.settings.own].into_iter().chain(members).collect();
+        if !self.in_sync.may_propose(&in_sync, self.now_ms) {
+            return;
+        }
         let LeaderSettings { partition, leader_epoch, .. } = self.settings;
         let partition_epoch = self.in_sync.partition_epoch();
-        self.in_sync.propose(in_sync.iter().map(|it| it.node).collect());
-        effects.push(LeaderEffect::Propose(Proposal { partition, leader_epoch, partition_epoch, in_sync }));
+        let proposal = Proposal { partition, leader_epoch, partition_epoch, in_sync };
+        self.in_sync.propose(proposal.clone(), self.now_ms);
+        effects.push(LeaderEffect::Propose(proposal));
     }
 
     fn may_stay(&self, follower: &Following) -> bool {
         follower.is_counted_on()
+            && !follower.has_to_restart
             && self.now_ms.saturating_sub(follower.caught_up_ms) <= self.settings.lag_max_ms
     }
 
@@ -372,37 +425,6 @@ impl Leader {
         let needed = self.log.high_watermark.max(self.epoch_start);
         let is_there = follower.durable_end.is_some_and(|durable_end| durable_end >= needed);
         is_there && follower.stage.sent().is_some() && self.may_stay(follower)
-    }
-
-    /// What a follower whose log ends like that is to do; with the term and the offset that go with it.
-    fn verdict(&self, resume: &Resume, history: &EpochHistory) -> (Action, LeaderEpoch, Offset) {
-        let LeaderLog { log_start, log_end, .. } = self.log;
-        // A log whose last term is unknown proves nothing.
-        if resume.log_end < log_start || resume.last_epoch < -1 {
-            return (Action::Restart, -1, log_start);
-        }
-        if resume.last_epoch == -1 {
-            // An empty log, which agrees with any that reaches it.
-            let fits = resume.log_end <= log_end;
-            return if fits {
-                (Action::Follow, -1, resume.log_end)
-            } else {
-                (Action::Restart, -1, log_start)
-            };
-        }
-        // A term has one leader, and its log only grows: who has the same term at the same offset has the same log.
-        let own_epoch = history.epoch_at(resume.log_end - 1);
-        let agrees = own_epoch == Some(resume.last_epoch) || is_planted(Bug::ReplicationSkipEpochCheck);
-        if agrees && resume.log_end <= log_end {
-            return (Action::Follow, resume.last_epoch, resume.log_end);
-        }
-        match history.end_offset_for(resume.last_epoch, log_end) {
-            // Whose records were there is forgotten here, as at the start of the log.
-            _ if own_epoch.is_none() => (Action::Restart, -1, log_start),
-            Some(end) => (Action::Truncate, end.leader_epoch, end.end_offset),
-            // A term that this log never saw: its records are not here.
-            None => (Action::Truncate, history.latest().map_or(-1, |it| it.leader_epoch), log_end),
-        }
     }
 
     /// Whether an answer is of a replica that follows in this term.
@@ -415,15 +437,19 @@ impl Leader {
         if self.follower(replica.node).is_none_or(|follower| follower.replica != replica) {
             return Err(AckError::OtherReplica);
         }
+        self.depose_by(leader_epoch, effects);
         let current = self.settings.leader_epoch;
-        if leader_epoch > current && !self.is_deposed {
-            self.is_deposed = true;
-            effects.push(LeaderEffect::Deposed(leader_epoch));
-        }
         if leader_epoch == current {
             Ok(())
         } else {
             Err(AckError::OldEpoch { found: leader_epoch, current })
+        }
+    }
+
+    fn depose_by(&mut self, leader_epoch: LeaderEpoch, effects: &mut Vec<LeaderEffect>) {
+        if leader_epoch > self.settings.leader_epoch && !self.is_deposed {
+            self.is_deposed = true;
+            effects.push(LeaderEffect::Deposed(leader_epoch));
         }
     }
 

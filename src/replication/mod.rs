@@ -9,12 +9,14 @@ mod body;
 mod follower;
 mod following;
 mod frame;
+mod framing;
 mod in_sync;
 mod leader;
 mod replica;
 mod session;
 #[cfg(test)]
 mod tests;
+mod verdict;
 mod window;
 mod wire;
 
@@ -23,6 +25,7 @@ pub use follower::{Follower, FollowerEffect, FollowerError, FollowerLog, Incomin
 pub use frame::{
     ARCHIVE_ALIGN_BYTES, Address, FRAME_HEADER_BYTES, FrameError, FrameHeader, FrameKind, PeerShard, Stream,
 };
+pub use framing::ReplicationFrames;
 pub use in_sync::{InSync, Proposal};
 pub use leader::{AckError, Leader, LeaderEffect, LeaderLog, LeaderSettings};
 pub use replica::Replica;

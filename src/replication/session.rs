@@ -66,6 +66,11 @@ impl Session {
         self.window.has_room(bytes)
     }
 
+    /// Bytes of pushes that the peer has not answered.
+    pub fn window_bytes(&self) -> usize {
+        self.window.bytes()
+    }
+
     /// The address of the next frame, a push of that many bytes, for which there is room.
     pub fn push(&mut self, bytes: usize) -> Address {
         self.window.send(self.next.sequence, bytes);

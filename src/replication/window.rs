@@ -31,6 +31,11 @@ impl Window {
         self.frames.len() < REPLICATION_WINDOW_FRAMES_MAX && bytes <= REPLICATION_WINDOW_BYTES - self.bytes
     }
 
+    /// Bytes on their way.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// A frame is sent, for which there is room.
     pub fn send(&mut self, sequence: u64, bytes: usize) {
         assert!(self.has_room(bytes), "the sender asks first");

@@ -1,9 +1,9 @@
 //! Control as the shards know it.
 
-use crate::base::ids::ShardId;
+use crate::base::ids::{PartitionId, ShardId};
 use crate::cluster::{
-    ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock,
-    TopicRef,
+    AlterPartitionError, AlterPartitions, ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic,
+    Election, ElectionError, NewPartitions, NewTopic, PartitionRecord, ProducerIdBlock, TopicRef,
 };
 use crate::control::{AppliedReporter, ControlClient, ControlError};
 use crate::shard::{Answer, Metadata, MetadataUnavailable};
@@ -17,7 +17,10 @@ pub struct ControlMetadata {
 }
 
 fn unavailable(error: ControlError) -> MetadataUnavailable {
-    MetadataUnavailable(error.to_string())
+    match error {
+        ControlError::NoController => MetadataUnavailable::NoController(error.to_string()),
+        error => MetadataUnavailable::Failed(error.to_string()),
+    }
 }
 
 impl Metadata for ControlMetadata {
@@ -53,6 +56,23 @@ impl Metadata for ControlMetadata {
         Box::pin(async move { client.alter_configs(alterations, validate_only).await.map_err(unavailable) })
     }
 
+    fn alter_partitions(
+        &self,
+        command: AlterPartitions,
+    ) -> Answer<Vec<Result<PartitionRecord, AlterPartitionError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.alter_partitions(command).await.map_err(unavailable) })
+    }
+
+    fn elect_leaders(
+        &self,
+        election: Election,
+        partitions: Vec<PartitionId>,
+    ) -> Answer<Vec<Result<(), ElectionError>>> {
+        let client = self.client.clone();
+        Box::pin(async move { client.elect_leaders(election, partitions).await.map_err(unavailable) })
+    }
+
     fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock> {
         let client = self.client.clone();
         Box::pin(async move { client.allocate_producer_ids().await.map_err(unavailable) })
@@ -60,5 +80,9 @@ impl Metadata for ControlMetadata {
 
     fn applied(&self, _shard: ShardId, version: u64) {
         self.reporter.report(version);
+    }
+
+    fn failed(&self, _shard: ShardId) {
+        self.reporter.report_failure();
     }
 }

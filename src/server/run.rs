@@ -2,6 +2,9 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
+
+use tokio::sync::watch;
 
 use super::error::ServeError;
 use super::events::{Event, Order, Stage};
@@ -10,12 +13,18 @@ use super::layout::Ground;
 use super::shards::{Interruption, OnSignal, Shards};
 use super::{addresses, admin, prepare, signals};
 use crate::admin::AdminThread;
-use crate::config::{Config, Machine};
-use crate::control::{Control, ControlConfig, ControlThread, Environment};
-use crate::runtime::glommio::{random_u64, wall_clock_ms};
-use crate::shard::configured_defaults;
+use crate::config::{ClusterPort, Config, Machine};
+use crate::control::{
+    ClusterConfig, Control, ControlConfig, ControlThread, Environment, ForShards, Joining, StartError,
+};
+use crate::link::HandOver;
+use crate::runtime::glommio::{process_clock_ms, random_u64, wall_clock_ms};
+use crate::shard::{Lease, configured_defaults};
 use crate::startup::endpoints::{self, Endpoints};
 use crate::startup::notify;
+
+/// How often a signal is looked for while the node waits for others.
+const SIGNALS_LOOKED_AT: Duration = Duration::from_millis(100);
 
 /// Runs a broker until SIGTERM or SIGINT, and stops it in order. The caller holds the directories' locks.
 pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
@@ -24,7 +33,8 @@ pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
     watched.map_err(|source| ServeError::Thread { what: "the thread for signals".to_owned(), source })?;
     let spare_cpu = machine.allowed_cpus.iter().copied().find(|cpu| !config.shard_cpus.contains(cpu));
     let admin = admin::open(&config, spare_cpu)?;
-    let start = Start { config: Arc::new(config), admin: admin.as_ref(), sender, events };
+    let peers = for_shards(&config);
+    let start = Start { config: Arc::new(config), admin: admin.as_ref(), peers, sender, events };
     let outcome = start.run(spare_cpu);
     if let Some(admin) = admin {
         admin.stop();
@@ -32,9 +42,18 @@ pub fn run(config: Config, machine: &Machine) -> Result<(), ServeError> {
     outcome
 }
 
+/// A node on its own has no cluster port: nobody comes, there is nobody to look for, and nobody takes what it leads.
+fn for_shards(config: &Config) -> ForShards {
+    let is_alone = config.cluster.is_none();
+    let lease = if is_alone { Lease::endless() } else { Lease::new(process_clock_ms) };
+    ForShards { hand_over: HandOver::default(), lease, addresses: watch::channel(Arc::default()).0 }
+}
+
 struct Start<'a> {
     config: Arc<Config>,
     admin: Option<&'a AdminThread>,
+    /// What control does for the shards, where there are other nodes.
+    peers: ForShards,
     /// Keeps `events` open, and goes to each shard.
     sender: mpsc::Sender<Event>,
     events: mpsc::Receiver<Event>,
@@ -50,8 +69,13 @@ struct Running {
 impl Start<'_> {
     fn run(&self, spare_cpu: Option<usize>) -> Result<(), ServeError> {
         notify::doing("starting: reading checkpoints and journals");
-        let control = Control::start(self.control_config(spare_cpu))?;
-        match self.start(control) {
+        let chosen = addresses::choose(&self.config)?;
+        let started = match &self.config.cluster {
+            None => Control::start(self.control_config(spare_cpu))
+                .map_err(|error| Interruption::Failed(error.into())),
+            Some(cluster) => self.join(cluster, &chosen, spare_cpu),
+        };
+        match started.and_then(|control| self.start(control, chosen)) {
             Ok(running) => running.run(&self.events, self.admin),
             Err(Interruption::Signal(signal)) => {
                 tracing::info!(signal = signal.name(), "stopped before it served");
@@ -59,6 +83,36 @@ impl Start<'_> {
                 Ok(())
             }
             Err(Interruption::Failed(error)) => Err(error),
+        }
+    }
+
+    /// Waits until the node is registered with the others, or told to stop.
+    fn join(
+        &self,
+        cluster: &ClusterPort,
+        chosen: &[Vec<addresses::ShardAddresses>],
+        spare_cpu: Option<usize>,
+    ) -> Result<Control, Interruption> {
+        notify::doing("starting: joining the cluster");
+        let listen = cluster.listen.resolve();
+        let listen = listen.map_err(|source| ServeError::Control(StartError::ClusterPort(source)))?;
+        let settings = ClusterConfig {
+            voters: cluster.voters.clone(),
+            address: cluster.advertised.clone(),
+            listeners: addresses::registered(&self.config, chosen),
+            rack: Some(self.config.broker_rack.clone()),
+        };
+        let joining = Joining::start(self.control_config(spare_cpu), settings, listen, self.peers.clone());
+        let mut joining = joining.map_err(ServeError::Control)?;
+        loop {
+            joining = match joining.wait(SIGNALS_LOOKED_AT).map_err(ServeError::Control)? {
+                Ok(control) => return Ok(control),
+                Err(joining) => joining,
+            };
+            if let Ok(Event::Signal(signal)) = self.events.try_recv() {
+                joining.stop();
+                return Err(Interruption::Signal(signal));
+            }
         }
     }
 
@@ -70,6 +124,8 @@ impl Start<'_> {
             shards: config.shards(),
             advertise: config.advertise,
             num_partitions: config.num_partitions,
+            default_replication_factor: config.default_replication_factor,
+            replicas_max: config.replicas_max,
             defaults: configured_defaults(config),
             cpu,
             environment: Environment {
@@ -79,14 +135,18 @@ impl Start<'_> {
         }
     }
 
-    fn start(&self, mut control: Control) -> Result<Running, Interruption> {
+    fn start(
+        &self,
+        mut control: Control,
+        chosen: Vec<Vec<addresses::ShardAddresses>>,
+    ) -> Result<Running, Interruption> {
         let ground = ground(&self.config, control.node_file().disk_id);
         prepare::lay_out(&self.config, &ground, &mut control)?;
         let shards = self.open_shards(&ground, &mut control)?;
         let layout = control.node_file().layout;
         let bound = prepare::tidy(&ground, layout, &control.image())
             .map_err(Interruption::from)
-            .and_then(|()| self.bind(&shards));
+            .and_then(|()| self.bind(&shards, &chosen));
         let bound = match bound {
             Ok(bound) => bound,
             Err(interruption) => return Err(give_up(shards, interruption)),
@@ -113,7 +173,7 @@ impl Start<'_> {
     fn open_shards(&self, ground: &Ground, control: &mut Control) -> Result<Shards, Interruption> {
         for is_last in [false, true] {
             let layout = control.node_file().layout;
-            let shards = Shards::start(&self.config, ground, layout, control, &self.sender)?;
+            let shards = Shards::start(&self.config, ground, layout, control, &self.peers, &self.sender)?;
             let opened = shards.all(&self.events, OnSignal::Interrupt, |stage| match stage {
                 Stage::Opened { has_misplaced } => Some(has_misplaced),
                 _ => None,
@@ -130,14 +190,17 @@ impl Start<'_> {
         unreachable!("the last turn returns")
     }
 
-    fn bind(&self, shards: &Shards) -> Result<Vec<endpoints::BoundListener>, Interruption> {
-        let chosen = addresses::choose(&self.config)?;
+    fn bind(
+        &self,
+        shards: &Shards,
+        chosen: &[Vec<addresses::ShardAddresses>],
+    ) -> Result<Vec<endpoints::BoundListener>, Interruption> {
         shards.order(|shard| Order::Bind(chosen[shard].clone()));
         let own = shards.all(&self.events, OnSignal::Interrupt, |stage| match stage {
             Stage::Bound(addresses) => Some(addresses),
             _ => None,
         })?;
-        Ok(addresses::bound(&chosen, &own))
+        Ok(addresses::bound(chosen, &own))
     }
 
     /// Has the shards serve, and then says so.
@@ -216,6 +279,7 @@ impl Running {
     /// Ends connections, then storages, then control.
     fn stop(self, events: &mpsc::Receiver<Event>) -> Result<(), ServeError> {
         let withdrawn = endpoints::withdraw(&self.config.data_dir);
+        self.control.hand_over(self.config.shutdown_timeout);
         let stopped = self.stop_shards(events);
         let joined = self.shards.join();
         self.control.stop();

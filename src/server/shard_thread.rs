@@ -17,9 +17,11 @@ use crate::cluster::Image;
 use crate::config::Config;
 use crate::connection::Connections;
 use crate::control::{Layout, ShardLink};
+use crate::link::{Arrivals, Start};
+use crate::peers::{PeerAddresses, Peers};
 use crate::runtime::Runtime;
 use crate::runtime::glommio::Listener;
-use crate::shard::{Endpoints, Mailbox, MailboxSender, Shard, ShardParts, Storage, partition_specs};
+use crate::shard::{Endpoints, Lease, Mailbox, MailboxSender, Shard, ShardParts, Storage, partition_specs};
 
 /// What a shard's thread is given.
 pub struct Seed {
@@ -39,10 +41,24 @@ pub struct Seed {
     pub mailboxes: Vec<MailboxSender>,
     /// Its own.
     pub mailbox: Mailbox,
+    /// The ways to and from other nodes.
+    pub ways: PeerWays,
     /// What it is told to do.
     pub orders: orders::Receiver<Order>,
     /// Whom it tells.
     pub reporter: Reporter,
+}
+
+/// How a shard and other nodes' shards find each other, and for how long it may lead.
+pub struct PeerWays {
+    /// This start of the node.
+    pub start: Start,
+    /// Connections that came in by the cluster port.
+    pub arrivals: Arrivals,
+    /// The cluster ports of other nodes.
+    pub addresses: PeerAddresses,
+    /// How long the node may act as a leader without a word from the controller.
+    pub lease: Lease,
 }
 
 /// Tells the main thread how far the shard is; also that it ended, however it did.
@@ -81,7 +97,8 @@ impl Drop for Reporter {
 
 /// Runs the shard until its orders end.
 pub async fn run(seed: Seed, runtime: Rc<dyn Runtime>) {
-    let Seed { id, config, ground, layout, image, link, mailboxes, mailbox, mut orders, reporter } = seed;
+    let Seed { id, config, ground, layout, image, link, mailboxes, mailbox, ways, mut orders, reporter } =
+        seed;
     let opening = Opening { id, config, ground, layout, image, runtime };
     let outcome = async {
         let storage = opening.open().await?;
@@ -90,8 +107,9 @@ pub async fn run(seed: Seed, runtime: Rc<dyn Runtime>) {
         let listeners = bind(&addresses)?;
         reporter.reached(Stage::Bound(listeners.iter().map(|listener| listener.own_address).collect()));
         let Some(Order::Serve(endpoints)) = orders.recv().await else { return Ok(()) };
-        let shard = opening.shard(storage, endpoints, &link, mailboxes);
+        let shard = opening.shard(storage, endpoints, &link, mailboxes, &ways);
         shard.start(link.images, mailbox);
+        Peers::start(&shard, ways.addresses, ways.arrivals);
         serve(&shard, listeners, &mut orders, &reporter).await;
         Ok(())
     };
@@ -180,9 +198,12 @@ impl Opening {
         endpoints: Arc<Endpoints>,
         link: &ShardLink,
         mailboxes: Vec<MailboxSender>,
+        ways: &PeerWays,
     ) -> Rc<Shard> {
         let (client, reporter) = (link.client.clone(), link.applied.clone());
         Shard::new(ShardParts {
+            start: ways.start,
+            lease: ways.lease.clone(),
             id: self.id,
             runtime: self.runtime,
             storage,

@@ -7,11 +7,11 @@ use tokio::sync::mpsc as orders;
 use super::error::ServeError;
 use super::events::{Event, Order, Signal, Stage};
 use super::layout::Ground;
-use super::shard_thread::{self, Reporter, Seed};
+use super::shard_thread::{self, PeerWays, Reporter, Seed};
 use crate::base::ids::ShardId;
 use crate::base::limits::SHARD_ORDERS_MAX;
 use crate::config::Config;
-use crate::control::{Control, Layout};
+use crate::control::{Control, ForShards, Layout};
 use crate::runtime::glommio::{ShardThread, spawn_shard};
 use crate::shard::{MailboxSender, mailbox};
 
@@ -52,11 +52,16 @@ impl Shards {
         ground: &Ground,
         layout: Layout,
         control: &Control,
+        peers: &ForShards,
         events: &mpsc::Sender<Event>,
     ) -> Result<Self, ServeError> {
         let (senders, mailboxes): (Vec<_>, Vec<_>) = config.shard_ids().map(|_| mailbox()).unzip();
+        let all_arrivals = peers.hand_over.open(config.shards().into());
+        let start = control.start_of_node();
         let mut threads = Vec::new();
-        for (id, mailbox) in config.shard_ids().zip(mailboxes) {
+        for ((id, mailbox), arrivals) in config.shard_ids().zip(mailboxes).zip(all_arrivals) {
+            let (addresses, lease) = (peers.addresses.subscribe(), peers.lease.clone());
+            let ways = PeerWays { start, arrivals, addresses, lease };
             let (sender, receiver) = orders::channel(SHARD_ORDERS_MAX);
             let seed = Seed {
                 id,
@@ -67,6 +72,7 @@ impl Shards {
                 link: control.link(id),
                 mailboxes: senders.clone(),
                 mailbox,
+                ways,
                 orders: receiver,
                 reporter: Reporter::new(id, events.clone()),
             };

@@ -267,7 +267,7 @@ impl Storage {
     }
 
     /// Gives a segment the space that the next batch needs, and makes its file first if it is new.
-    async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
+    pub(super) async fn allocate(&self, replica: &Rc<Replica>, need: SpaceNeed) -> Result<(), StorageError> {
         let _allocation = self.begin_allocation(replica);
         let before = replica.log.borrow_mut().segment_mut(need.segment_base).map_or(0, |it| it.allocated);
         let allocated = async {

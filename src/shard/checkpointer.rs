@@ -198,7 +198,8 @@ impl Storage {
         self.push_damaged(&mut body);
         let (mut in_turn, mut turn_end) = (0, CHECKPOINT_BYTES_PER_TURN);
         for replica in self.replicas_to_write() {
-            if replica.check_online().is_err() {
+            // A copy that was deleted since this began. What else is out of service is to be there after a start.
+            if self.replica(replica.id).is_none() {
                 continue;
             }
             body.push(&self.record(&replica));

@@ -38,6 +38,14 @@ impl Replica {
         reason.as_ref().map_or(Ok(()), |reason| Err(StorageError::Damaged(Arc::clone(reason))))
     }
 
+    /// Why the copy may neither lead others nor follow, if so: it is not all that it was.
+    pub(super) fn check_whole(&self) -> Result<(), StorageError> {
+        self.check_online()?;
+        self.check_intact()?;
+        let lost_end = self.lost_end.borrow();
+        lost_end.as_ref().map_or(Ok(()), |reason| Err(StorageError::OutOfService(Arc::clone(reason))))
+    }
+
     /// Whether a segment is known not to be as it was written.
     pub(super) fn is_known_corrupt(&self, segment_base: Offset) -> bool {
         self.corrupt_segments.borrow().contains_key(&segment_base)

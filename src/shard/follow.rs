@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::open::PartitionSpec;
+use super::open::{NO_TERM, PartitionSpec};
 use super::phase::Phase;
 use super::shard::Shard;
 use crate::base::ids::ShardId;
 use crate::base::limits::PARTITIONS_PER_TURN;
-use crate::cluster::{Closed, Delta, Image, Owned, Owner, TopicDefaults, settings_of};
+use crate::cluster::{Closed, Delta, Duties, Duty, Image, Owned, Owner, TopicDefaults, settings_of};
 use crate::config::Config;
 
 /// The defaults of topic configs that the broker's configuration makes.
@@ -43,10 +43,12 @@ pub fn configured_defaults(config: &Config) -> TopicDefaults {
 pub fn partition_specs(image: &Image, config: &Config, shard: ShardId) -> Vec<PartitionSpec> {
     let defaults = configured_defaults(config).at(image, config.broker_id(shard));
     let owner = Owner { node: config.node_id, shard };
-    Delta::initial(image, owner).open.iter().map(|owned| spec(owned, &defaults)).collect()
+    Delta::initial(image, owner).open.iter().map(|owned| spec(owned, owner, &defaults)).collect()
 }
 
-fn spec(owned: &Owned, defaults: &TopicDefaults) -> PartitionSpec {
+fn spec(owned: &Owned, owner: Owner, defaults: &TopicDefaults) -> PartitionSpec {
+    let leads = owned.partition().owner() == Some(owner);
+    let is_alone = owned.partition().replicas.len() == 1;
     let topic = &owned.topic.record;
     let settings = settings_of(topic, defaults);
     if let (Some(unsynced_records_max), 0) = (settings.unsynced_records_max, owned.partition().index) {
@@ -59,7 +61,7 @@ fn spec(owned: &Owned, defaults: &TopicDefaults) -> PartitionSpec {
     PartitionSpec {
         id: owned.id(),
         topic_name: topic.name.clone(),
-        leader_epoch: owned.partition().leader_epoch,
+        leader_epoch: if leads && is_alone { owned.partition().leader_epoch } else { NO_TERM },
         settings,
     }
 }
@@ -86,11 +88,12 @@ impl Shard {
 
     /// What fails concerns single partitions: it is logged, and they stay out of service.
     async fn apply(&self, next: &Arc<Image>) {
-        let delta = Delta::between(&self.image(), next, self.owner());
+        let before = self.image();
+        let delta = Delta::between(&before, next, self.owner());
         let defaults = self.topic_defaults_in(next);
         self.storage.set_producer_expiration(defaults.producer_id_expiration_ms());
         self.storage.set_cleaner(defaults.cleaner());
-        let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, &defaults)).collect();
+        let opened: Vec<_> = delta.open.iter().map(|owned| spec(owned, self.owner(), &defaults)).collect();
         if !opened.is_empty()
             && let Err(error) = self.storage.open_new(&opened).await
         {
@@ -101,12 +104,17 @@ impl Shard {
             if changed % PARTITIONS_PER_TURN == PARTITIONS_PER_TURN - 1 {
                 self.runtime.yield_now().await;
             }
-            if let Err(error) = self.storage.change(&spec(owned, &defaults)) {
+            if let Err(error) = self.storage.change(&spec(owned, self.owner(), &defaults)) {
                 tracing::error!(partition = %owned.id(), %error, "a partition cannot be changed as the metadata says");
             }
+            self.replication.settings_changed(owned.id());
         }
         // Requests see what is new from here on, and what goes is gone for them before its files are.
         self.set_image(Arc::clone(next));
+        self.take_up_duties(Some(&before), next);
+        if !before.nodes().eq(next.nodes()) {
+            self.replication.look_at_nodes(next).await;
+        }
         for closed in delta.close {
             match closed {
                 Closed::Deleted(id) => {
@@ -118,6 +126,32 @@ impl Shard {
                     tracing::error!(partition = %id, "partitions move between shards at a start only");
                 }
             }
+        }
+    }
+
+    /// Leads or follows as the metadata says, of which `before` was known already.
+    pub(super) fn take_up_duties(&self, before: Option<&Image>, image: &Image) {
+        let duties = Duties::between(before, image, self.replication.identity().holder(image));
+        for (owned, duty) in &duties.take_up {
+            if owned.partition().replicas.len() > 1 {
+                self.replication.take_up(image, owned.partition(), *duty);
+            }
+        }
+        self.replication.duties_done();
+    }
+
+    /// Takes partitions up again whose logs were being cut when the metadata changed.
+    pub(super) async fn look_again_at_duties(self: Rc<Self>) {
+        while self.until(self.replication.look_again_wanted.notified()).await {
+            let image = self.image();
+            let holder = self.replication.identity().holder(&image);
+            for id in self.replication.look_again.take() {
+                let Some(record) = image.partition(id) else { continue };
+                if let Some(duty) = Duty::of(&image, record, holder) {
+                    self.replication.take_up(&image, record, duty);
+                }
+            }
+            self.replication.duties_done();
         }
     }
 }

@@ -46,6 +46,9 @@ impl Storage {
         }
         self.journal.wait_durable(sequence).await.map_err(StorageError::OutOfService)?;
         self.reclaim_below(replica, offset);
+        if let Some(replication) = self.replication().filter(|_| replica.is_replicated()) {
+            replication.log_start_moved(replica, replica.durable_log_start.get());
+        }
         Ok(replica.durable_log_start.get())
     }
 

@@ -66,7 +66,7 @@ impl Storage {
     pub(super) fn hold(&self, spec: &PartitionSpec, damaged: DamagedPartition) {
         let DamagedPartition { error, record, whole } = damaged;
         let reason: Arc<str> = error.to_string().into();
-        let restored = whole.map(|whole| self.restore(spec, whole, Some(spec.leader_epoch)));
+        let restored = whole.map(|whole| self.restore(spec, whole, spec.term()));
         let replica = restored.and_then(Result::ok);
         let is_marked = record.as_ref().is_some_and(|record| record.damage.is_some());
         tracing::error!(

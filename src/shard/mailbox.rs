@@ -9,11 +9,12 @@ use std::sync::Weak;
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
 
+use super::commits::CommitWaiter;
 use super::fetch::{Watch, Watched};
 use super::inspect::{LogSizes, Look};
 use super::meters::ShardReport;
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, Acks, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use crate::base::ids::{LeaderEpoch, Offset, PartitionId};
 use crate::base::limits::{MAILBOX_APPENDS_MAX, MAILBOX_QUERIES_MAX};
 use crate::coordinator::{ListFilter, Listing, Request, Response};
@@ -24,7 +25,7 @@ pub(super) struct AcceptedAppend {
     /// Where.
     pub(super) accepted: Accepted,
     /// Who says when it is committed; nobody if it is already.
-    pub(super) committed: Option<oneshot::Receiver<()>>,
+    pub(super) committed: Option<CommitWaiter>,
     /// Whether the producer is answered before that.
     pub(super) is_answered_from_memory: bool,
 }
@@ -35,6 +36,7 @@ pub(super) type AcceptedReply = Result<AcceptedAppend, PartitionError>;
 /// A batch for a partition of another shard.
 pub(super) struct AppendOperation {
     pub(super) id: PartitionId,
+    pub(super) acks: Acks,
     pub(super) header: BatchHeader,
     pub(super) batch: Bytes,
     pub(super) reply: oneshot::Sender<AcceptedReply>,

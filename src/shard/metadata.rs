@@ -2,16 +2,22 @@
 
 use futures_util::future::LocalBoxFuture;
 
-use crate::base::ids::ShardId;
+use crate::base::ids::{PartitionId, ShardId};
 use crate::cluster::{
-    ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic, NewPartitions, NewTopic, ProducerIdBlock,
-    TopicRef,
+    AlterPartitionError, AlterPartitions, ClusterError, ConfigAlteration, CreatedTopic, DeletedTopic,
+    Election, ElectionError, NewPartitions, NewTopic, PartitionRecord, ProducerIdBlock, TopicRef,
 };
 
-/// The metadata cannot be changed now: it is being stopped, or its store has failed.
+/// The metadata cannot be changed now.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("metadata: {0}")]
-pub struct MetadataUnavailable(pub String);
+pub enum MetadataUnavailable {
+    /// It is being stopped, its store has failed, or nobody knows what became of the command.
+    #[error("metadata: {0}")]
+    Failed(String),
+    /// There is no controller at the moment. Nothing was changed: whoever asks again may have more luck.
+    #[error("metadata: {0}")]
+    NoController(String),
+}
 
 /// The outcome of a command that the metadata carried out, or could not.
 pub type Answer<T> = LocalBoxFuture<'static, Result<T, MetadataUnavailable>>;
@@ -45,9 +51,26 @@ pub trait Metadata {
         validate_only: bool,
     ) -> Answer<Vec<Result<(), ClusterError>>>;
 
+    /// Changes in-sync sets as the leaders of their partitions want, if the controller agrees; outcomes in the order of
+    /// the command's alterations. What became of them is unknown where the answer is an error.
+    fn alter_partitions(
+        &self,
+        command: AlterPartitions,
+    ) -> Answer<Vec<Result<PartitionRecord, AlterPartitionError>>>;
+
+    /// Elects leaders of partitions; outcomes in the order of `partitions`.
+    fn elect_leaders(
+        &self,
+        election: Election,
+        partitions: Vec<PartitionId>,
+    ) -> Answer<Vec<Result<(), ElectionError>>>;
+
     /// Producer ids that nobody else gets.
     fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock>;
 
     /// Reports that a shard has applied the image of this version and all before it.
     fn applied(&self, shard: ShardId, version: u64);
+
+    /// Reports that a shard cannot write any more. Others are to lead what it leads, where they can.
+    fn failed(&self, shard: ShardId);
 }

@@ -1,10 +1,12 @@
 //! One core's world: its partitions, its journal, who waits for them.
 
 mod append;
+mod append_followed;
 mod budget;
 mod checkpointer;
 mod cold_cache;
 mod cold_read;
+mod commits;
 mod compactor;
 mod compactor_output;
 mod compactor_pace;
@@ -21,6 +23,7 @@ mod hand_off;
 mod index_cache;
 mod inspect;
 mod latest;
+mod lease;
 mod line;
 mod log_start;
 mod lost_records;
@@ -38,6 +41,7 @@ mod producers;
 mod read;
 mod reclaim;
 mod replica;
+mod replication;
 mod retention;
 mod scrub;
 mod serve;
@@ -57,6 +61,7 @@ mod write_back;
 
 pub use append::Appended;
 pub use budget::{Budget, Charge};
+pub use commits::{CommitWaiter, Uncommitted};
 pub use compactor::CompactionConfig;
 pub use compactor_pass::{PassEnd, PassError};
 pub use endpoints::{AdvertisedListener, Endpoints, ListenerIndex};
@@ -69,6 +74,7 @@ pub use follow::{configured_defaults, partition_specs};
 pub use groups::OFFSETS_TOPIC;
 pub use hand_off::HandOffError;
 pub use inspect::LogSizes;
+pub use lease::Lease;
 pub use mailbox::{Mailbox, MailboxSender, mailbox};
 pub use metadata::{Answer, Metadata, MetadataUnavailable};
 pub use meters::{
@@ -76,11 +82,12 @@ pub use meters::{
 };
 pub use open::{PartitionSpec, restored_state};
 pub use partition_error::PartitionError;
-pub use partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+pub use partition_ops::{Accepted, Acks, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 pub use pending_append::PendingAppend;
 pub use phase::{Phase, Phases};
 pub use producers::ProducersConfig;
 pub use replica::Replica;
+pub use replication::{Identity, Link, LinkEnd, OutFrame, Replication, ReplicationReport, Side};
 pub use scrub::ScrubMeters;
 pub use shard::{Counters, Shard, ShardBudgets, ShardParts};
 pub use storage::{Storage, StorageConfig};

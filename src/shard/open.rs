@@ -22,6 +22,9 @@ use crate::runtime::{DiskMeters, Runtime, metered};
 /// What recovery found, by partition.
 pub(super) type RecoveredPartitions = HashMap<PartitionId, Result<RecoveredPartition, Box<DamagedPartition>>>;
 
+/// The term of a copy that does not lead, or that leads others, which is taken up later.
+pub const NO_TERM: LeaderEpoch = -1;
+
 /// A partition that the metadata gives to this shard.
 #[derive(Clone, Debug)]
 pub struct PartitionSpec {
@@ -29,10 +32,18 @@ pub struct PartitionSpec {
     pub id: PartitionId,
     /// For the directory's name.
     pub topic_name: String,
-    /// The term in which this shard leads it.
+    /// The term in which this shard leads it as the only replica; [`NO_TERM`] while it does not, and where there are
+    /// others.
     pub leader_epoch: LeaderEpoch,
     /// What its topic's configs come to.
     pub settings: TopicSettings,
+}
+
+impl PartitionSpec {
+    /// The term in which the shard leads, if it does.
+    pub(super) fn term(&self) -> Option<LeaderEpoch> {
+        Some(self.leader_epoch).filter(|epoch| *epoch != NO_TERM)
+    }
 }
 
 impl Storage {
@@ -89,7 +100,7 @@ impl Storage {
             let known = recovered.remove(&spec.id).or_else(|| planted_namesake(&mut recovered, spec.id));
             let restored = match known {
                 None => Ok(self.new_replica(spec)),
-                Some(Ok(partition)) => self.restore(spec, partition, Some(spec.leader_epoch)),
+                Some(Ok(partition)) => self.restore(spec, partition, spec.term()),
                 Some(Err(damaged)) => Err(damaged),
             };
             match restored {
@@ -131,7 +142,9 @@ impl Storage {
 
     fn new_replica(&self, spec: &PartitionSpec) -> Rc<Replica> {
         let mut state = Partition::new();
-        state.become_leader(spec.leader_epoch).expect("the first term follows none");
+        if let Some(leader_epoch) = spec.term() {
+            state.become_leader(leader_epoch).expect("the first term follows none");
+        }
         let directory = path::partition_directory(&self.config.data_directory, &spec.topic_name, spec.id);
         let log = PartitionLog::new(directory, roll(&spec.settings), VecDeque::new(), 0);
         let replica = Replica::new(spec.id, spec.settings, state, log);
@@ -173,11 +186,19 @@ impl Storage {
         Ok(())
     }
 
-    /// Leads a partition in a new term, or with other settings.
+    /// Leads a partition in a new term, or not any more, or with other settings.
     pub fn change(&self, spec: &PartitionSpec) -> Result<(), StorageError> {
         let Some(replica) = self.replica(spec.id) else { return Ok(()) };
         replica.set_settings(spec.settings);
-        let led = replica.state.borrow_mut().become_leader(spec.leader_epoch);
+        let led = match spec.term() {
+            Some(leader_epoch) => replica.state.borrow_mut().become_leader(leader_epoch),
+            // Of a partition with other replicas the terms are theirs to tell.
+            None if replica.is_replicated() => Ok(None),
+            None => {
+                replica.state.borrow_mut().resign();
+                Ok(None)
+            }
+        };
         replica.tell_watchers();
         led.map(|_| ()).map_err(|error| StorageError::Damaged(error.to_string().into()))
     }
@@ -190,6 +211,9 @@ impl Storage {
             replica.set_offline(StorageError::Deleted);
             self.count_producers(replica);
             self.forget_memory(replica);
+            if let Some(replication) = self.replication() {
+                replication.let_go(id);
+            }
         }
         self.room.notify_waiters();
         self.work.notify_one();

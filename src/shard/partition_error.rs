@@ -1,5 +1,6 @@
 //! Why an operation on a partition failed, wherever on the node the partition is.
 
+use super::commits::Uncommitted;
 use super::error::StorageError;
 use crate::partition::{LeaderEpochError, OffsetNotAvailable};
 
@@ -21,9 +22,15 @@ pub enum PartitionError {
     /// The shard's storage refused.
     #[error(transparent)]
     Storage(#[from] StorageError),
-    /// The batch was appended, and then the partition went out of service: whether it is kept is unknown.
-    #[error("the partition went out of service before the records were durable")]
-    NotCommitted,
+    /// Fewer replicas are in sync than `min.insync.replicas` asks for. Nothing was appended.
+    #[error("fewer replicas are in sync than min.insync.replicas asks for")]
+    NotEnoughReplicas,
+    /// The batch was appended, and whether it is kept is unknown.
+    #[error(transparent)]
+    NotCommitted(#[from] Uncommitted),
+    /// The node has not heard from the controller for so long that another one may lead by now.
+    #[error("this node may not lead the partition any more: it has lost touch with the controller")]
+    LeaseRanOut,
     /// The shard that owns the partition is stopping.
     #[error("the shard is stopping")]
     Stopping,

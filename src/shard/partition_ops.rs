@@ -28,6 +28,15 @@ pub struct Accepted {
     pub log_append_time_ms: i64,
 }
 
+/// Whose word an append waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Acks {
+    /// The leader has synced it.
+    Leader,
+    /// All in-sync replicas have, and there are as many as `min.insync.replicas` asks for.
+    All,
+}
+
 /// What is to be read of a partition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ReadRequest {
@@ -113,14 +122,25 @@ pub(super) enum Place<'a> {
 }
 
 impl Shard {
+    /// Appends a batch that was validated, for all in-sync replicas. See [`Shard::append_for`].
+    pub async fn append(&self, id: PartitionId, header: &BatchHeader, batch: Bytes) -> PendingAppend {
+        self.append_for(Acks::All, id, header, batch).await
+    }
+
     /// Appends a batch that was validated. Completes when it has its place in the partition's order, which is
     /// the order of the calls of one caller; what it becomes, the result says later.
-    pub async fn append(&self, id: PartitionId, header: &BatchHeader, batch: Bytes) -> PendingAppend {
+    pub async fn append_for(
+        &self,
+        acks: Acks,
+        id: PartitionId,
+        header: &BatchHeader,
+        batch: Bytes,
+    ) -> PendingAppend {
         match self.place(id) {
             Err(error) => PendingAppend::refused(error),
             Ok(Place::Here(replica)) => {
                 let mut front = None;
-                let appended = self.append_here(&mut front, &replica, header, &batch);
+                let appended = self.append_here(&mut front, &replica, acks, header, &batch);
                 match self.paused_for(PauseReason::Room, appended).await {
                     Accepting::Now(reply) => PendingAppend::from(reply),
                     Accepting::Later(reply) => PendingAppend::forwarded(reply),
@@ -128,7 +148,7 @@ impl Shard {
             }
             Ok(Place::There(mailbox)) => {
                 let (reply, receiver) = oneshot::channel();
-                let operation = AppendOperation { id, header: *header, batch, reply };
+                let operation = AppendOperation { id, acks, header: *header, batch, reply };
                 self.count_forwarded();
                 match self.paused_for(PauseReason::Mailbox, mailbox.appends.send(operation)).await {
                     Ok(()) => PendingAppend::forwarded(receiver),

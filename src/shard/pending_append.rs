@@ -5,6 +5,7 @@ use std::task::{Context, Poll};
 
 use tokio::sync::oneshot;
 
+use super::commits::CommitWaiter;
 use super::mailbox::{AcceptedAppend, AcceptedReply};
 use super::partition_error::PartitionError;
 use super::partition_ops::Accepted;
@@ -18,9 +19,9 @@ enum Stage {
     /// The owner has not looked at it yet, or it is not in the log yet.
     Accepting(oneshot::Receiver<AcceptedReply>),
     /// It is in the log, and will be committed.
-    Committing(Accepted, oneshot::Receiver<()>),
+    Committing(Accepted, CommitWaiter),
     /// It is in the log, which is enough for the producer, and will be committed.
-    Answered(Accepted, oneshot::Receiver<()>),
+    Answered(Accepted, CommitWaiter),
     /// The outcome.
     Done(Result<Accepted, PartitionError>),
 }
@@ -82,7 +83,7 @@ impl Future for PendingAppend {
                 Stage::Committing(accepted, committed) => {
                     let accepted = *accepted;
                     let outcome = std::task::ready!(Pin::new(committed).poll(context));
-                    let outcome = outcome.map(|()| accepted).map_err(|_| PartitionError::NotCommitted);
+                    let outcome = outcome.map(|()| accepted).map_err(PartitionError::from);
                     self.0 = Stage::Done(outcome);
                 }
                 Stage::Answered(accepted, _) => return Poll::Ready(Ok(*accepted)),

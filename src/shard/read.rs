@@ -29,6 +29,18 @@ impl Storage {
         replica.check_online()?;
         replica.check_end_known(offset)?;
         let bound = replica.state.borrow().fetch_bound(offset)?;
+        self.read_below(replica, offset, bound, max_bytes).await
+    }
+
+    /// The same below `bound`, which is where a batch ends, whatever of it is committed: for other replicas.
+    pub(super) async fn read_below(
+        &self,
+        replica: &Rc<Replica>,
+        offset: Offset,
+        bound: Offset,
+        max_bytes: usize,
+    ) -> Result<Vec<Bytes>, StorageError> {
+        replica.state.borrow().fetch_bound(offset)?;
         let mut from = offset;
         loop {
             let plan = replica.log.borrow().read(from, bound, max_bytes);

@@ -1,14 +1,16 @@
 //! One partition on this shard: its decisions, its bytes and who waits for it.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 
+use super::commits::{CommitWaiter, Uncommitted, Waiters};
 use super::error::StorageError;
 use super::fetch::Watchers;
+use super::replication::Role;
 use crate::base::ids::{Offset, PartitionId};
 use crate::cluster::TopicSettings;
 use crate::log::partition_log::{PartitionLog, Roll};
@@ -45,7 +47,13 @@ pub struct Replica {
     /// Set when the partition no longer serves: it was deleted.
     offline: RefCell<Option<StorageError>>,
     /// Those who wait for records to be committed, by the offset that the high watermark must reach.
-    commit_waiters: RefCell<VecDeque<(Offset, oneshot::Sender<()>)>>,
+    commit_waiters: RefCell<Waiters>,
+    /// The same for those who are content when the leader has synced them, where that is not all.
+    sync_waiters: RefCell<Waiters>,
+    /// What it does for the other replicas, if there are any. Set with [`Replica::set_role`].
+    pub(super) role: RefCell<Role>,
+    /// Whether there are others: so that who has none looks no further.
+    is_replicated: Cell<bool>,
     /// Whether nothing more will be committed.
     is_out_of_service: Cell<bool>,
     /// Those who fetch from it and are told of every change that they would see.
@@ -96,6 +104,9 @@ impl Replica {
             cut_short: RefCell::default(),
             offline: RefCell::new(None),
             commit_waiters: RefCell::default(),
+            sync_waiters: RefCell::default(),
+            role: RefCell::new(Role::Alone),
+            is_replicated: Cell::new(false),
             is_out_of_service: Cell::new(false),
             watchers: RefCell::default(),
             is_evictable: Cell::new(false),
@@ -140,44 +151,89 @@ impl Replica {
     /// Drops all who wait for a commit, now or later: it will not come.
     pub(super) fn refuse_commit_waiters(&self) {
         self.is_out_of_service.set(true);
-        self.commit_waiters.borrow_mut().clear();
+        self.refuse_waiters(Uncommitted::OutOfService);
+        self.sync_waiters.borrow_mut().refuse(Uncommitted::OutOfService);
+    }
+
+    /// Drops all who wait for a commit now.
+    pub(super) fn refuse_waiters(&self, why: Uncommitted) {
+        self.commit_waiters.borrow_mut().refuse(why);
+        if why == Uncommitted::NotLeader {
+            self.sync_waiters.borrow_mut().refuse(why);
+        }
     }
 
     /// Records below `end` were made durable.
     pub(super) fn on_durable(&self, end: Offset) {
         let advanced = self.state.borrow_mut().on_durable(end);
         if let Some(high_watermark) = advanced {
-            self.wake_commits(high_watermark);
-            self.tell_watchers();
+            self.tell_committed(high_watermark);
+        }
+    }
+
+    /// The replicas' leader has records below `high_watermark` committed, which are durable here.
+    pub(super) fn on_committed(&self, high_watermark: Offset) {
+        if self.state.borrow_mut().learn_high_watermark(high_watermark) {
+            self.tell_committed(high_watermark);
+        }
+    }
+
+    fn tell_committed(&self, high_watermark: Offset) {
+        self.commit_waiters.borrow_mut().wake(high_watermark);
+        self.tell_watchers();
+    }
+
+    /// Wakes those who wait for the leader alone.
+    pub(super) fn tell_synced(&self) {
+        let durable_end = self.state.borrow().progress().durable_end();
+        self.sync_waiters.borrow_mut().wake(durable_end);
+    }
+
+    /// Whether there are other replicas.
+    pub(super) fn is_replicated(&self) -> bool {
+        self.is_replicated.get()
+    }
+
+    /// From now on it does this; what it did before.
+    pub(super) fn set_role(&self, role: Role) -> Role {
+        self.is_replicated.set(!matches!(role, Role::Alone));
+        self.role.replace(role)
+    }
+
+    /// Whether a write with `acks=all` may be accepted: enough replicas are in sync.
+    pub(super) fn is_enough_in_sync(&self) -> bool {
+        match &*self.role.borrow() {
+            Role::Leads(leading) => leading.leader.is_enough_in_sync(),
+            // One is in sync. Who does not lead refuses for another reason.
+            _ => self.is_replicated() || self.settings().min_in_sync_replicas <= 1,
         }
     }
 
     /// A place in the line of those who wait until the high watermark is beyond `last_offset`; `None` if it is.
-    /// The sender is dropped if that will never happen.
-    pub fn commit_waiter(&self, last_offset: Offset) -> Option<oneshot::Receiver<()>> {
+    pub fn commit_waiter(&self, last_offset: Offset) -> Option<CommitWaiter> {
         let wanted = last_offset + 1;
         if self.state.borrow().progress().high_watermark() >= wanted {
             return None;
         }
-        let (sender, receiver) = oneshot::channel();
         if self.is_out_of_service.get() {
-            return Some(receiver);
+            return Some(Waiters::refused());
         }
-        let mut waiters = self.commit_waiters.borrow_mut();
-        // Appends come in order; only duplicates of older batches wait in the middle.
-        let at = waiters.partition_point(|(offset, _)| *offset <= wanted);
-        waiters.insert(at, (wanted, sender));
-        Some(receiver)
+        Some(self.commit_waiters.borrow_mut().wait(wanted))
     }
 
-    fn wake_commits(&self, high_watermark: Offset) {
-        let mut waiters = self.commit_waiters.borrow_mut();
-        while waiters.front().is_some_and(|(offset, _)| *offset <= high_watermark) {
-            if let Some((_, sender)) = waiters.pop_front() {
-                // The waiter may have left with its connection.
-                let _ = sender.send(());
-            }
+    /// The same until this node has synced the records, whoever else has them.
+    pub(super) fn sync_waiter(&self, last_offset: Offset) -> Option<CommitWaiter> {
+        if !self.is_replicated() {
+            return self.commit_waiter(last_offset);
         }
+        let wanted = last_offset + 1;
+        if self.state.borrow().progress().durable_end() >= wanted {
+            return None;
+        }
+        if self.is_out_of_service.get() {
+            return Some(Waiters::refused());
+        }
+        Some(self.sync_waiters.borrow_mut().wait(wanted))
     }
 
     /// A fetch would see something else than before.

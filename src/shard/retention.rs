@@ -52,7 +52,9 @@ impl Storage {
                 (state.progress().log_start(), state.progress().high_watermark());
             replica.log.borrow().retained_from(&retention, log_start, high_watermark, now_ms)
         };
-        if let Some(offset) = wanted {
+        // A follower's log starts where its leader's does.
+        let is_led = replica.state.borrow().leader_epoch().is_some();
+        if let Some(offset) = wanted.filter(|_| is_led || !replica.is_replicated()) {
             let log_start = self.advance_log_start(replica, offset).await?;
             tracing::info!(partition = %replica.id, log_start, "retention has moved the log start");
         }

@@ -12,7 +12,7 @@ use super::latest::Stretch;
 use super::line::Front;
 use super::mailbox::{AcceptedAppend, AcceptedReply, AppendOperation, Query};
 use super::partition_error::PartitionError;
-use super::partition_ops::{Accepted, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
+use super::partition_ops::{Accepted, Acks, DeleteUpTo, LookUp, LookUpOutcome, ReadOutcome, ReadRequest};
 use super::phase::Phase;
 use super::replica::Replica;
 use super::shard::Shard;
@@ -26,11 +26,15 @@ impl Shard {
         &'a self,
         front: &mut Option<Front<'a>>,
         replica: &Rc<Replica>,
+        acks: Acks,
         header: &BatchHeader,
         batch: &[u8],
     ) -> Accepting {
+        if acks == Acks::All && !replica.is_enough_in_sync() {
+            return Accepting::Now(Err(PartitionError::NotEnoughReplicas));
+        }
         match self.storage.append_in_line(front, replica, header, batch).await {
-            Ok(Appending::Done(appended)) => Accepting::Now(Ok(accepted(replica, appended))),
+            Ok(Appending::Done(appended)) => Accepting::Now(Ok(accepted(replica, acks, appended))),
             Ok(Appending::Extent(extent)) => {
                 let (reply, receiver) = oneshot::channel();
                 let replica = Rc::clone(replica);
@@ -38,7 +42,7 @@ impl Shard {
                     let appended = extent.finish().await;
                     // Who asked may have left with its connection; the append stands.
                     let _ = reply.send(match appended {
-                        Ok(appended) => Ok(accepted(&replica, appended)),
+                        Ok(appended) => Ok(accepted(&replica, acks, appended)),
                         Err(error) => Err(error.into()),
                     });
                 });
@@ -55,6 +59,7 @@ impl Shard {
     ) -> Result<ReadOutcome, PartitionError> {
         replica.check_online()?;
         replica.state.borrow().check_leader_epoch(request.current_leader_epoch)?;
+        self.check_lease(replica)?;
         replica.check_end_known(request.offset)?;
         let (high_watermark, log_start, diverging) = {
             let state = replica.state.borrow();
@@ -86,6 +91,7 @@ impl Shard {
     ) -> Result<LookUpOutcome, PartitionError> {
         replica.check_online()?;
         replica.state.borrow().check_leader_epoch(current_leader_epoch)?;
+        self.check_lease(replica)?;
         let timestamp = match what {
             LookUp::Earliest => {
                 let state = replica.state.borrow();
@@ -121,7 +127,19 @@ impl Shard {
             DeleteUpTo::Offset(offset) => offset,
             DeleteUpTo::HighWatermark => replica.state.borrow().progress().high_watermark(),
         };
-        Ok(self.storage.advance_log_start(replica, offset).await?)
+        let log_start = self.storage.advance_log_start(replica, offset).await?;
+        if !replica.is_replicated() {
+            return Ok(log_start);
+        }
+        Ok(self.replication.starts_everywhere(replica, offset).await?)
+    }
+
+    /// A leader that lost touch with the controller does not serve reads: another one may lead by now.
+    fn check_lease(&self, replica: &Replica) -> Result<(), PartitionError> {
+        if replica.is_replicated() && !self.lease.holds() {
+            return Err(PartitionError::LeaseRanOut);
+        }
+        Ok(())
     }
 
     /// Waits until all that there is now is committed: the latest record may be the last.
@@ -130,7 +148,7 @@ impl Shard {
         let stretches = Stretch::all(replica);
         let last_offset = replica.state.borrow().progress().log_end() - 1;
         if let Some(committed) = replica.commit_waiter(last_offset) {
-            committed.await.map_err(|_| PartitionError::NotCommitted)?;
+            self.unless_stopped(committed).await.ok_or(PartitionError::Stopping)??;
         }
         replica.state.borrow().latest()?;
         Ok(in_batches(replica, self.storage.latest_batches(replica, stretches).await?))
@@ -140,9 +158,9 @@ impl Shard {
     /// place in the line for room, so as many of theirs pass together as stand there besides.
     pub(super) async fn serve_appends(self: Rc<Self>, mut appends: mpsc::Receiver<AppendOperation>) {
         let (mut front, mut passed) = (None, 0);
-        while let Some(AppendOperation { id, header, batch, reply }) = self.next(&mut appends).await {
+        while let Some(AppendOperation { id, acks, header, batch, reply }) = self.next(&mut appends).await {
             let accepting = match self.local(id) {
-                Ok(replica) => self.append_here(&mut front, &replica, &header, &batch).await,
+                Ok(replica) => self.append_here(&mut front, &replica, acks, &header, &batch).await,
                 Err(error) => Accepting::Now(Err(error)),
             };
             self.reply_when_accepted(accepting, reply);
@@ -234,7 +252,7 @@ pub(super) enum Accepting {
 }
 
 /// What is told of a batch that is in the log.
-fn accepted(replica: &Replica, appended: Appended) -> AcceptedAppend {
+fn accepted(replica: &Replica, acks: Acks, appended: Appended) -> AcceptedAppend {
     let (log_start, unsynced_records) = {
         let state = replica.state.borrow();
         let progress = state.progress();
@@ -246,11 +264,15 @@ fn accepted(replica: &Replica, appended: Appended) -> AcceptedAppend {
         log_append_time_ms: appended.log_append_time_ms,
     };
     let unsynced_records_max = replica.settings().unsynced_records_max;
-    AcceptedAppend {
-        accepted,
-        committed: replica.commit_waiter(appended.last_offset),
-        is_answered_from_memory: unsynced_records_max.is_some_and(|most| unsynced_records < most),
-    }
+    let committed = match acks {
+        Acks::All => replica.commit_waiter(appended.last_offset),
+        Acks::Leader => replica.sync_waiter(appended.last_offset),
+    };
+    // With other replicas it is always synced first: one that comes back without its memory would still count.
+    let may_forget = !replica.is_replicated();
+    let is_answered_from_memory =
+        may_forget && unsynced_records_max.is_some_and(|most| unsynced_records < most);
+    AcceptedAppend { accepted, committed, is_answered_from_memory }
 }
 
 fn in_batches(replica: &Replica, batches: Vec<Bytes>) -> LookUpOutcome {

@@ -14,17 +14,20 @@ use super::error::StorageError;
 use super::fetch::FetchSessions;
 use super::follow::configured_defaults;
 use super::groups::{Groups, group_settings};
+use super::lease::Lease;
 use super::mailbox::{Mailbox, MailboxSender};
 use super::metadata::{Metadata, MetadataUnavailable};
 use super::meters::{ConnectionMeters, Pauses, RequestMeters};
 use super::phase::{Phase, Phases};
 use super::producer_ids::ProducerIds;
+use super::replication::{Identity, Replication};
 use super::storage::Storage;
 use super::tasks::Tasks;
 use crate::base::ids::{BrokerId, ShardId, TopicId};
 use crate::base::meter::Counter;
 use crate::cluster::{Image, Owner, Topic, TopicDefaults, TopicSettings, settings_of};
 use crate::config::Config;
+use crate::link::Start;
 use crate::runtime::Runtime;
 
 /// What a shard is made of.
@@ -45,6 +48,10 @@ pub struct ShardParts {
     pub image: Arc<Image>,
     /// The mailboxes of all shards of the node by their numbers, this one's among them.
     pub mailboxes: Vec<MailboxSender>,
+    /// This start of the node.
+    pub start: Start,
+    /// How long the node may act as a leader without a word from the controller.
+    pub lease: Lease,
 }
 
 /// What a shard counts.
@@ -100,6 +107,9 @@ pub struct Shard {
     pub phases: Phases,
     /// Held by whoever unpacks or packs the records of a produced batch: one at a time, which bounds the memory.
     pub recompression_turn: tokio::sync::Mutex<()>,
+    /// What it has to do with other replicas of its partitions.
+    pub replication: Rc<Replication>,
+    pub(super) lease: Lease,
     pub(super) groups: Rc<Groups>,
     pub(super) mailboxes: Vec<MailboxSender>,
     pub(super) image: RefCell<Arc<Image>>,
@@ -125,7 +135,12 @@ impl Shard {
         };
         let configured_defaults = configured_defaults(&parts.config);
         let groups = Groups::new(Rc::clone(&parts.runtime), group_settings(&parts.config));
+        let cluster = *parts.image.cluster().cluster_id.0.as_bytes();
+        let identity = Identity { cluster, start: parts.start, shard: parts.id };
+        let replication = Replication::new(identity, Rc::clone(&parts.storage));
         Rc::new(Shard {
+            replication,
+            lease: parts.lease,
             id: parts.id,
             runtime: parts.runtime,
             storage: parts.storage,
@@ -153,7 +168,15 @@ impl Shard {
         let Mailbox { appends, queries } = mailbox;
         self.storage.set_producer_expiration(self.topic_defaults().producer_id_expiration_ms());
         self.storage.set_cleaner(self.topic_defaults().cleaner());
+        if self.replication.has_failed() {
+            // Before anything is said to be applied: else the node would count as able for a moment, and be elected.
+            self.metadata.failed(self.id);
+        }
+        self.take_up_duties(None, &self.image());
         self.start_groups();
+        self.spawn(Rc::clone(self).propose_in_sync());
+        self.spawn(Rc::clone(self).tick_replication());
+        self.spawn(Rc::clone(self).look_again_at_duties());
         self.spawn(Rc::clone(self).follow_metadata(images));
         self.spawn(Rc::clone(self).serve_appends(appends));
         self.spawn(Rc::clone(self).serve_queries(queries));
@@ -172,7 +195,9 @@ impl Shard {
     /// have drained theirs too, since they may have asked this one.
     pub async fn stop(&self) -> Result<(), StorageError> {
         self.phases.enter(Phase::Stopped);
+        self.replication.stop();
         self.tasks.finished().await;
+        self.replication.finished().await;
         let stopped = self.storage.stop().await;
         self.maintenance.finished().await;
         let forwarded_requests = self.counters.forwarded_requests.get();

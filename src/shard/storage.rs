@@ -11,6 +11,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::select;
 use tokio::sync::{Notify, Semaphore};
 
@@ -24,6 +25,7 @@ use super::lost_records::Damaged;
 use super::meters::StorageMeters;
 use super::producers::{KnownProducers, ProducersConfig};
 use super::replica::Replica;
+use super::replication::Replication;
 use super::space::Space;
 use super::steady_clock::SteadyClock;
 use crate::base::ids::{Offset, PartitionId};
@@ -140,6 +142,8 @@ pub struct Storage {
     /// What the disk of `runtime` counts.
     pub(super) disk: Rc<DiskMeters>,
     pending: RefCell<VecDeque<Pending>>,
+    /// Who has to do with other replicas; set once the shard knows who it is to other nodes.
+    replication: RefCell<Weak<Replication>>,
 }
 
 /// The parts of a storage that `open` has made.
@@ -198,6 +202,7 @@ impl Storage {
             meters: StorageMeters::default(),
             disk: parts.disk,
             pending: RefCell::default(),
+            replication: RefCell::default(),
         });
         let sink: Rc<dyn DurabilitySink> = storage.clone();
         storage.journal.set_sink(Rc::downgrade(&sink));
@@ -207,6 +212,16 @@ impl Storage {
     /// Itself, for a task that outlives the call.
     pub(super) fn this(&self) -> Rc<Self> {
         self.this.upgrade().expect("it is alive while it is called")
+    }
+
+    /// Who is told of what concerns other replicas.
+    pub(super) fn set_replication(&self, replication: &Rc<Replication>) {
+        *self.replication.borrow_mut() = Rc::downgrade(replication);
+    }
+
+    /// Who has to do with other replicas.
+    pub(super) fn replication(&self) -> Option<Rc<Replication>> {
+        self.replication.borrow().upgrade()
     }
 
     /// The partition, if it is here and anything of it can be read.
@@ -341,7 +356,7 @@ impl Storage {
     pub(super) fn expect_durable(&self, sequence: u64, replica: &Rc<Replica>, end: Offset) {
         // The write may have been submitted by the append itself, and have completed inside of the submission.
         if self.journal.durable_sequence() >= sequence {
-            replica.on_durable(end);
+            self.tell_durable(replica, end);
             return;
         }
         let mut pending = self.pending.borrow_mut();
@@ -351,6 +366,16 @@ impl Storage {
                 _ => last.ends.push((Rc::clone(replica), end)),
             },
             _ => pending.push_back(Pending { sequence, ends: vec![(Rc::clone(replica), end)] }),
+        }
+    }
+
+    fn tell_durable(&self, replica: &Rc<Replica>, end: Offset) {
+        replica.on_durable(end);
+        if replica.is_replicated() {
+            replica.tell_synced();
+            if let Some(replication) = self.replication() {
+                replication.synced(replica);
+            }
         }
     }
 
@@ -386,10 +411,16 @@ impl Storage {
 }
 
 impl DurabilitySink for Storage {
+    fn on_submitted(&self, group: &Bytes) {
+        if let Some(replication) = self.replication() {
+            replication.group_submitted(group);
+        }
+    }
+
     fn on_durable(&self, sequence: u64) {
         while let Some(pending) = self.next_durable(sequence) {
             for (replica, end) in pending.ends {
-                replica.on_durable(end);
+                self.tell_durable(&replica, end);
             }
         }
         if self.must_make_room() {
@@ -405,5 +436,8 @@ impl DurabilitySink for Storage {
         }
         self.room.notify_waiters();
         self.wake_tasks();
+        if let Some(replication) = self.replication() {
+            replication.on_failure();
+        }
     }
 }

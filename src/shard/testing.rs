@@ -8,22 +8,27 @@ use std::sync::Arc;
 use tokio::sync::{Notify, watch};
 
 use super::*;
-use crate::base::ids::{NodeId, ShardId, TopicId};
+use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
 use crate::cluster::{
-    self, ClusterError, ClusterRecord, ConfigAlteration, CreatedTopic, DeletedTopic, DiskId, Draft, Image,
-    KafkaUuid, NewPartitions, NewTopic, Owner, Placing, ProducerIdBlock, TopicRef,
+    self, AlterPartitionError, AlterPartitions, ClusterError, ClusterRecord, ConfigAlteration, CreatedTopic,
+    DeletedTopic, DiskId, Draft, Election, ElectionError, Image, KafkaUuid, NewPartitions, NewTopic, Owner,
+    PartitionRecord, Placing, ProducerIdBlock, TopicRef,
 };
 use crate::config::address::HostPort;
 use crate::config::{self, Assignment, Config, Inputs, Machine, Origin};
+use crate::link::Start;
 use crate::log::journal::ring::RingShape;
 use crate::log::recovery::{self, ShardPaths};
 use crate::runtime::Runtime;
 
 const DISK_ID: [u8; 16] = [7; 16];
+/// The disk of every node that a test starts.
+pub const TEST_DISK: uuid::Uuid = uuid::Uuid::from_bytes(DISK_ID);
 
 /// Shards that know each other.
 pub struct TestNode {
     pub shards: Vec<Rc<Shard>>,
+    metadata: Rc<TestMetadata>,
 }
 
 /// A configuration for this many shards, with what is `set` on top.
@@ -66,11 +71,13 @@ impl TestNode {
                 metadata: Rc::new(Rc::clone(&metadata)),
                 image: Arc::clone(&image),
                 mailboxes: mailboxes.clone(),
+                start: Start { node: config.node_id, disk: TEST_DISK, incarnation: 1 },
+                lease: Lease::endless(),
             });
             shard.start(metadata.images.subscribe(), mailbox);
             shards.push(shard);
         }
-        TestNode { shards }
+        TestNode { shards, metadata }
     }
 
     /// A topic with a partition for each shard, partition by partition.
@@ -79,6 +86,11 @@ impl TestNode {
         let topics = vec![NewTopic::with_defaults(name)];
         let mut created = metadata.create_topics(topics, false).await.expect("metadata works");
         created.remove(0).expect("a valid topic").id
+    }
+
+    /// Has all shards apply an image, in the place of what the node's own metadata is.
+    pub async fn publish(&self, image: Arc<Image>) {
+        self.metadata.publish_image(image).await;
     }
 
     /// Stops all shards.
@@ -145,6 +157,8 @@ impl TestMetadata {
             shards: config.shards(),
             advertise: config.advertise,
             num_partitions: config.num_partitions,
+            default_replication_factor: config.default_replication_factor,
+            replicas_max: config.replicas_max,
             defaults: configured_defaults(config),
         };
         let applied = RefCell::new(vec![0; config.shards().into()]);
@@ -161,9 +175,12 @@ impl TestMetadata {
         if draft.changes().is_empty() {
             return;
         }
-        let image = draft.finish();
+        self.publish_image(Arc::new(draft.finish())).await;
+    }
+
+    async fn publish_image(&self, image: Arc<Image>) {
         let version = image.version();
-        self.images.send_replace(Arc::new(image));
+        self.images.send_replace(image);
         loop {
             let progressed = self.progressed.notified();
             if self.applied.borrow().iter().all(|applied| *applied >= version) {
@@ -238,6 +255,34 @@ impl Metadata for Rc<TestMetadata> {
         })
     }
 
+    fn alter_partitions(
+        &self,
+        command: AlterPartitions,
+    ) -> Answer<Vec<Result<PartitionRecord, AlterPartitionError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let AlterPartitions { leader, registration_epoch, alterations } = command;
+            let outcomes = cluster::alter_partitions(&mut draft, leader, registration_epoch, &alterations);
+            this.publish(draft).await;
+            outcomes.map_err(|error| MetadataUnavailable::Failed(error.to_string()))
+        })
+    }
+
+    fn elect_leaders(
+        &self,
+        election: Election,
+        partitions: Vec<PartitionId>,
+    ) -> Answer<Vec<Result<(), ElectionError>>> {
+        let this = Rc::clone(self);
+        Box::pin(async move {
+            let mut draft = this.draft();
+            let outcomes = cluster::elect_leaders(&mut draft, election, &partitions);
+            this.publish(draft).await;
+            Ok(outcomes)
+        })
+    }
+
     fn allocate_producer_ids(&self) -> Answer<ProducerIdBlock> {
         let this = Rc::clone(self);
         Box::pin(async move {
@@ -247,6 +292,8 @@ impl Metadata for Rc<TestMetadata> {
             Ok(block)
         })
     }
+
+    fn failed(&self, _shard: ShardId) {}
 
     fn applied(&self, shard: ShardId, version: u64) {
         self.applied.borrow_mut()[usize::from(shard.0)] = version;

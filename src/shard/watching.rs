@@ -37,7 +37,11 @@ impl Shard {
     fn shard_of(&self, watched: Watched) -> Option<ShardId> {
         match self.storage.replica(watched.id) {
             Some(_) => Some(self.id),
-            None => self.image.borrow().partition(watched.id)?.owner().map(|owner| owner.shard),
+            None => {
+                let owner = self.image.borrow().partition(watched.id)?.owner();
+                // Other nodes' clients ask there.
+                owner.filter(|owner| owner.node == self.config.node_id).map(|owner| owner.shard)
+            }
         }
     }
 

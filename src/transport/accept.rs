@@ -11,15 +11,20 @@ use futures_util::future::{Either, select};
 use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Notify, Semaphore, mpsc};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use super::cluster_links::Question;
+use super::control_frames::{ControlFrameError, ControlFrames, encode};
 use super::greet::{GreetError, read_hello};
 use super::links::Arrival;
 use super::quorum_frames::QuorumFrames;
-use crate::base::limits::{ACCEPT_PAUSE_MS, LINK_CONNECTIONS_MAX, LINK_HANDSHAKE_MS, LINK_KEEP_ALIVE_S};
-use crate::link::{FrameReader, Gate, Hello, Refused, StreamId};
+use super::warnings::Warnings;
+use crate::base::limits::{
+    ACCEPT_PAUSE_MS, LINK_CONNECTIONS_MAX, LINK_HANDSHAKE_MS, LINK_KEEP_ALIVE_S, LINK_WRITE_MS,
+};
+use crate::link::{FrameReader, Gate, HandOver, Hello, NO_CLUSTER, Refused, Start, StreamId, StreamKind};
 use crate::quorum::{FrameError, RaftId};
 use crate::runtime::tokio::{sleep, within};
 
@@ -37,12 +42,26 @@ enum Ended {
     Io(#[from] io::Error),
     #[error(transparent)]
     Frame(#[from] FrameError),
+    #[error(transparent)]
+    ControlFrame(#[from] ControlFrameError),
+    #[error("it does not take what it is answered")]
+    TakesNothing,
+    #[error("it sends a frame of session {found}, and its hello began session {expected}")]
+    OtherSession { expected: u64, found: u64 },
     #[error("it speaks for member {found}, and is member {expected}")]
     OtherMember { expected: RaftId, found: RaftId },
-    #[error("a newer connection of the same node has taken its place")]
+    #[error("a newer connection of the same stream, or a newer start of its node, has taken its place")]
     Superseded,
     #[error("its node has closed it")]
     Closed,
+}
+
+/// A connection that is inside.
+struct Present {
+    start: Start,
+    session: u64,
+    /// How it is told to go.
+    leave: Arc<Notify>,
 }
 
 /// Who serves the cluster port.
@@ -50,13 +69,54 @@ pub(super) struct Doorkeeper {
     gate: Mutex<Gate>,
     member_of: fn(Uuid) -> RaftId,
     arrivals: mpsc::Sender<Arrival>,
-    /// By stream: the session that is there, and how it is told to go.
-    present: Mutex<BTreeMap<StreamId, (u64, Arc<Notify>)>>,
+    questions: mpsc::Sender<Question>,
+    hand_over: HandOver,
+    present: Mutex<BTreeMap<StreamId, Present>>,
+    warnings: Warnings,
 }
 
 impl Doorkeeper {
-    pub fn new(gate: Mutex<Gate>, member_of: fn(Uuid) -> RaftId, arrivals: mpsc::Sender<Arrival>) -> Self {
-        Doorkeeper { gate, member_of, arrivals, present: Mutex::default() }
+    pub fn new(
+        gate: Mutex<Gate>,
+        member_of: fn(Uuid) -> RaftId,
+        arrivals: mpsc::Sender<Arrival>,
+        questions: mpsc::Sender<Question>,
+        hand_over: HandOver,
+    ) -> Self {
+        Doorkeeper {
+            gate,
+            member_of,
+            arrivals,
+            questions,
+            hand_over,
+            present: Mutex::default(),
+            warnings: Warnings::default(),
+        }
+    }
+
+    /// Another gate decides from now on. Who is inside stays.
+    pub fn replace_gate(&self, gate: Gate) {
+        *lock(&self.gate) = gate;
+    }
+
+    /// See [`Gate::register`]. What earlier starts of the node have opened ends, and what other disks have.
+    pub fn register(&self, start: Start) {
+        let newest = {
+            let mut gate = lock(&self.gate);
+            gate.register(start);
+            gate.start_of(start.node)
+        };
+        if let Some(newest) = newest {
+            self.end_others(&mut lock(&self.present), newest);
+        }
+    }
+
+    fn end_others(&self, present: &mut BTreeMap<StreamId, Present>, newest: Start) {
+        let is_other =
+            |stream: &StreamId, there: &Present| stream.from == newest.node && there.start != newest;
+        for (_, over) in present.extract_if(.., |stream, there| is_other(stream, there)) {
+            over.leave.notify_one();
+        }
     }
 
     /// Takes connections until it is dropped.
@@ -90,25 +150,57 @@ impl Doorkeeper {
             Err(Ended::Io(error)) => {
                 return tracing::debug!(%address, %error, "a connection to the cluster port has come to nothing");
             }
+            Err(Ended::Refused(error @ Refused::NoClusterYet(_))) => {
+                return tracing::debug!(%address, "a connection to the cluster port is refused: {error}");
+            }
             Err(error) => {
-                return tracing::warn!(%address, "a connection to the cluster port is refused: {error}");
+                match self.warnings.turn() {
+                    Some(left_out) => tracing::warn!(
+                        %address,
+                        left_out,
+                        "a connection to the cluster port is refused: {error}"
+                    ),
+                    None => tracing::debug!(%address, "a connection to the cluster port is refused: {error}"),
+                }
+                return;
             }
         };
+        if hello.kind.is_of_shards() {
+            return self.hand_over(hello, socket);
+        }
         let stream = hello.stream();
-        let leave = self.enter(stream, hello.session);
-        let receiving = std::pin::pin!(self.receive(&mut socket, &hello));
+        let leave = self.enter(&hello);
+        let receiving = std::pin::pin!(async {
+            match hello.kind {
+                StreamKind::Control => self.answer(&mut socket, &hello).await,
+                _ => self.receive(&mut socket, &hello).await,
+            }
+        });
         let ended = match select(receiving, std::pin::pin!(leave.notified())).await {
             Either::Left((Err(ended), _)) => ended,
             Either::Left((Ok(never), _)) => match never {},
             Either::Right(_) => Ended::Superseded,
         };
-        self.leave(stream, hello.session);
+        self.leave(stream, &leave);
         let node = hello.from.node;
         match ended {
             Ended::Closed | Ended::Superseded | Ended::Io(_) => {
                 tracing::debug!(%node, %address, "a node's connection has ended: {ended}");
             }
             _ => tracing::error!(%node, %address, "a node's connection is closed: {ended}"),
+        }
+    }
+
+    /// From here on the connection is a shard's. Which of several is the newest the shard knows by their sessions.
+    fn hand_over(&self, hello: Hello, socket: TcpStream) {
+        let (node, shard) = (hello.from.node, hello.to_shard);
+        let handed = socket
+            .into_std()
+            .map_err(|error| error.to_string())
+            .and_then(|socket| self.hand_over.give(hello, socket).map_err(|error| error.to_string()));
+        if let Err(error) = handed {
+            // Its node tries again.
+            tracing::debug!(%node, %shard, "a node's connection cannot be handed to a shard: {error}");
         }
     }
 
@@ -133,26 +225,59 @@ impl Doorkeeper {
         Ok(heard?)
     }
 
-    /// The newest session of a stream is the only one that is served.
-    fn enter(&self, stream: StreamId, session: u64) -> Arc<Notify> {
+    /// The newest session of a stream is the only one that is served, and of a node's starts the newest.
+    fn enter(&self, hello: &Hello) -> Arc<Notify> {
+        let &Hello { from: start, session, .. } = hello;
         let leave = Arc::new(Notify::new());
+        // A stranger, or a disk that nobody has registered yet, ends nothing.
+        let is_newest = lock(&self.gate).start_of(start.node) == Some(start);
         let mut present = lock(&self.present);
-        match present.get(&stream) {
-            // It has come while this one was on its way here.
-            Some((newer, _)) if *newer > session => leave.notify_one(),
+        if is_newest {
+            self.end_others(&mut present, start);
+        }
+        match present.get(&hello.stream()) {
+            // It has come while this one was on its way here. Sessions of two disks do not compare.
+            Some(newer) if newer.start.disk == start.disk && newer.session > session => leave.notify_one(),
             _ => {
-                if let Some((_, older)) = present.insert(stream, (session, Arc::clone(&leave))) {
-                    older.notify_one();
+                let there = Present { start, session, leave: Arc::clone(&leave) };
+                if let Some(older) = present.insert(hello.stream(), there) {
+                    older.leave.notify_one();
                 }
             }
         }
         leave
     }
 
-    fn leave(&self, stream: StreamId, session: u64) {
+    fn leave(&self, stream: StreamId, leave: &Arc<Notify>) {
         let mut present = lock(&self.present);
-        if present.get(&stream).is_some_and(|(there, _)| *there == session) {
+        if present.get(&stream).is_some_and(|there| Arc::ptr_eq(&there.leave, leave)) {
             present.remove(&stream);
+        }
+    }
+
+    /// Has each question answered before the next one is read, so a node has one waiting on each of its streams.
+    async fn answer(&self, socket: &mut TcpStream, hello: &Hello) -> Result<Infallible, Ended> {
+        let mut reader = FrameReader::<ControlFrames>::new();
+        loop {
+            let bytes = socket.read(reader.spare()).await?;
+            if bytes == 0 {
+                return Err(Ended::Closed);
+            }
+            if !reader.filled(bytes)? {
+                continue;
+            }
+            let (header, body) = reader.frame().expect("it is whole");
+            header.check(body)?;
+            let (reply, answer) = oneshot::channel();
+            let is_stranger = hello.cluster == NO_CLUSTER;
+            let question = Question { from: hello.from, is_stranger, body: body.to_vec(), reply };
+            if self.questions.send(question).await.is_err() {
+                return Err(Ended::Closed);
+            }
+            let Ok(answer) = answer.await else { return Err(Ended::Closed) };
+            let frame = encode(header.number, &answer);
+            let written = within(Duration::from_millis(LINK_WRITE_MS), socket.write_all(&frame)).await;
+            written.ok_or(Ended::TakesNothing)??;
         }
     }
 
@@ -169,6 +294,9 @@ impl Doorkeeper {
             }
             let (header, body) = reader.frame().expect("it is whole");
             let address = header.address;
+            if address.session != hello.session {
+                return Err(Ended::OtherSession { expected: hello.session, found: address.session });
+            }
             if address.from != expected {
                 return Err(Ended::OtherMember { expected, found: address.from });
             }

@@ -14,7 +14,7 @@ use super::lane::Lane;
 use super::links::{Arrival, LinkPeer, LinkSettings};
 use crate::base::limits::{LINK_HANDSHAKE_MS, LINK_UNCONFIRMED_MS, LINK_WRITE_MS};
 use crate::base::splitmix::SplitMix;
-use crate::link::{Action, Event, Hello, Notice, Peer, Start, StreamKind};
+use crate::link::{Action, Event, Hello, Notice, Peer, RefusalCode, Start, StreamKind};
 use crate::quorum::{Outgoing, RaftId};
 use crate::runtime::tokio::{Stopwatch, sleep, within};
 
@@ -70,6 +70,9 @@ impl Dialer {
                 tracing::info!(%node, %address, "the quorum's connection to a node is up");
             }
             Notice::Down => tracing::warn!(%node, %address, "the quorum's connection to a node has broken"),
+            Notice::Refused(refusal) if refusal.code == RefusalCode::NoClusterYet => {
+                tracing::info!(%node, %address, "a node is not there for the quorum's connection yet: {refusal}");
+            }
             Notice::Refused(refusal) => {
                 tracing::error!(%node, %address, code = ?refusal.code, "a node refuses the quorum's connection: {refusal}");
             }

@@ -17,7 +17,7 @@ use crate::base::ids::NodeId;
 use crate::base::limits::LINK_ARRIVALS_MAX;
 use crate::base::splitmix::SplitMix;
 use crate::config::address::HostPort;
-use crate::link::{Gate, Own, Start, StreamKind};
+use crate::link::{Gate, HandOver, Own, Start, StreamKind};
 use crate::quorum::{Address, Message, RaftId};
 
 /// Another voter.
@@ -118,7 +118,10 @@ async fn serve(
         kinds: vec![StreamKind::Quorum],
     };
     let gate = Mutex::new(Gate::new(own));
-    let doorkeeper = Arc::new(Doorkeeper::new(gate, settings.member_of, arrivals.clone()));
+    // Nobody asks, and nobody comes for a shard: the gate takes no such streams.
+    let (questions, _) = mpsc::channel(1);
+    let doorkeeper =
+        Arc::new(Doorkeeper::new(gate, settings.member_of, arrivals.clone(), questions, HandOver::default()));
     let accepting = std::pin::pin!(doorkeeper.accept(listener));
     match select(accepting, std::pin::pin!(arrivals.closed())).await {
         Either::Left((never, _)) => match never {},

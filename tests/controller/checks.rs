@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use corelane::base::ids::{NodeId, PartitionId};
-use corelane::cluster::{Image, Owner, PartitionRecord};
+use corelane::cluster::{DiskId, Image, Owner, PartitionRecord};
 
 use crate::node::Node;
 
@@ -14,6 +14,10 @@ pub struct Checks {
     leaders: BTreeMap<(PartitionId, i32), Owner>,
     /// What was acknowledged.
     pub acknowledged: BTreeMap<PartitionId, Vec<u64>>,
+    /// The registration of the leader's node when each term began.
+    grants: BTreeMap<(PartitionId, i32), u64>,
+    /// The disk on which each copy was when it was last in sync, or was made.
+    counted: BTreeMap<(PartitionId, NodeId), DiskId>,
 }
 
 impl Checks {
@@ -30,9 +34,47 @@ impl Checks {
                 );
             }
         }
+        self.note_grants(now);
         for partition in now.partitions() {
             self.look_at(before.partition(partition.id()), partition, now, nodes);
+            self.note_disks(before.partition(partition.id()).is_none(), partition, now);
         }
+    }
+
+    /// Also of images of which nodes know only part.
+    pub fn note_grants(&mut self, image: &Image) {
+        for partition in image.partitions() {
+            let Some(node) = partition.leader.and_then(|leader| image.node(leader)) else { continue };
+            let term = (partition.id(), partition.leader_epoch);
+            self.grants.entry(term).or_insert(node.registration_epoch);
+        }
+    }
+
+    /// A node that leads does so as the start to which the term was granted.
+    pub fn look_at_grant(&self, id: PartitionId, term: i32, node: &Node) {
+        let granted = self.grants.get(&(id, term));
+        assert_eq!(granted, Some(&node.registration_epoch), "{id}: node {} leads in term {term}", node.id);
+    }
+
+    fn note_disks(&mut self, is_new: bool, partition: &PartitionRecord, image: &Image) {
+        let counts =
+            |node: &NodeId| is_new || partition.leader.is_some() && partition.in_sync_replicas.contains(node);
+        for node in partition.replicas.iter().map(|replica| replica.node).filter(counts) {
+            let disk = image.node(node).expect("registered").disk;
+            self.counted.insert((partition.id(), node), disk);
+        }
+    }
+
+    /// Whether the node has the disk on which its copy last counted.
+    pub fn has_counted(&self, id: PartitionId, node: &Node) -> bool {
+        self.counted.get(&(id, node.id)) == Some(&node.disk.id)
+    }
+
+    /// Somebody leads who may lack what was acknowledged: what it has of that is all there is.
+    pub fn lose(&mut self, id: PartitionId, acknowledged: &[u64], leader: &Node) {
+        let log = leader.disk.logs.get(&id).map(|log| log.records.as_slice()).unwrap_or_default();
+        let common = log.iter().zip(acknowledged).take_while(|(one, other)| one == other).count();
+        self.acknowledged.insert(id, acknowledged[..common].to_vec());
     }
 
     fn look_at(
@@ -64,7 +106,11 @@ impl Checks {
         assert!(partition.in_sync_replicas.contains(&owner.node), "{id}: the leader is in sync");
         for replica in partition.in_sync() {
             let node = image.node(replica.node).expect("registered");
-            assert!(node.is_active() && node.disk == replica.disk, "{id}: {} counts and cannot", node.node);
+            assert!(
+                node.has_working(replica.shard) && node.disk == replica.disk,
+                "{id}: {} counts and cannot",
+                node.node
+            );
         }
         let known = self.leaders.insert((id, partition.leader_epoch), owner);
         assert!(

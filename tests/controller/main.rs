@@ -2,7 +2,7 @@
 //!
 //! Fault model. Nodes are killed, stop cleanly, pause (they are not heard for a while), and come back with the same disk,
 //! an empty one, an older copy of it, or another number of shards; another process comes with the id of one that runs.
-//! What nodes know of the metadata lags by any time, so that several take themselves for a partition's leader. What
+//! Shards' writers fail, which lasts until the next start. Controllers die when some of their changes are committed, and the next one completes them. What nodes know of the metadata lags by any time, so that several take themselves for a partition's leader. What
 //! leaders ask for arrives late, twice, or never. Controllers follow each other.
 //!
 //! Each copy has a log, which followers take from whom they believe to lead, if its term is not over for them; a record
@@ -11,7 +11,7 @@
 //! What must hold after each event: one leader for each partition and term, which is active, in sync, on its disk, and
 //! has all that was acknowledged; epochs only grow; an in-sync set is never empty, and while there is a leader all of it
 //! is active and as its leader knows it. When the faults end, every partition has its leader, but for those of which the
-//! last disks in sync are lost. After a clean stop of all nodes and their start each has it again, the preferred one.
+//! last disks in sync are lost: unclean elections give these one that was in sync once, on its disk, if there is one. After a clean stop of all nodes and their start each has it again, the preferred one.
 //!
 //! `CORELANE_SIM_SEEDS=FIRST..LAST cargo test --test controller` runs other seeds.
 
@@ -50,7 +50,18 @@ fn the_same_seed_lives_the_same_life() {
 #[test]
 fn much_happens() {
     let trace: Vec<String> = (0..40).flat_map(|seed| World::new(seed).live()).collect();
-    for what in ["register", "heartbeat", "expire", "topics", "alter", "elect", "unclean", "old copy"] {
+    for what in [
+        "register",
+        "heartbeat",
+        "expire",
+        "topics",
+        "alter",
+        "elect",
+        "unclean",
+        "old copy",
+        "half done",
+        "failed writer",
+    ] {
         let count = trace.iter().filter(|line| line.contains(what)).count();
         println!("{what}: {count}");
         assert!(count >= 10, "{what} hardly ever happens");
@@ -63,10 +74,14 @@ const BUGS: &[(Bug, &str)] = &[
     (Bug::ControllerElectAny, "any copy may lead whose node is there"),
     (Bug::ControllerEmptySet, "the last member leaves an in-sync set"),
     (Bug::ControllerTrustDisk, "a node's copies stay what they were though it has another disk"),
+    (Bug::ControllerForgetDisks, "nobody knows any more on which disk a copy was when it last counted"),
     (Bug::ControllerForgetFenced, "a node is fenced, and goes on leading"),
     (Bug::ControllerAdmitFenced, "a leader may name a fenced node as in sync"),
     (Bug::ControllerAdmitRestarted, "a leader may name a former start of a node as in sync"),
     (Bug::ControllerIgnoreEpoch, "a leader may ask for an in-sync set without knowing the present one"),
+    (Bug::ControllerLeadUnknown, "a node leads by what an earlier start of it was granted"),
+    (Bug::ControllerLeaveHalfDone, "a controller leaves what the one before it began"),
+    (Bug::ControllerElectFailed, "a copy counts whose shard cannot write any more"),
     (Bug::ControllerTrustOldCopy, "a disk that was put back to an older state is taken for what it was"),
 ];
 

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use corelane::base::ids::{NodeId, PartitionId};
-use corelane::cluster::{DiskId, Image, PartitionRecord};
+use corelane::base::ids::{NodeId, PartitionId, ShardId};
+use corelane::cluster::{DiskId, Duty, Holder, Image, PartitionRecord};
 
 /// A copy's log.
 #[derive(Clone, Default)]
@@ -37,6 +37,8 @@ pub struct Node {
     pub shards: u16,
     pub rack: Option<String>,
     pub registration_epoch: u64,
+    /// Shards that cannot write since this start.
+    pub failed: BTreeSet<ShardId>,
     /// The metadata as the node knows it.
     pub view: Arc<Image>,
     /// Whom the node has asked to be in sync, with the state of the partition in which it did.
@@ -50,18 +52,14 @@ impl Disk {
 }
 
 impl Node {
-    /// Whether the node has applied the metadata with its present registration.
-    pub fn knows_itself(&self) -> bool {
-        let record = self.view.node(self.id);
-        self.is_up && record.is_some_and(|record| record.registration_epoch == self.registration_epoch)
-    }
-
     /// The partitions that the node takes itself for the leader of.
     pub fn led(&self) -> Vec<PartitionRecord> {
-        if !self.knows_itself() {
-            return Vec::new();
-        }
-        self.view.partitions().filter(|partition| partition.leader == Some(self.id)).cloned().collect()
+        let is_led = |partition: &&PartitionRecord| {
+            let Some(replica) = partition.replica(self.id) else { return false };
+            let holder = Holder { owner: replica.owner(), registration_epoch: self.registration_epoch };
+            Duty::of(&self.view, partition, holder) == Some(Duty::Lead)
+        };
+        if self.is_up { self.view.partitions().filter(is_led).cloned().collect() } else { Vec::new() }
     }
 
     /// Who must have a record before it is acknowledged: all that are in sync, or may be any moment.
@@ -78,8 +76,10 @@ impl Node {
     /// Takes a leader's log over, unless its term is over here.
     pub fn take(&mut self, id: PartitionId, term: i32, records: &[u64]) -> bool {
         let known = self.view.partition(id).map_or(0, |partition| partition.leader_epoch);
+        let shard = self.view.partition(id).and_then(|it| it.replica(self.id)).map(|replica| replica.shard);
+        let has_failed = shard.is_some_and(|shard| self.failed.contains(&shard));
         let log = self.disk.logs.entry(id).or_default();
-        if !self.is_up || term < log.term || term < known {
+        if has_failed || !self.is_up || term < log.term || term < known {
             return false;
         }
         *log = Log { records: records.to_vec(), term };

@@ -1,14 +1,17 @@
 //! Nodes, the controller, and what happens.
 
+mod half_done;
+mod heal;
+
 use std::sync::Arc;
 
-use corelane::base::ids::{NodeId, PartitionId, TopicId};
+use corelane::base::ids::{NodeId, PartitionId, ShardId, TopicId};
 use corelane::base::splitmix::SplitMix;
 use corelane::cluster::{
     AlterPartition, ClusterRecord, DiskId, Draft, Election, Heartbeat, Image, InSyncReplica, KafkaUuid,
-    METADATA_FORMAT_VERSION, Membership, NewPartitions, NewTopic, Placing, Registration, RegistrationError,
-    TopicDefaults, TopicRef, alter_partitions, create_partitions, create_topics, delete_topics,
-    elect_leaders,
+    METADATA_FORMAT_VERSION, Membership, NewPartitions, NewTopic, NodeRecord, Placing, Registration,
+    RegistrationError, TopicDefaults, TopicRef, alter_partitions, create_partitions, create_topics,
+    delete_topics, elect_leaders,
 };
 use corelane::config::Advertise;
 use uuid::Uuid;
@@ -40,6 +43,8 @@ pub struct World {
     trace: Vec<String>,
     /// Whether everything that is sent arrives, and nobody leaves an in-sync set.
     is_calm: bool,
+    /// Whether controllers die when a part of their changes is committed.
+    controllers_die: bool,
 }
 
 impl World {
@@ -61,6 +66,7 @@ impl World {
             registration_epoch: 0,
             view: Arc::clone(&image),
             proposed: Default::default(),
+            failed: Default::default(),
         };
         let nodes = (1..=count).map(node).collect();
         let (asked, checks, trace) = Default::default();
@@ -75,6 +81,7 @@ impl World {
             checks,
             trace,
             is_calm: false,
+            controllers_die: true,
         }
     }
 
@@ -117,6 +124,7 @@ impl World {
             94 => self.intrude(at),
             95..97 => self.nodes[at].copy = Some(self.nodes[at].disk.clone()),
             97 => self.change_controller(),
+            98 if self.below(2) == 0 => self.fail_writer(at),
             _ => self.settle(),
         }
     }
@@ -137,14 +145,28 @@ impl World {
 
     fn pass_time(&mut self, longest_ms: u64) {
         self.now_ms += 1 + self.below(longest_ms);
-        self.command("expire", |draft, membership, now_ms| membership.expire(draft, now_ms));
+        self.long_command("expire", |draft, membership, now_ms| membership.expire(draft, now_ms));
     }
 
     fn kill(&mut self, at: usize) {
         let node = &mut self.nodes[at];
         (node.is_up, node.is_stopping) = (false, false);
         node.proposed.clear();
-        node.view = Arc::new(Image::new(self.image.cluster().clone()));
+        node.failed.clear();
+        // What it knew of the metadata is on its disk.
+    }
+
+    fn forget_metadata(&mut self, at: usize) {
+        self.nodes[at].view = Arc::new(Image::new(self.image.cluster().clone()));
+    }
+
+    /// A shard of a node cannot write any more.
+    fn fail_writer(&mut self, at: usize) {
+        let shard = ShardId(self.below(self.nodes[at].shards.into()) as u16);
+        if self.nodes[at].is_up {
+            self.nodes[at].failed.insert(shard);
+            self.trace.push(format!("{} failed writer", self.now_ms));
+        }
     }
 
     /// A node starts, perhaps with another disk.
@@ -160,6 +182,7 @@ impl World {
                 let node = &mut self.nodes[at];
                 if let Some(copy) = node.copy.take_if(|copy| is_older(copy, &node.disk)) {
                     node.disk = copy;
+                    self.forget_metadata(at);
                 }
             }
             2 => self.nodes[at].shards = 1 + self.below(4) as u16,
@@ -183,6 +206,7 @@ impl World {
         // The old one may be put in again.
         let old = std::mem::replace(&mut self.nodes[at].disk, Disk::empty(id));
         self.nodes[at].copy = Some(old);
+        self.forget_metadata(at);
     }
 
     fn register(&mut self, at: usize) -> Result<(), RegistrationError> {
@@ -192,7 +216,7 @@ impl World {
             (disk.boots, disk.start, disk.is_registered) = (disk.boots + 1, start, false);
         }
         let registration = registration(&self.nodes[at]);
-        let result = self.command("register", |draft, membership, now_ms| {
+        let result = self.long_command("register", |draft, membership, now_ms| {
             let epoch = membership.register(draft, &registration, now_ms)?;
             assert_eq!(membership.register(draft, &registration, now_ms), Ok(epoch), "said again");
             Ok(epoch)
@@ -234,8 +258,9 @@ impl World {
             registration_epoch: node.registration_epoch,
             applied_record_epoch: node.view.node(node.id).map_or(0, |record| record.record_epoch),
             wants_shutdown: node.is_stopping,
+            failed_shards: node.failed.clone(),
         };
-        let answer = self.command("heartbeat", |draft, membership, now_ms| {
+        let answer = self.long_command("heartbeat", |draft, membership, now_ms| {
             membership.heartbeat(draft, &heartbeat, now_ms)
         });
         let answer = answer.expect("one process has the id");
@@ -267,6 +292,8 @@ impl World {
             shards: 1,
             advertise: Advertise::Shard,
             num_partitions: 1,
+            default_replication_factor: 1,
+            replicas_max: corelane::base::limits::REPLICAS_PER_PARTITION_MAX,
             defaults: TopicDefaults::default(),
         };
         let kind = self.below(6);
@@ -284,7 +311,9 @@ impl World {
                     replication_factor: factor,
                     ..NewTopic::with_defaults(name)
                 };
-                let live = draft.image().nodes().filter(|node| node.is_active()).count();
+                let can_write =
+                    |node: &&NodeRecord| (0..node.shards).any(|shard| node.has_working(ShardId(shard)));
+                let live = draft.image().nodes().filter(can_write).count();
                 let is_new = draft.image().topic_named(&new.name).is_none();
                 let mut new_id = || TopicId(Uuid::from_u128(id.into()));
                 let result = create_topics(draft, &[new], &placing, 0, &mut new_id).remove(0);
@@ -298,6 +327,7 @@ impl World {
     fn produce(&mut self, at: usize) {
         for partition in self.nodes[at].led() {
             let (id, term) = (partition.id(), partition.leader_epoch);
+            self.checks.look_at_grant(id, term, &self.nodes[at]);
             let mut records = self.nodes[at].disk.logs.entry(id).or_default().records.clone();
             if self.below(2) == 0 {
                 records.push(self.new_id());
@@ -398,7 +428,7 @@ impl World {
 
     fn elect_preferred(&mut self) {
         let all: Vec<PartitionId> = self.image.partitions().map(|partition| partition.id()).collect();
-        self.command("elect", |draft, _, _| elect_leaders(draft, Election::Preferred, &all));
+        self.long_command("elect", |draft, _, _| elect_leaders(draft, Election::Preferred, &all));
     }
 
     fn change_controller(&mut self) {
@@ -406,66 +436,6 @@ impl World {
             *membership = Membership::begin(draft, SESSION_TIMEOUT_MS, now_ms);
             assert!(draft.changes().is_empty(), "nothing was left half done");
         });
-    }
-
-    /// The faults end: all nodes run, and what leads follows from who is there.
-    fn heal(&mut self) {
-        self.asked.clear();
-        self.start_all();
-        let leaderless: Vec<PartitionId> = self.leaderless();
-        for id in &leaderless {
-            let partition = self.image.partition(*id).expect("exists");
-            let is_lost = partition.in_sync().all(|replica| self.node(replica.node).disk.id != replica.disk);
-            assert!(is_lost, "{id} has no leader, though a disk that was in sync is there");
-            self.checks.acknowledged.remove(id);
-        }
-        let results =
-            self.command("unclean", |draft, _, _| elect_leaders(draft, Election::Unclean, &leaderless));
-        assert!(results.iter().all(Result::is_ok));
-        assert_eq!(self.leaderless(), []);
-    }
-
-    fn stop_and_start_all(&mut self) {
-        for at in 0..self.nodes.len() {
-            self.nodes[at].is_stopping = true;
-            self.heartbeat(at);
-            assert!(!self.nodes[at].is_up, "it may stop at once");
-        }
-        self.start_all();
-        assert_eq!(self.leaderless(), [], "a clean stop costs no leader");
-        self.is_calm = true;
-        for _ in 0..3 {
-            (0..self.nodes.len()).for_each(|at| self.produce(at));
-            (0..self.nodes.len()).for_each(|at| self.propose(at));
-            while !self.asked.is_empty() {
-                self.deliver();
-            }
-            self.settle();
-        }
-        self.elect_preferred();
-        for partition in self.image.partitions() {
-            assert_eq!(partition.in_sync_replicas.len(), partition.replicas.len(), "all catch up");
-            assert_eq!(partition.leader, Some(partition.replicas[0].node), "the preferred one leads");
-        }
-    }
-
-    fn start_all(&mut self) {
-        for _ in 0..10 {
-            for at in 0..self.nodes.len() {
-                if !self.nodes[at].is_up {
-                    self.start_as_it_is(at);
-                }
-            }
-            self.settle();
-            self.now_ms += SESSION_TIMEOUT_MS / 2;
-        }
-        self.settle();
-        assert!(self.image.nodes().all(|node| node.is_active()), "all take part");
-    }
-
-    fn leaderless(&self) -> Vec<PartitionId> {
-        let partitions = self.image.partitions().filter(|partition| partition.leader.is_none());
-        partitions.map(|partition| partition.id()).collect()
     }
 
     fn node(&self, id: NodeId) -> &Node {
@@ -483,6 +453,7 @@ fn disk_id(number: u64) -> DiskId {
 
 fn registration(node: &Node) -> Registration {
     Registration {
+        cluster_address: None,
         node: node.id,
         disk: node.disk.id,
         incarnation: node.disk.boots,

@@ -4,7 +4,7 @@
 use corelane::base::ids::{NodeId, ShardId};
 use corelane::link::{
     Answer, FrameReader, Framing, GREETING_PREFIX_BYTES, Gate, Hello, Own, Refusal, RefusalCode, Start,
-    StreamKind,
+    StreamKind, session_of,
 };
 use corelane::quorum::{
     Body, Entry, EntryKind, FRAME_HEADER_BYTES, FrameError, FrameHeader, Message, Outgoing, encode_frame,
@@ -49,14 +49,20 @@ fn start(random: &mut Random) -> Start {
 }
 
 fn hello(random: &mut Random) -> Hello {
+    let from = start(random);
+    // Seldom one that no start has: these are turned away at once.
+    let session = match random.once_in(8) {
+        true => random.next(),
+        false => session_of(from.incarnation, random.below(5) as u32),
+    };
     Hello {
         cluster: CLUSTER,
-        from: start(random),
+        from,
         to: NodeId(random.below(3) as u32),
         kind: *random.pick(&StreamKind::ALL),
         from_shard: ShardId(random.below(3) as u16),
         to_shard: ShardId(random.below(3) as u16),
-        session: random.next(),
+        session,
     }
 }
 

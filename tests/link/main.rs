@@ -4,6 +4,7 @@
 //! happen has happened, and gives up after two minutes.
 
 mod member;
+mod questions;
 mod strangers;
 
 use corelane::quorum::{Change, Rejection, Role};

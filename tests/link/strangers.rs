@@ -4,13 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use corelane::base::ids::{NodeId, ShardId};
-use corelane::link::{Hello, Refusal, RefusalCode, Start, StreamKind};
+use corelane::link::{Hello, Refusal, RefusalCode, Start, StreamKind, session_of};
 use corelane::quorum::{Body, Message, Outgoing, encode_frame};
 use corelane::runtime::tokio::within;
 use corelane::transport::read_answer;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use uuid::Uuid;
 
 use super::member::{CLUSTER, Machine, disk_of, member_of};
 use super::{decide, put, run, start_all};
@@ -43,7 +42,7 @@ async fn greet(to: SocketAddr, hello: &Hello) -> Result<TcpStream, Refusal> {
     answer.refusal.map_or(Ok(socket), Err)
 }
 
-fn hello(from: NodeId, session: u64) -> Hello {
+fn hello(from: NodeId, connections: u32) -> Hello {
     Hello {
         cluster: CLUSTER,
         from: Start { node: from, disk: disk_of(from), incarnation: 1 },
@@ -51,7 +50,7 @@ fn hello(from: NodeId, session: u64) -> Hello {
         kind: StreamKind::Quorum,
         from_shard: ShardId(0),
         to_shard: ShardId(0),
-        session,
+        session: session_of(1, connections),
     }
 }
 
@@ -94,7 +93,7 @@ fn who_must_not_come_in_is_told_what_to_do() {
         decide(&mut members, put("second", 1)).await;
         members[1].until("it is back", super::has("second")).await;
         let to = address(&machines[0]);
-        let fine = hello(NodeId(2), u64::MAX);
+        let fine = hello(NodeId(2), u32::MAX);
         let cases = [
             (Hello { cluster: [1; 16], ..fine }, RefusalCode::OtherCluster, "another cluster"),
             (hello(NodeId(1), 1), RefusalCode::NodeIdTaken, "two nodes run with this id"),
@@ -103,9 +102,9 @@ fn who_must_not_come_in_is_told_what_to_do() {
             (Hello { kind: StreamKind::Live, ..fine }, RefusalCode::Unsupported, "no streams of this kind"),
             (fine, RefusalCode::OlderIncarnation, "an old copy, or is in use twice"),
             (
-                Hello { from: Start { disk: Uuid::from_u128(5), ..fine.from }, ..fine },
-                RefusalCode::NodeIdTaken,
-                "directories were swapped",
+                Hello { to_shard: ShardId(1), ..fine },
+                RefusalCode::Unsupported,
+                "names shards where none take part",
             ),
         ];
         for (hello, code, text) in cases {
@@ -128,15 +127,17 @@ fn a_connection_that_breaks_the_rules_is_closed() {
         let mut members = start_all(&mut machines[..2]);
         decide(&mut members, put("first", 1)).await;
         let to = address(&machines[0]);
-        let frame = |from: NodeId| {
+        let frame_of = |from: NodeId, connections: u32| {
             let (from, to) = (member_of(disk_of(from)), member_of(disk_of(NodeId(1))));
             let heartbeat = Message { term: 1, body: Body::HeartbeatReply { commit: 0, read: 0 } };
-            encode_frame(&Outgoing::new(CLUSTER, from, to, 1, 1).address(), &heartbeat)
+            let session = session_of(1, connections);
+            encode_frame(&Outgoing::new(CLUSTER, from, to, session, 1).address(), &heartbeat)
         };
-        let mut damaged = frame(NodeId(3));
+        let mut damaged = frame_of(NodeId(3), 2);
         *damaged.last_mut().expect("a body") ^= 1;
         let mut session = 0;
-        for bytes in [vec![b'?'; 200], damaged, frame(NodeId(2))] {
+        let of_another_session = frame_of(NodeId(3), 3);
+        for bytes in [vec![b'?'; 200], damaged, frame_of(NodeId(2), 3), of_another_session] {
             session += 1;
             let mut socket = greet(to, &hello(NodeId(3), session)).await.expect("let in");
             let _ = socket.write_all(&bytes).await;
@@ -145,7 +146,7 @@ fn a_connection_that_breaks_the_rules_is_closed() {
         }
 
         let mut older = greet(to, &hello(NodeId(3), 10)).await.expect("let in");
-        older.write_all(&frame(NodeId(3))).await.expect("it reads");
+        older.write_all(&frame_of(NodeId(3), 10)).await.expect("it reads");
         let newer = greet(to, &hello(NodeId(3), 11)).await.expect("let in");
         assert_eq!(read_to_end(&mut older).await, b"", "a newer one takes its place");
         let refusal = greet(to, &hello(NodeId(3), 10)).await.expect_err("it is over");

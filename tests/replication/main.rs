@@ -5,8 +5,9 @@
 //! Fault model. Frames between two nodes are delayed by any time and keep their order within a connection; sessions
 //! break, and what was on its way is lost, or comes long after; bits change on the way. Peers' windows fill up. Nodes
 //! learn late who leads, or are cut off, so two may believe that they do. Nodes pause, and crash and lose what was not
-//! synced, one or all. A node loses its disk when all three, or the two others, are in sync. The quorum takes
-//! its time. Clients delete the oldest records.
+//! synced, one or all. Writers fail, until the
+//! next start. A node loses its disk when all three, or the two others, are in sync. The quorum takes its time, and does
+//! not hear of some proposals. Clients delete the oldest records.
 //!
 //! What must hold after each event: replicas agree below the high watermark, which never goes back on a node that lives;
 //! nothing is cut below it; who leads has all that was acknowledged with acks=all; no frame of an old session is looked
@@ -53,11 +54,11 @@ fn the_same_seed_lives_the_same_life() {
 /// What the simulation is for must have happened in it.
 #[test]
 fn much_happens() {
-    let mut sum = [0; 10];
+    let mut sum = [0; 12];
     for seed in 0..20 {
         let counts = World::new(seed).live().counts;
         let Counts { acknowledged, elections, crashes, lost_disks, full_windows, .. } = counts;
-        let Counts { stale, damaged, cuts, restarts, changes, .. } = counts;
+        let Counts { stale, damaged, cuts, restarts, changes, lost_proposals, failed_writers, .. } = counts;
         let all = [
             acknowledged,
             elections,
@@ -69,6 +70,8 @@ fn much_happens() {
             cuts,
             restarts,
             changes,
+            lost_proposals,
+            failed_writers,
         ];
         sum.iter_mut().zip(all).for_each(|(sum, count)| *sum += count);
     }

@@ -53,18 +53,26 @@ impl World {
             return;
         }
         let Some((from, proposal)) = self.proposals.pop_front() else { return };
+        if self.steps < self.lossy_quorum_until && self.random.one_in(4) {
+            self.counts.lost_proposals += 1;
+            return;
+        }
         let (leader_epoch, partition_epoch) = (self.metadata.leader_epoch, self.metadata.partition_epoch);
         if proposal.leader_epoch != leader_epoch || proposal.partition_epoch != partition_epoch {
             return;
         }
         let is_present = |it: &Replica| {
-            let is_up = self.nodes.iter().any(|node| node.is_up && node.id == it.node);
+            let is_up = self.nodes.iter().any(|node| node.is_up && !node.has_failed && node.id == it.node);
             is_up && (self.metadata.registered[&it.node] == *it || self.metadata.counts_fenced)
         };
         if proposal.in_sync.iter().all(is_present) {
             self.metadata.partition_epoch += 1;
             self.metadata.in_sync = proposal.in_sync.iter().map(|it| it.node).collect();
             self.note(format!("in sync: {:?}", self.metadata.in_sync));
+            return;
+        }
+        // Another copy of it may still be carried out: then nothing is said of this one.
+        if self.proposals.iter().any(|(other, copy)| (*other, copy) == (from, &proposal)) {
             return;
         }
         let mut effects = Vec::new();
@@ -78,7 +86,8 @@ impl World {
 
     /// The controller looks who is alive. A term is for one start of a node.
     pub(super) fn review(&mut self) {
-        let is_alive = |node: &&Node| node.is_up && !self.is_lonely(node.id);
+        // Heartbeats tell of writers that have failed.
+        let is_alive = |node: &&Node| node.is_up && !node.has_failed && !self.is_lonely(node.id);
         let up: Vec<NodeId> = self.nodes.iter().filter(is_alive).map(|node| node.id).collect();
         let alive: Vec<NodeId> = self.metadata.in_sync.iter().copied().filter(|id| up.contains(id)).collect();
         let Some(&first) = alive.first() else { return };
@@ -97,7 +106,8 @@ impl World {
     /// Somebody else of the in-sync set is to lead.
     pub(super) fn move_leader(&mut self) {
         let next = self.any_node();
-        if self.metadata.in_sync.contains(&next) && self.node(next).is_up && next != self.metadata.leader {
+        let is_able = self.node(next).is_up && !self.node(next).has_failed;
+        if self.metadata.in_sync.contains(&next) && is_able && next != self.metadata.leader {
             self.elect(next);
         }
     }
@@ -125,17 +135,19 @@ impl World {
             self.forget_waiting(id);
             if leader != id {
                 self.become_follower(id, leader);
-            } else if self.nodes[at].replica().may_lead(&granted_to) {
+            } else if self.nodes[at].replica().may_lead(&granted_to) && !self.nodes[at].has_failed {
                 self.become_leader(id, InSync::new(partition_epoch, in_sync));
             }
         } else if matches!(self.nodes[at].role, Role::Leads(_)) {
             let mut effects = Vec::new();
             let alive: Vec<_> = others(id).map(|other| (other, self.node(other).is_up)).collect();
+            let failed: Vec<Replica> = self.failed_peers(id);
             let Role::Leads(leader) = &mut self.nodes[at].role else { return };
-            leader.learned(partition_epoch, in_sync, &mut effects);
+            leader.learned(leader_epoch, partition_epoch, in_sync, &mut effects);
             for (other, is_up) in alive {
                 leader.set_eligible(other, is_up, &mut effects);
             }
+            failed.into_iter().for_each(|replica| leader.writer_failed(replica, &mut effects));
             self.carry_out(id, effects);
         }
     }

@@ -23,7 +23,8 @@ pub enum Role {
 enum Write {
     Append(Vec<Record>),
     Truncate(i64),
-    Restart(i64),
+    /// At that offset; with the high watermark of the log before.
+    Restart(i64, i64),
     StartAt(i64),
 }
 
@@ -32,6 +33,8 @@ pub struct Node {
     disk_id: u32,
     pub incarnation: u64,
     pub is_up: bool,
+    /// Whether its writer has failed, since this start: nothing becomes durable any more.
+    pub has_failed: bool,
     pub role: Role,
     /// The term that it has heard of.
     pub epoch: LeaderEpoch,
@@ -59,6 +62,7 @@ impl Node {
             disk_id: id,
             incarnation: 1,
             is_up: true,
+            has_failed: false,
             role: Role::Idle,
             epoch: -1,
             log: Vec::new(),
@@ -96,7 +100,7 @@ impl Node {
     pub fn durable_end(&self) -> i64 {
         let cuts = self.journal.iter().filter_map(|(_, write)| match write {
             Write::Truncate(end) => Some(*end),
-            Write::Restart(at) => Some(self.disk_start.min(*at)),
+            Write::Restart(at, _) => Some(self.disk_start.min(*at)),
             Write::Append(_) | Write::StartAt(_) => None,
         });
         cuts.fold(self.disk.len() as i64, i64::min)
@@ -105,6 +109,14 @@ impl Node {
     pub fn crash(&mut self) {
         self.is_up = false;
         self.role = Role::Idle;
+        // What is known to be committed is of one log: the old one is back where the new one was not durable yet.
+        let before = |(_, write): &(u64, Write)| match write {
+            Write::Restart(_, before) => Some(*before),
+            _ => None,
+        };
+        if let Some(before) = self.journal.iter().find_map(before) {
+            self.high_watermark = before;
+        }
         self.journal.clear();
         self.to_peers.clear();
         self.log.clone_from(&self.disk);
@@ -125,6 +137,7 @@ impl Node {
 
     pub fn restart(&mut self) {
         self.is_up = true;
+        self.has_failed = false;
         self.incarnation += 1;
         self.epoch = -1;
         self.sessions = Sessions::new(CLUSTER, peer(self.id), self.incarnation);
@@ -159,12 +172,15 @@ impl Node {
 
     /// The oldest write becomes durable; its ticket.
     pub fn sync_one(&mut self) -> Option<u64> {
+        if self.has_failed {
+            return None;
+        }
         let (ticket, write) = self.journal.pop_front()?;
         match write {
             Write::Append(records) => self.disk.extend(records),
             Write::Truncate(end) => self.disk.truncate(end as usize),
             Write::StartAt(start) => self.disk_start = start,
-            Write::Restart(at) => {
+            Write::Restart(at, _) => {
                 self.disk = vec![Record::default(); at as usize];
                 self.disk_start = at;
             }
@@ -207,6 +223,9 @@ impl Node {
     }
 
     pub fn hear_push(&mut self, entry: &Entry, records: &[Record]) -> Words {
+        if self.has_failed {
+            return Words::default();
+        }
         self.with_follower(records, |follower, history, effects| {
             follower.pushed(entry, history, effects).expect("a leader's");
         })
@@ -240,12 +259,13 @@ impl Node {
                     self.history.truncate_from_end(log_end);
                     self.journal.push_back((ticket, Write::Truncate(log_end)));
                 }
-                FollowerEffect::Restart { ticket, at } => {
-                    assert!(self.high_watermark <= at, "committed records are dropped");
+                FollowerEffect::Restart { ticket, at, drops_committed } => {
+                    assert!(!drops_committed, "committed records are dropped");
                     self.log = vec![Record::default(); at as usize];
-                    (self.log_start, self.high_watermark) = (at, at);
+                    let before = std::mem::replace(&mut self.high_watermark, at);
+                    self.log_start = at;
                     self.history = EpochHistory::default();
-                    self.journal.push_back((ticket, Write::Restart(at)));
+                    self.journal.push_back((ticket, Write::Restart(at, before)));
                 }
                 FollowerEffect::StartAt { ticket, log_start } => {
                     self.log_start = log_start;

@@ -38,6 +38,8 @@ pub struct Counts {
     pub cuts: usize,
     pub restarts: usize,
     pub changes: usize,
+    pub lost_proposals: usize,
+    pub failed_writers: usize,
 }
 
 pub struct World {
@@ -66,6 +68,8 @@ pub struct World {
     is_hasty: bool,
     /// No proposal is decided on before that step.
     pub(super) slow_quorum_until: u64,
+    /// Before that step, proposals are lost now and then.
+    pub(super) lossy_quorum_until: u64,
     values: u64,
     pub counts: Counts,
     pub trace: Vec<String>,
@@ -92,6 +96,7 @@ impl World {
             lonely: None,
             is_hasty: false,
             slow_quorum_until: 0,
+            lossy_quorum_until: FAULTY_STEPS,
             values: 0,
             counts: Counts::default(),
             trace: Vec::new(),
@@ -133,6 +138,7 @@ impl World {
                 16 | 17 => self.delete(),
                 18 => self.pause(),
                 19 | 20 => self.cut_off(),
+                22 => self.fail_writer(),
                 21 => self.slow_quorum_until = self.steps + self.random.below(600),
                 _ => self.step(),
             }

@@ -8,6 +8,7 @@ mod describe;
 mod faults;
 mod fetch;
 mod fetch_sessions;
+mod group_loads;
 mod groups;
 mod inspect;
 mod list_offsets;

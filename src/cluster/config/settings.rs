@@ -43,6 +43,8 @@ pub struct TopicSettings {
     /// the broker allows it: records are acknowledged from memory while fewer than this many of the partition's are
     /// not synced. `None`: records are synced before they are acknowledged.
     pub unsynced_records_max: Option<i64>,
+    /// `min.insync.replicas`: replicas that must have a record before `acks=all` is answered.
+    pub min_in_sync_replicas: u16,
 }
 
 /// What happens to old records; both, or perhaps neither.
@@ -97,6 +99,7 @@ pub fn topic_settings(configs: &Configs, defaults: &TopicDefaults) -> TopicSetti
             _ => None,
         },
         unsynced_records_max: values.unsynced_records_max(),
+        min_in_sync_replicas: values.number("min.insync.replicas"),
     }
 }
 

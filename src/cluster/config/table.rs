@@ -3,7 +3,9 @@
 use super::key::Rule::{Fixed, Flush, Fraction, MaxMessageBytes, OneOf, Range, Rate, SomeOf};
 use super::key::{ConfigKey, Rule};
 use super::kind::ConfigKind::{self, Boolean, Double, Int, List, Long, Text};
-use crate::base::limits::{COMPACTION_MEMORY_BYTES_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::base::limits::{
+    COMPACTION_MEMORY_BYTES_MAX, REPLICAS_PER_PARTITION_MAX, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 
 /// A config with its default and, if brokers can set that for their topics, their name for it.
 const fn key(
@@ -172,7 +174,7 @@ static TOPIC_CONFIGS: [ConfigKey; 35] = [
         ("min.insync.replicas", "min.insync.replicas"),
         Int,
         "1",
-        Fixed(&[], "a single node has one replica of each partition"),
+        Range(1, REPLICAS_PER_PARTITION_MAX as i64),
         "Replicas that must have a record before acks=all is answered.",
     ),
     key(

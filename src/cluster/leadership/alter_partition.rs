@@ -4,9 +4,10 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::settle::{may_count, renew_disks};
+use super::settle::{is_able, may_count, record_disks};
 use crate::base::ids::{LeaderEpoch, NodeId, PartitionId};
 use crate::base::planted::{Bug, is_planted};
 use crate::cluster::draft::Draft;
@@ -15,7 +16,7 @@ use crate::cluster::membership::{StaleRegistration, check_registration};
 use crate::cluster::records::{DiskId, PartitionRecord, Record};
 
 /// A copy as its leader knows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct InSyncReplica {
     /// The node.
     pub node: NodeId,
@@ -26,7 +27,7 @@ pub struct InSyncReplica {
 }
 
 /// The in-sync set that a leader wants.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct AlterPartition {
     /// The partition.
     pub partition: PartitionId,
@@ -38,8 +39,19 @@ pub struct AlterPartition {
     pub in_sync_replicas: Vec<InSyncReplica>,
 }
 
+/// What a node asks of the controller for partitions that it leads: what [`alter_partitions`] is called with.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct AlterPartitions {
+    /// The node.
+    pub leader: NodeId,
+    /// Its registration as it knows it: one that it has replaced since speaks of an older start.
+    pub registration_epoch: u64,
+    /// The in-sync sets that its leaders want.
+    pub alterations: Vec<AlterPartition>,
+}
+
 /// Why the in-sync set stays as it is.
-#[derive(Error, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Error, Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum AlterPartitionError {
     /// UNKNOWN_TOPIC_ID, or UNKNOWN_TOPIC_OR_PARTITION.
     #[error("there is no such partition")]
@@ -55,9 +67,9 @@ pub enum AlterPartitionError {
     InvalidUpdateVersion,
     /// INVALID_REQUEST.
     #[error("{0}")]
-    InvalidRequest(&'static str),
+    InvalidRequest(String),
     /// INELIGIBLE_REPLICA: fenced, about to stop, or not the start or the disk that acknowledged.
-    #[error("node {0} cannot be in sync: it is fenced, about to stop, or was started anew")]
+    #[error("node {0} cannot be in sync: it is fenced, about to stop, cannot write, or was started anew")]
     IneligibleReplica(NodeId),
 }
 
@@ -84,7 +96,7 @@ fn alter(
     check_members(image, partition, leader, wanted)?;
     let mut next = partition.clone();
     next.in_sync_replicas = wanted.in_sync_replicas.iter().map(|replica| replica.node).collect();
-    renew_disks(image, &mut next);
+    record_disks(image, &next.in_sync_replicas, &mut next.replicas);
     let Some(next) = next.in_place_of(partition) else { return Ok(partition.clone()) };
     draft.put(Record::Partition(next.clone()));
     Ok(next)
@@ -104,7 +116,7 @@ fn check_epochs(
         return Err(AlterPartitionError::FencedLeaderEpoch);
     }
     if partition.leader != Some(leader) {
-        return Err(AlterPartitionError::InvalidRequest("the node does not lead the partition"));
+        return Err(AlterPartitionError::InvalidRequest("the node does not lead the partition".to_owned()));
     }
     if wanted.partition_epoch < partition.partition_epoch && !is_planted(Bug::ControllerIgnoreEpoch) {
         return Err(AlterPartitionError::InvalidUpdateVersion);
@@ -118,7 +130,7 @@ fn check_members(
     leader: NodeId,
     wanted: &AlterPartition,
 ) -> Result<(), AlterPartitionError> {
-    let invalid = |reason| Err(AlterPartitionError::InvalidRequest(reason));
+    let invalid = |reason: &str| Err(AlterPartitionError::InvalidRequest(reason.to_owned()));
     let members = &wanted.in_sync_replicas;
     if members.iter().any(|member| partition.replica(member.node).is_none()) {
         return invalid("a node in the set has no replica");
@@ -130,10 +142,14 @@ fn check_members(
     let is_ineligible = |member: &&InSyncReplica| {
         let replica = partition.replica(member.node).expect("looked at above");
         let node = image.node(member.node);
-        let is_same = node.is_some_and(|node| {
-            (node.disk, node.incarnation) == (member.disk, member.incarnation) && replica.disk == member.disk
-        });
-        !(may_count(image, replica) || is_planted(Bug::ControllerAdmitFenced))
+        let is_same =
+            node.is_some_and(|node| (node.disk, node.incarnation) == (member.disk, member.incarnation));
+        // Who joins may have another disk than the one on which it counted before.
+        let is_there = match partition.in_sync_replicas.contains(&member.node) {
+            true => may_count(image, replica),
+            false => is_able(image, replica),
+        };
+        !(is_there || is_planted(Bug::ControllerAdmitFenced))
             || !(is_same || is_planted(Bug::ControllerAdmitRestarted))
     };
     match members.iter().find(is_ineligible) {

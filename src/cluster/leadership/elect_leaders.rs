@@ -1,25 +1,27 @@
 //! ElectLeaders (KIP-460): leadership goes back to the preferred copy, or, as a last resort, to one that may lack
 //! records that were acknowledged.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::settle::{may_count, renew_disks};
+use super::settle::{is_able, may_count, record_disks};
 use crate::base::ids::PartitionId;
 use crate::cluster::draft::Draft;
 use crate::cluster::image::Image;
 use crate::cluster::records::{PartitionRecord, Record};
 
 /// Who is to lead.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Election {
     /// The first copy, if it is in sync.
     Preferred,
-    /// Any copy of which the node is there, in order of preference, where nobody leads. What only others have is lost.
+    /// Any copy of which the node is there, where nobody leads: in order of preference, but those that are on another
+    /// disk than when they last counted come last, as they may be empty. What only others have is lost.
     Unclean,
 }
 
 /// Why nobody is elected.
-#[derive(Error, Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Error, Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ElectionError {
     /// UNKNOWN_TOPIC_OR_PARTITION.
     #[error("This server does not host this topic-partition.")]
@@ -33,6 +35,16 @@ pub enum ElectionError {
     /// ELIGIBLE_LEADERS_NOT_AVAILABLE.
     #[error("Eligible topic partition leaders are not available.")]
     NobodyAvailable,
+}
+
+impl Election {
+    /// Whether this election may give the partition another leader, as far as its record tells.
+    pub fn is_needed(self, partition: &PartitionRecord) -> bool {
+        match self {
+            Election::Preferred => partition.leader != partition.replicas.first().map(|first| first.node),
+            Election::Unclean => partition.leader.is_none(),
+        }
+    }
 }
 
 /// Elects leaders; the results are in the order of `partitions`.
@@ -58,7 +70,7 @@ pub fn elect_leaders(
 
 fn preferred(image: &Image, partition: &PartitionRecord) -> Result<PartitionRecord, ElectionError> {
     let preferred = partition.replicas.first().ok_or(ElectionError::PreferredNotAvailable)?;
-    if partition.leader == Some(preferred.node) {
+    if !Election::Preferred.is_needed(partition) {
         return Err(ElectionError::NotNeeded);
     }
     if !partition.in_sync_replicas.contains(&preferred.node) || !may_count(image, preferred) {
@@ -68,17 +80,15 @@ fn preferred(image: &Image, partition: &PartitionRecord) -> Result<PartitionReco
 }
 
 fn unclean(image: &Image, partition: &PartitionRecord) -> Result<PartitionRecord, ElectionError> {
-    if partition.leader.is_some() {
+    if !Election::Unclean.is_needed(partition) {
         return Err(ElectionError::NotNeeded);
     }
-    let nodes = partition.replicas.iter().map(|replica| replica.node);
-    let active = |node: &_| image.node(*node).is_some_and(|record| record.is_active());
-    let leader = nodes.into_iter().find(active).ok_or(ElectionError::NobodyAvailable)?;
-    let mut next = partition.clone();
-    next.in_sync_replicas.clear();
-    // Also the leader's, whose old disk may have been the last in sync.
-    renew_disks(image, &mut next);
-    next.leader = Some(leader);
-    next.in_sync_replicas = vec![leader];
+    let copies = &partition.replicas;
+    let on_its_disk = copies.iter().find(|replica| may_count(image, replica));
+    let any = || copies.iter().find(|replica| is_able(image, replica));
+    let leader = on_its_disk.or_else(any).ok_or(ElectionError::NobodyAvailable)?.node;
+    let mut next =
+        PartitionRecord { leader: Some(leader), in_sync_replicas: vec![leader], ..partition.clone() };
+    record_disks(image, &[leader], &mut next.replicas);
     Ok(next)
 }

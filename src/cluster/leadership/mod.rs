@@ -4,6 +4,8 @@ mod alter_partition;
 mod elect_leaders;
 mod settle;
 
-pub use alter_partition::{AlterPartition, AlterPartitionError, InSyncReplica, alter_partitions};
+pub use alter_partition::{
+    AlterPartition, AlterPartitionError, AlterPartitions, InSyncReplica, alter_partitions,
+};
 pub use elect_leaders::{Election, ElectionError, elect_leaders};
 pub(super) use settle::settle_copies_of;

@@ -18,9 +18,16 @@ fn is_on_present_disk(image: &Image, replica: &Replica) -> bool {
     node.is_some_and(|node| node.disk == replica.disk) || is_planted(Bug::ControllerTrustDisk)
 }
 
-/// Whether the copy may lead and count: its node takes part, with its disk.
+/// Whether the node takes part, and the shard of the copy can write.
+pub(super) fn is_able(image: &Image, replica: &Replica) -> bool {
+    image.node(replica.node).is_some_and(|record| {
+        record.has_working(replica.shard) || record.is_active() && is_planted(Bug::ControllerElectFailed)
+    })
+}
+
+/// Whether the copy may lead and count: its node takes part, with its disk, and its shard can write.
 pub(super) fn may_count(image: &Image, replica: &Replica) -> bool {
-    is_on_present_disk(image, replica) && image.node(replica.node).is_some_and(|node| node.is_active())
+    is_on_present_disk(image, replica) && is_able(image, replica)
 }
 
 /// The partition as the nodes that are there leave it: in sync are those that still can be, the leader stays if it can,
@@ -37,7 +44,11 @@ pub(super) fn settled(image: &Image, partition: &PartitionRecord) -> PartitionRe
     if let Some(leader) = next.leader.filter(|leader| !next.in_sync_replicas.contains(leader)) {
         next.in_sync_replicas = vec![leader];
     }
-    renew_disks(image, &mut next);
+    if is_planted(Bug::ControllerForgetDisks) {
+        let nodes = next.replicas.iter().map(|replica| replica.node);
+        let others: Vec<NodeId> = nodes.filter(|node| !next.in_sync_replicas.contains(node)).collect();
+        record_disks(image, &others, &mut next.replicas);
+    }
     next
 }
 
@@ -54,10 +65,11 @@ fn in_sync(image: &Image, partition: &PartitionRecord) -> Vec<NodeId> {
     if on_their_disks.is_empty() { partition.in_sync_replicas.clone() } else { on_their_disks }
 }
 
-/// A copy that is not in sync has nothing that counts, so it begins anew on the disk that its node has now.
-pub(super) fn renew_disks(image: &Image, partition: &mut PartitionRecord) {
-    let in_sync = &partition.in_sync_replicas;
-    for replica in partition.replicas.iter_mut().filter(|replica| !in_sync.contains(&replica.node)) {
+/// Whoever joins the in-sync set has its copy on the disk that its node has now. Until then the record keeps the disk
+/// on which the copy counted last, whatever its node registers with: the last resort, an unclean election, is to tell a
+/// copy that lags behind from one that was wiped.
+pub(super) fn record_disks(image: &Image, members: &[NodeId], replicas: &mut [Replica]) {
+    for replica in replicas.iter_mut().filter(|replica| members.contains(&replica.node)) {
         if let Some(node) = image.node(replica.node) {
             replica.disk = node.disk;
         }

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use uuid::Uuid;
 
@@ -19,11 +20,11 @@ use crate::cluster::image::Image;
 use crate::cluster::leadership::settle_copies_of;
 use crate::cluster::placement::deal_anew;
 use crate::cluster::records::{
-    DiskId, FormerDisk, ListenerRecord, NodeRecord, Owner, PartitionRecord, Record, Replica,
+    ClusterAddress, DiskId, FormerDisk, ListenerRecord, NodeRecord, Owner, PartitionRecord, Record, Replica,
 };
 
 /// What a node says of itself at its start.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Registration {
     /// The node.
     pub node: NodeId,
@@ -42,6 +43,8 @@ pub struct Registration {
     pub rack: Option<String>,
     /// Where clients reach it.
     pub listeners: Vec<ListenerRecord>,
+    /// Where other nodes reach it.
+    pub cluster_address: Option<ClusterAddress>,
 }
 
 /// Why a start is refused.
@@ -110,11 +113,14 @@ pub(super) fn register(
     check_bounds(draft.image(), new)?;
     let known = draft.image().node(new.node).cloned();
     if let Some(known) = &known {
-        if (known.disk, known.incarnation, known.start) == (new.disk, new.incarnation, new.start) {
+        let is_same = (known.disk, known.incarnation, known.start) == (new.disk, new.incarnation, new.start);
+        if is_same && says_the_same(known, new) {
             // Said again: the answer was lost.
             return Ok(known.registration_epoch);
         }
-        check_disk(draft.image(), known, new, has_session)?;
+        if !is_same {
+            check_disk(draft.image(), known, new, has_session)?;
+        }
     }
     let record = record_of(known.as_ref(), new);
     if serde_json::to_vec(&record).map_or(usize::MAX, |json| json.len()) > METADATA_RECORD_BYTES_MAX {
@@ -133,6 +139,12 @@ pub(super) fn register(
         deal_shards(draft, new.node, new.shards);
     }
     Ok(epoch)
+}
+
+/// A start that never came to know of its registration may say the same again with other ports.
+fn says_the_same(known: &NodeRecord, new: &Registration) -> bool {
+    (known.shards, &known.rack, &known.listeners, &known.cluster_address)
+        == (new.shards, &new.rack, &new.listeners, &new.cluster_address)
 }
 
 fn check_bounds(image: &Image, new: &Registration) -> Result<(), RegistrationError> {
@@ -196,7 +208,9 @@ fn record_of(known: Option<&NodeRecord>, new: &Registration) -> NodeRecord {
         shutting_down: false,
         rack: new.rack.clone(),
         listeners: new.listeners.clone(),
+        cluster_address: new.cluster_address.clone(),
         former_disks,
+        failed_shards: BTreeSet::new(),
     }
 }
 

@@ -84,6 +84,8 @@ impl World {
             shards: 2,
             advertise: Advertise::Shard,
             num_partitions: 2,
+            default_replication_factor: 1,
+            replicas_max: crate::base::limits::REPLICAS_PER_PARTITION_MAX,
             defaults: TopicDefaults::default(),
         };
         let cluster_id = KafkaUuid(Uuid::from_u128(1));

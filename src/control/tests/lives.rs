@@ -3,10 +3,11 @@
 
 use std::path::Path;
 
-use super::super::lone_quorum::{LoneQuorum, open_database};
+use super::super::lone_quorum::LoneQuorum;
 use super::super::migration::{begin_cluster, raft_id};
 use super::super::reserve::Reserve;
 use super::super::store::{MetadataStore, Space, StoreError};
+use super::super::store_file::open_database;
 use super::crashing_disk::{CrashingDisk, next_chance};
 use super::store::{DISK, cluster};
 use crate::base::limits::{LONE_QUORUM_LOG_ENTRIES_MAX, PRODUCER_ID_BLOCK};

@@ -6,10 +6,11 @@ use std::path::Path;
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 
 use super::super::NodeFile;
-use super::super::lone_quorum::{LoneQuorum, open_database};
+use super::super::lone_quorum::LoneQuorum;
 use super::super::migration::{migrate, raft_id};
 use super::super::record_text::{change_of, image_of};
 use super::super::store::{MetadataStore, StoreError};
+use super::super::store_file::open_database;
 use super::crashing_disk::CrashingDisk;
 use super::store::{DISK, cluster, creating};
 use super::{NODE, start};

@@ -33,6 +33,8 @@ fn config(dir: &Path, shards: u16) -> ControlConfig {
         shards,
         advertise: Advertise::Shard,
         num_partitions: 1,
+        default_replication_factor: 1,
+        replicas_max: crate::base::limits::REPLICAS_PER_PARTITION_MAX,
         defaults: TopicDefaults::default(),
         cpu: None,
         environment: environment(),

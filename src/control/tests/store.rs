@@ -16,8 +16,9 @@ use super::{NODE, topic};
 use crate::base::ids::TopicId;
 use crate::base::limits::{BALLAST_BYTES_MIN, LONE_QUORUM_LOG_ENTRIES_MAX, REGISTRATION_PIECE_BYTES};
 use crate::cluster::{
-    Change, ClusterRecord, DiskId, Draft, Image, Incarnation, KafkaUuid, METADATA_FORMAT_VERSION, Placing,
-    TopicDefaults, TopicRef, begin_incarnation, create_topics, delete_topics,
+    Change, ClusterRecord, DiskId, Draft, Image, Incarnation, KafkaUuid, METADATA_FORMAT_OF_CLUSTERS,
+    METADATA_FORMAT_VERSION, Placing, TopicDefaults, TopicRef, begin_incarnation, create_topics,
+    delete_topics,
 };
 use crate::config::Advertise;
 use crate::quorum::{QuorumStore, State};
@@ -38,6 +39,8 @@ pub(super) fn creating(image: &Image, topics: &[(&str, i32)]) -> (Vec<Change>, I
         shards: 2,
         advertise: Advertise::Shard,
         num_partitions: 1,
+        default_replication_factor: 1,
+        replicas_max: crate::base::limits::REPLICAS_PER_PARTITION_MAX,
         defaults: TopicDefaults::default(),
     };
     let mut id = image.topics().len() as u128;
@@ -136,7 +139,7 @@ fn a_store_that_is_gone_or_empty_is_not_made_anew() {
 fn a_later_format_is_refused_before_anything_else_is_read() {
     let dir = tempfile::tempdir().unwrap();
     populated(dir.path());
-    let later = METADATA_FORMAT_VERSION + 1;
+    let later = METADATA_FORMAT_OF_CLUSTERS + 1;
     {
         // Where every version looks, whatever it keeps elsewhere.
         let records: TableDefinition<&str, &[u8]> = TableDefinition::new("records");

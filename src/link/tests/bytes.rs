@@ -37,6 +37,7 @@ fn answer() -> impl Strategy<Value = Answer> {
             1 => RefusalCode::Unsupported,
             4 => RefusalCode::NodeIdTaken,
             9 => RefusalCode::Busy,
+            10 => RefusalCode::NoClusterYet,
             number => RefusalCode::Other(number + 1_000 * u16::from(number < 10)),
         };
         Answer { by, refusal: refusal.map(|(number, text)| Refusal::new(code(number), &text)) }
@@ -133,7 +134,7 @@ fn version_1_stays_as_it_was() {
         write(format!("hello_{kind:?}"), &sample_hello(kind).encode());
     }
     write("accepted".to_owned(), &sample_answer(None).encode());
-    let codes = (1..=10).map(RefusalCode::of_number);
+    let codes = (1..=11).map(RefusalCode::of_number);
     for code in codes.clone() {
         write(format!("refused_{code:?}"), &sample_answer(Some(code)).encode());
     }

@@ -4,7 +4,10 @@ use uuid::Uuid;
 
 use crate::base::ids::{NodeId, ShardId};
 use crate::base::limits::{LINK_NODES_MAX, LINK_STREAMS_PER_NODE_MAX};
-use crate::link::{Gate, GreetingError, Hello, Own, Refused, Start, StreamKind, Versions};
+use crate::link::{
+    Gate, GreetingError, Hello, NO_CLUSTER, Own, RefusalCode, Refused, Start, StreamKind, Versions,
+    session_of,
+};
 
 const CLUSTER: [u8; 16] = [7; 16];
 
@@ -23,8 +26,10 @@ fn gate() -> Gate {
     })
 }
 
-fn hello(from: Start, kind: StreamKind, session: u64) -> Hello {
+/// The hello of that connection of the stream.
+fn hello(from: Start, kind: StreamKind, connections: u32) -> Hello {
     let (from_shard, to_shard) = (ShardId(0), ShardId(0));
+    let session = session_of(from.incarnation, connections);
     Hello { cluster: CLUSTER, from, to: NodeId(1), kind, from_shard, to_shard, session }
 }
 
@@ -56,6 +61,35 @@ fn what_is_refused_says_what_to_do() {
 }
 
 #[test]
+fn who_knows_no_cluster_may_ask_and_be_asked_and_nothing_else() {
+    let mut gate = gate();
+    let stranger = |kind| Hello { cluster: NO_CLUSTER, ..hello(start(2, 0), kind, 1) };
+    assert_eq!(gate.admit(&stranger(StreamKind::Control)), Ok(()));
+    assert!(matches!(gate.admit(&stranger(StreamKind::Quorum)), Err(Refused::OtherCluster { .. })));
+    let other = Start { disk: Uuid::from_u128(99), ..start(2, 1) };
+    assert_eq!(gate.admit(&hello(other, StreamKind::Quorum, 1)), Ok(()), "a stranger leaves no trace");
+
+    let kinds = vec![StreamKind::Control];
+    let own = Own { cluster: NO_CLUSTER, start: start(1, 0), shards: 2, voters: vec![], kinds };
+    let mut blank = Gate::new(own);
+    assert_eq!(blank.admit(&hello(start(2, 1), StreamKind::Control, 1)), Ok(()));
+    let refused = blank.admit(&hello(start(2, 1), StreamKind::Quorum, 1));
+    assert_eq!(refused, Err(Refused::NoClusterYet(NodeId(1))));
+    assert_eq!(blank.answer(&refused).refusal.map(|refusal| refusal.code), Some(RefusalCode::NoClusterYet));
+}
+
+#[test]
+fn who_is_registered_follows_the_quorum_though_it_has_no_vote() {
+    let mut gate = gate();
+    let follower = hello(start(4, 1), StreamKind::Quorum, 1);
+    assert!(matches!(gate.admit(&follower), Err(Refused::NotAVoter { .. })));
+    gate.register(start(4, 1));
+    assert_eq!(gate.admit(&follower), Ok(()));
+    gate.forget(NodeId(4));
+    assert!(matches!(gate.admit(&follower), Err(Refused::NotAVoter { .. })));
+}
+
+#[test]
 fn a_kind_that_is_not_taken_is_refused() {
     let mut own = Own { cluster: CLUSTER, start: start(1, 5), shards: 2, voters: vec![], kinds: vec![] };
     own.kinds.push(StreamKind::Live);
@@ -84,6 +118,10 @@ fn an_older_start_is_over() {
 #[test]
 fn one_node_id_is_one_disk() {
     let mut gate = gate();
+    let early = Start { disk: Uuid::from_u128(98), ..start(2, 9) };
+    assert_eq!(gate.admit(&hello(early, StreamKind::Live, 1)), Ok(()), "nobody knows it");
+    assert_eq!(gate.admit(&hello(start(2, 4), StreamKind::Live, 8)), Ok(()), "nor has vouched for it");
+    gate.register(start(2, 4));
     assert_eq!(gate.admit(&hello(start(2, 4), StreamKind::Live, 9)), Ok(()));
     let other = Start { disk: Uuid::from_u128(99), ..start(2, 1) };
     let refused = gate.admit(&hello(other, StreamKind::Live, 10)).expect_err("another disk");
@@ -106,10 +144,58 @@ fn of_each_stream_only_the_newest_session_counts() {
         ..hello(start(2, 4), StreamKind::Live, session)
     };
     assert_eq!(gate.admit(&between(0, 1, 5)), Ok(()));
-    assert_eq!(gate.admit(&between(0, 1, 5)), Err(Refused::OldSession { known: 5, found: 5 }));
-    assert_eq!(gate.admit(&between(0, 1, 4)), Err(Refused::OldSession { known: 5, found: 4 }));
+    let old = |found| Err(Refused::OldSession { known: session_of(4, 5), found: session_of(4, found) });
+    assert_eq!(gate.admit(&between(0, 1, 5)), old(5));
+    assert_eq!(gate.admit(&between(0, 1, 4)), old(4));
     assert_eq!(gate.admit(&between(1, 1, 4)), Ok(()), "another stream");
     assert_eq!(gate.admit(&between(0, 1, 6)), Ok(()));
+}
+
+#[test]
+fn a_newer_start_ends_what_the_one_before_it_opened() {
+    let mut gate = gate();
+    assert_eq!(gate.admit(&hello(start(2, 4), StreamKind::Live, 9)), Ok(()));
+    assert_eq!(gate.start_of(NodeId(2)), Some(start(2, 4)));
+    assert_eq!(gate.admit(&hello(start(2, 5), StreamKind::Quorum, 1)), Ok(()));
+    assert_eq!(gate.start_of(NodeId(2)), Some(start(2, 5)));
+    assert!(gate.admit(&hello(start(2, 4), StreamKind::Live, 10)).is_err());
+    assert_eq!(gate.admit(&hello(start(2, 5), StreamKind::Live, 1)), Ok(()), "its sessions begin anew");
+}
+
+#[test]
+fn a_hello_that_contradicts_itself_leaves_no_trace() {
+    let mut gate = gate();
+    let fine = hello(start(2, 1), StreamKind::Quorum, 1);
+    let live = hello(start(2, 1), StreamKind::Live, 1);
+    let often = Start { incarnation: 1 << 32, ..start(2, 1) };
+    for bad in [
+        Hello { session: session_of(2, 1), ..fine },
+        Hello { from: often, session: 1, ..fine },
+        Hello { from_shard: ShardId(1), ..fine },
+        Hello { to_shard: ShardId(1), ..fine },
+        Hello { to_shard: ShardId(1), kind: StreamKind::Control, ..fine },
+        Hello { from_shard: ShardId(1000), ..live },
+        Hello { to_shard: ShardId(1), ..hello(start(2, 1), StreamKind::Control, 1) },
+    ] {
+        assert!(matches!(gate.admit(&bad), Err(Refused::Contradiction { .. })), "{bad:?}");
+    }
+    assert_eq!(gate.start_of(NodeId(2)), None);
+    let lane = |lane| Hello { from_shard: ShardId(lane), ..hello(start(2, 1), StreamKind::Control, 1) };
+    assert_eq!(
+        [0, 1].map(|number| gate.admit(&lane(number))),
+        [Ok(()), Ok(())],
+        "a node asks by several lanes"
+    );
+}
+
+#[test]
+fn a_node_has_several_streams_of_control() {
+    let mut gate = gate();
+    for (lane, connections) in [(0, 2), (1, 1), (0, 3)] {
+        let hello =
+            Hello { from_shard: ShardId(lane), ..hello(start(2, 1), StreamKind::Control, connections) };
+        assert_eq!(gate.admit(&hello), Ok(()), "{lane}");
+    }
 }
 
 #[test]
@@ -119,7 +205,10 @@ fn what_is_remembered_is_bounded() {
         let hello = Hello { from_shard: ShardId(shard), ..hello(start(2, 1), StreamKind::Live, 1) };
         assert_eq!(gate.admit(&hello), Ok(()));
     }
-    let more = Hello { from_shard: ShardId(u16::MAX), ..hello(start(2, 1), StreamKind::Live, 1) };
+    let more = Hello {
+        from_shard: ShardId(LINK_STREAMS_PER_NODE_MAX as u16),
+        ..hello(start(2, 1), StreamKind::Live, 1)
+    };
     assert_eq!(gate.admit(&more), Err(Refused::TooMany(NodeId(1))));
     for node in 3..LINK_NODES_MAX as u32 + 2 {
         assert_eq!(gate.admit(&hello(start(node, 1), StreamKind::Live, 1)), Ok(()));

@@ -92,7 +92,9 @@ fn a_refusal_is_told_once_and_waited_for_longer() {
     assert!(wait_ms(&step) >= LINK_REFUSED_BACK_OFF_MS / 2);
     assert_eq!(refuse(&mut peer, RefusalCode::OtherCluster).notice, None);
     assert!(refuse(&mut peer, RefusalCode::NodeIdTaken).notice.is_some(), "another reason");
-    assert!(wait_ms(&refuse(&mut peer, RefusalCode::Busy)) <= LINK_BACK_OFF_MAX_MS, "that passes by itself");
+    for passes in [RefusalCode::NoClusterYet, RefusalCode::Busy] {
+        assert!(wait_ms(&refuse(&mut peer, passes)) <= LINK_BACK_OFF_MAX_MS, "that passes by itself");
+    }
     greet(&mut peer, 0);
     peer.handle(0, 0, accepted(start(2, 1)));
     peer.handle(0, 0, Event::Lost);

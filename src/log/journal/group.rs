@@ -180,6 +180,16 @@ pub fn claimed_header(bytes: &[u8]) -> Option<GroupHeader> {
     })
 }
 
+/// The entries of a group that this process has just made, each with the place of its payload. Nothing is checked anew.
+pub fn own_entries(group: &[u8]) -> impl Iterator<Item = (Entry, PayloadPlace)> + '_ {
+    let u32_at = |at: usize| u32::from_le_bytes(group[at..at + 4].try_into().expect("4 bytes"));
+    let (entries, table_offset) = (u32_at(52) as usize, u32_at(56) as usize);
+    let table = &group[table_offset..table_offset + entries * ENTRY_BYTES];
+    table
+        .chunks_exact(ENTRY_BYTES)
+        .map(|row| entry::decode(row.try_into().expect("a row")).expect("our own entry"))
+}
+
 /// Decodes the group at the start of `bytes`; `None` if no whole, undamaged header and table stand there.
 pub fn decode(bytes: &Bytes) -> Option<Group> {
     let header = claimed_header(bytes)?;
@@ -270,6 +280,12 @@ mod tests {
             prop_assert_eq!(group.header, header(9));
             prop_assert_eq!((group.checksum, group.total_bytes), (checksum, bytes.len()));
             prop_assert_eq!(group.entries.len(), payloads.len());
+            for ((got, place), want) in own_entries(&bytes).zip(&payloads) {
+                let at = place.offset as usize;
+                prop_assert_eq!(got.partition.topic, entry(0).partition.topic);
+                prop_assert_eq!(&bytes[at..at + place.length as usize], &want[..]);
+                prop_assert_eq!(place.checksum, crc32fast::hash(want));
+            }
             for (index, ((got, bytes), want)) in group.entries.iter().zip(&payloads).enumerate() {
                 prop_assert_eq!(got, &entry(index as i32));
                 prop_assert_eq!(bytes.as_deref(), Some(&want[..]));

@@ -41,6 +41,9 @@ impl JournalPosition {
 
 /// Told of progress; runs inside the journal's completion and must not await.
 pub trait DurabilitySink {
+    /// A group is on its way to the disk. Its bytes stay as they are for as long as somebody holds them. Only told after
+    /// [`Journal::tell_of_submissions`], before the group can be durable.
+    fn on_submitted(&self, _group: &bytes::Bytes) {}
     /// All groups up to `sequence` are durable.
     fn on_durable(&self, sequence: u64);
     /// The writer is out of service.
@@ -95,6 +98,7 @@ pub struct Journal {
     state: RefCell<State>,
     sink: RefCell<Option<Weak<dyn DurabilitySink>>>,
     wake_scheduled: Cell<bool>,
+    tells_of_submissions: Cell<bool>,
     progress: Notify,
     meters: JournalMeters,
 }
@@ -128,6 +132,7 @@ impl Journal {
             }),
             sink: RefCell::new(None),
             wake_scheduled: Cell::new(false),
+            tells_of_submissions: Cell::new(false),
             progress: Notify::new(),
             meters: JournalMeters::default(),
         })
@@ -136,6 +141,11 @@ impl Journal {
     /// Names the one to be told of progress.
     pub fn set_sink(&self, sink: Weak<dyn DurabilitySink>) {
         *self.sink.borrow_mut() = Some(sink);
+    }
+
+    /// Whether the sink is told of groups as they go to the disk.
+    pub fn tell_of_submissions(&self, tells: bool) {
+        self.tells_of_submissions.set(tells);
     }
 
     /// Adds an entry with the payload `parts` to the open group and returns the group's sequence. The entry
@@ -293,7 +303,14 @@ impl Journal {
         while let Some((place, sequence, write)) = self.next_write() {
             let journal = Rc::clone(self);
             let file = Rc::clone(&self.files[place.slot]);
+            let group = self.tells_of_submissions.get().then(|| write.clone());
             let written = file.write_at(place.position, write);
+            if let Some(group) = group
+                && let Some(sink) = self.sink()
+            {
+                // The disk has it first; and nobody can have been told yet that it is durable.
+                sink.on_submitted(&group);
+            }
             self.runtime.spawn(Box::pin(async move {
                 if is_planted(Bug::AcknowledgeEarly) {
                     journal.complete(sequence, Ok(()));

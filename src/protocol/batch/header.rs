@@ -188,6 +188,31 @@ pub struct BatchHeader {
 }
 
 impl BatchHeader {
+    /// A batch of no records that takes the offsets from `base_offset` up to `end_offset`, as compaction leaves them: for
+    /// logs that go on behind what another one no longer has.
+    ///
+    /// # Panics
+    /// Panics if those are no offsets, or more than 2^31 of them.
+    pub fn without_records(base_offset: Offset, end_offset: Offset, leader_epoch: LeaderEpoch) -> Self {
+        let last_offset_delta = i32::try_from(end_offset - base_offset - 1).expect("bounded by the caller");
+        assert!(last_offset_delta >= 0 && base_offset >= 0, "there are offsets");
+        let header = BatchHeader {
+            base_offset,
+            batch_length: BATCH_LENGTH_MIN,
+            partition_leader_epoch: leader_epoch,
+            crc: 0,
+            attributes: Attributes::default(),
+            last_offset_delta,
+            base_timestamp: NO_TIMESTAMP,
+            max_timestamp: NO_TIMESTAMP,
+            producer_id: NO_PRODUCER_ID,
+            producer_epoch: NO_PRODUCER_EPOCH,
+            base_sequence: NO_SEQUENCE,
+            record_count: 0,
+        };
+        header.with_crc_over(&[])
+    }
+
     /// Reads the header at the start of `bytes`; the records need not be there.
     pub fn parse(bytes: &[u8]) -> Result<Self, HeaderError> {
         // The magic is in the same place in every version, and messages of versions 0 and 1 may be shorter than
@@ -378,6 +403,16 @@ mod tests {
         assert_eq!((view.header().base_offset, view.header().partition_leader_epoch), (i64::MAX - 7, 9));
         assert_eq!(view.computed_crc(), header.crc);
         assert_eq!(view.records(), &produced[HEADER_BYTES..]);
+    }
+
+    #[test]
+    fn a_batch_without_records_is_whole_and_takes_its_offsets() {
+        let bytes = BatchHeader::without_records(40, 100, 3).encode();
+        let view = BatchView::parse(&bytes).unwrap();
+        let header = view.header();
+        assert_eq!((header.base_offset, header.last_offset(), header.record_count), (40, 99, 0));
+        assert_eq!((view.computed_crc(), view.bytes().len()), (header.crc, HEADER_BYTES));
+        assert!(!header.has_producer_id() && header.largest_record_timestamp() == i64::MIN);
     }
 
     #[test]

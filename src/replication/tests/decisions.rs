@@ -1,6 +1,9 @@
 //! Single decisions of leaders and followers, each for the rule that it keeps.
 
+mod deletions;
+
 use crate::base::ids::{NodeId, PartitionId, ShardId, TopicId};
+use crate::base::limits::{REPLICATION_PROPOSAL_AGAIN_MS, REPLICATION_REFUSED_BACK_OFF_MS};
 use crate::cluster::DiskId;
 use crate::log::snapshot::EpochStart;
 use crate::partition::EpochHistory;
@@ -76,6 +79,15 @@ fn nothing_is_committed_before_all_in_sync_replicas_have_spoken_in_this_term() {
     assert_eq!(leader.read_from(NodeId(3)), Some((Stream::CatchUp, 8)));
 }
 
+/// Who is to start anew leaves the in-sync set first, and is asked again then.
+fn two_leaves_the_set(leader: &mut Leader, effects: &mut Vec<LeaderEffect>) {
+    assert!(matches!(effects[..], [LeaderEffect::Propose(_)]), "{effects:?}");
+    effects.clear();
+    leader.learned(5, 8, vec![NodeId(1), NodeId(3)], effects);
+    assert!(matches!(effects[..], [LeaderEffect::Reconcile(NodeId(2), _, _)]), "{effects:?}");
+    effects.clear();
+}
+
 #[test]
 fn the_end_of_a_term_decides_what_a_follower_does() {
     let history = history(&[(2, 0), (4, 6), (5, 10)]);
@@ -90,8 +102,12 @@ fn the_end_of_a_term_decides_what_a_follower_does() {
         (resume(-2, 5), Action::Restart, 0),
     ];
     for (resume, action, offset) in cases {
-        let mut effects = Vec::new();
-        leader().resumed(replica(2), &resume, &history, &mut effects).expect("a follower");
+        let (mut leader, mut effects) = (leader(), Vec::new());
+        leader.resumed(replica(2), &resume, &history, &mut effects).expect("a follower");
+        if action == Action::Restart {
+            two_leaves_the_set(&mut leader, &mut effects);
+            leader.resumed(replica(2), &resume, &history, &mut effects).expect("a follower");
+        }
         let LeaderEffect::Reconcile(_, _, told) = &effects[0] else { panic!("{effects:?}") };
         assert_eq!((told.action, told.offset), (action.code(), offset), "{resume:?}");
     }
@@ -135,7 +151,7 @@ fn who_is_to_leave_the_set_counts_until_it_has_left() {
         (7, [replica(1), replica(2)].as_slice())
     );
     assert_eq!(committed(&effects), None);
-    leader.learned(8, vec![NodeId(1), NodeId(2)], &mut effects);
+    leader.learned(5, 8, vec![NodeId(1), NodeId(2)], &mut effects);
     assert_eq!(committed(&effects), Some(12));
 }
 
@@ -143,7 +159,7 @@ fn who_is_to_leave_the_set_counts_until_it_has_left() {
 fn fewer_than_the_minimum_commit_nothing() {
     let mut leader = agreed();
     let mut effects = Vec::new();
-    leader.learned(8, vec![NodeId(1)], &mut effects);
+    leader.learned(5, 8, vec![NodeId(1)], &mut effects);
     leader.appended(12);
     leader.synced(12, &mut effects);
     assert_eq!((committed(&effects), leader.is_enough_in_sync()), (None, false));
@@ -292,6 +308,10 @@ fn who_is_behind_the_log_start_is_asked_again() {
     leader
         .resumed(replica(2), &resume(3, 4), &history(&[(3, 6), (5, 10)]), &mut effects)
         .expect("a follower");
+    two_leaves_the_set(&mut leader, &mut effects);
+    leader
+        .resumed(replica(2), &resume(3, 4), &history(&[(3, 6), (5, 10)]), &mut effects)
+        .expect("a follower");
     let LeaderEffect::Reconcile(_, _, told) = &effects[0] else { panic!("{effects:?}") };
     assert_eq!((told.action, told.offset), (Action::Restart.code(), 6));
 }
@@ -319,7 +339,7 @@ fn a_follower_that_cannot_write_leaves_for_good() {
     let [LeaderEffect::Propose(proposal)] = &effects[..] else { panic!("{effects:?}") };
     assert_eq!(proposal.in_sync, [replica(1), replica(3)]);
     effects.clear();
-    leader.learned(8, vec![NodeId(1), NodeId(3)], &mut effects);
+    leader.learned(5, 8, vec![NodeId(1), NodeId(3)], &mut effects);
     leader.set_eligible(NodeId(2), true, &mut effects);
     let history = history(&[(3, 0), (5, 10)]);
     leader.resumed(replica(2), &resume(3, 10), &history, &mut effects).expect("a follower");
@@ -328,6 +348,52 @@ fn a_follower_that_cannot_write_leaves_for_good() {
     leader.meets(anew, &mut effects);
     leader.resumed(anew, &resume(3, 10), &history, &mut effects).expect("a follower");
     assert!(effects.iter().any(|it| matches!(it, LeaderEffect::Propose(_))), "{effects:?}");
+}
+
+fn proposals(effects: &[LeaderEffect]) -> usize {
+    effects.iter().filter(|it| matches!(it, LeaderEffect::Propose(_))).count()
+}
+
+#[test]
+fn a_proposal_without_an_outcome_is_sent_again() {
+    let (mut leader, mut effects) = (agreed(), Vec::new());
+    leader.set_eligible(NodeId(3), false, &mut effects);
+    let first = effects.clone();
+    assert_eq!(proposals(&first), 1);
+    effects.clear();
+    leader.tick(REPLICATION_PROPOSAL_AGAIN_MS - 1, &mut effects);
+    assert_eq!(proposals(&effects), 0);
+    leader.tick(REPLICATION_PROPOSAL_AGAIN_MS, &mut effects);
+    assert_eq!(effects, first, "as it was");
+    leader.learned(5, 8, vec![NodeId(1), NodeId(2)], &mut effects);
+    effects.clear();
+    leader.tick(2 * REPLICATION_PROPOSAL_AGAIN_MS, &mut effects);
+    assert_eq!(proposals(&effects), 0, "it was carried out");
+}
+
+#[test]
+fn what_was_refused_is_not_asked_for_again_at_once() {
+    let (mut leader, mut effects) = (agreed(), Vec::new());
+    leader.set_eligible(NodeId(3), false, &mut effects);
+    leader.refused(7, &mut effects);
+    effects.clear();
+    leader.synced(10, &mut effects);
+    assert_eq!(proposals(&effects), 0);
+    let mut other = (leader.clone(), Vec::new());
+    other.0.set_eligible(NodeId(2), false, &mut other.1);
+    assert_eq!(proposals(&other.1), 1, "another set may pass");
+    leader.tick(REPLICATION_REFUSED_BACK_OFF_MS, &mut effects);
+    assert_eq!(proposals(&effects), 1);
+}
+
+#[test]
+fn a_set_of_another_term_is_not_the_leaders() {
+    let (mut leader, mut effects) = (agreed(), Vec::new());
+    leader.learned(4, 9, vec![NodeId(1)], &mut effects);
+    assert_eq!((leader.in_sync().partition_epoch(), effects.len()), (7, 0));
+    leader.learned(6, 9, vec![NodeId(1), NodeId(2)], &mut effects);
+    assert_eq!(effects, [LeaderEffect::Deposed(6)]);
+    assert_eq!((leader.in_sync().partition_epoch(), leader.is_enough_in_sync()), (7, false));
 }
 
 #[test]
@@ -352,7 +418,11 @@ fn a_restart_counts_when_it_is_durable() {
     follower
         .reconcile(&told(1, Action::Restart, -1, 50), &history(&[(3, 0)]), &mut effects)
         .expect("an answer");
-    let [FollowerEffect::Restart { ticket: 1, at: 50 }, FollowerEffect::Resume(asked)] = effects[..] else {
+    let [
+        FollowerEffect::Restart { ticket: 1, at: 50, drops_committed: false },
+        FollowerEffect::Resume(asked),
+    ] = effects[..]
+    else {
         panic!("{effects:?}")
     };
     assert_eq!(
@@ -367,6 +437,35 @@ fn a_restart_counts_when_it_is_durable() {
     follower.synced(1, &mut effects);
     let durable = Ack { durable_start: 50, ..ack(50) };
     assert_eq!(effects, [FollowerEffect::Acknowledge(durable)]);
+}
+
+#[test]
+fn a_restart_that_drops_what_was_committed_says_so() {
+    let (history, mut effects) = (history(&[(3, 0)]), Vec::new());
+    let mut follower = follower(10, &history, &mut effects);
+    follower.reconcile(&told(1, Action::Restart, -1, 3), &history, &mut effects).expect("an answer");
+    let is_told = |it: &FollowerEffect| matches!(it, FollowerEffect::Restart { drops_committed: true, .. });
+    assert!(effects.iter().any(is_told), "the high watermark was 4: {effects:?}");
+}
+
+#[test]
+fn who_counts_leaves_the_set_before_it_starts_anew() {
+    let (mut leader, mut effects) = (agreed(), Vec::new());
+    let history = history(&[(3, 0), (5, 10)]);
+    leader.meets(replica(2), &mut effects);
+    effects.clear();
+    leader.resumed(replica(2), &resume(-2, 10), &history, &mut effects).expect("a follower");
+    let [LeaderEffect::Propose(proposal)] = &effects[..] else { panic!("{effects:?}") };
+    assert_eq!(proposal.in_sync, [replica(1), replica(3)]);
+    effects.clear();
+    leader.learned(5, 8, vec![NodeId(1), NodeId(3)], &mut effects);
+    let is_told = |effects: &[LeaderEffect], action: Action| {
+        let is = |it: &LeaderEffect| matches!(it, LeaderEffect::Reconcile(NodeId(2), _, told) if told.action == action.code());
+        effects.iter().any(is)
+    };
+    assert!(is_told(&effects, Action::Ask), "{effects:?}");
+    leader.resumed(replica(2), &resume(-2, 10), &history, &mut effects).expect("a follower");
+    assert!(is_told(&effects, Action::Restart), "{effects:?}");
 }
 
 #[test]

@@ -15,5 +15,5 @@ mod timers;
 mod watchdog;
 
 pub use executor::{ShardThread, run_here, spawn_shard};
-pub use host::{pause, random_u64, wall_clock_ms};
-pub use net::{Listener, Stream, check_address_free};
+pub use host::{pause, process_clock_ms, random_u64, wall_clock_ms};
+pub use net::{HeldAddress, Listener, Stream, hold_address};

@@ -16,10 +16,21 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, listen, socket_w
 use crate::base::limits::{ACCEPT_BACKLOG, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_PROBES};
 
 /// Checks that nobody has the address, also not by a socket that shares it (SO_REUSEPORT), and gives it back with
-/// a free port in place of 0. Call it once, before the shards bind the address as shared. Errors: the address is
-/// in use or not of this machine, with the address in the message.
-pub fn check_address_free(address: SocketAddr) -> io::Result<SocketAddr> {
-    bound_socket(address, false).and_then(|socket| TcpListener::from(socket).local_addr())
+/// a free port in place of 0. Call it once, before the shards bind the address. Until what holds the address is dropped
+/// the kernel gives it to nobody who asks for any port, as connections to other nodes do. Errors: the address is in
+/// use or not of this machine, with the address in the message.
+pub fn hold_address(address: SocketAddr) -> io::Result<(SocketAddr, HeldAddress)> {
+    let socket = bound_socket(address, false)?;
+    // From now on those who know the port may bind it too.
+    sockopt::set_socket_reuseport(&socket, true)?;
+    let held = TcpListener::from(socket);
+    Ok((held.local_addr()?, HeldAddress { _socket: held }))
+}
+
+/// An address that is to be bound. Nothing listens on it yet.
+#[derive(Debug)]
+pub struct HeldAddress {
+    _socket: TcpListener,
 }
 
 /// A listening TCP socket.
@@ -27,7 +38,7 @@ pub struct Listener(PollableFd<TcpListener>);
 
 impl Listener {
     /// Binds and listens. `shared`: several shards may bind the same address, and the kernel deals new connections
-    /// out to them; since anybody may then bind it, [`check_address_free`] comes first. Without it, an address in
+    /// out to them; since anybody may then bind it, [`hold_address`] comes first. Without it, an address in
     /// use is refused here.
     pub fn bind(address: SocketAddr, shared: bool) -> io::Result<Listener> {
         let socket = bound_socket(address, shared)?;
@@ -64,6 +75,11 @@ impl Stream {
     fn new(stream: TcpStream) -> io::Result<Stream> {
         stream.set_nonblocking(true)?;
         Ok(Stream(PollableFd::new(stream)?))
+    }
+
+    /// A connection that another thread has made or accepted, from here on this shard's.
+    pub fn adopt(stream: TcpStream) -> io::Result<Stream> {
+        Stream::new(stream)
     }
 
     /// Connects to an address.
@@ -132,6 +148,13 @@ impl Stream {
         sockopt::set_tcp_keepintvl(socket, Duration::from_secs(KEEPALIVE_INTERVAL_S))?;
         sockopt::set_tcp_keepcnt(socket, KEEPALIVE_PROBES)?;
         Ok(())
+    }
+
+    /// Has the kernel give the connection up when the peer's machine does not confirm for so long what was sent
+    /// (TCP_USER_TIMEOUT; tcp(7)).
+    pub fn set_unconfirmed_max(&self, limit: Duration) -> io::Result<()> {
+        let ms = u32::try_from(limit.as_millis()).unwrap_or(u32::MAX);
+        Ok(sockopt::set_tcp_user_timeout(self.0.get_ref(), ms)?)
     }
 
     /// The other end's address.

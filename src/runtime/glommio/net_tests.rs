@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::future::{Either, join, select};
 
 use super::testing::run_without_heartbeat;
-use super::{Listener, Stream, check_address_free, run_here};
+use super::{Listener, Stream, hold_address, run_here};
 
 const LOCALHOST: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -117,13 +117,13 @@ fn dropping_or_shutting_down_a_stream_ends_both_sides() {
 #[test]
 fn an_address_in_use_is_refused_by_name_unless_shared() {
     run_without_heartbeat(async {
-        let address = check_address_free(LOCALHOST).unwrap();
+        let (address, held) = hold_address(LOCALHOST).unwrap();
         assert_ne!(address.port(), 0);
         let first = Listener::bind(address, true).unwrap();
         let second = Listener::bind(address, true).unwrap();
         assert_eq!(first.local_addr().unwrap(), second.local_addr().unwrap());
-        for error in [check_address_free(address).unwrap_err(), Listener::bind(address, false).err().unwrap()]
-        {
+        drop(held);
+        for error in [hold_address(address).unwrap_err(), Listener::bind(address, false).err().unwrap()] {
             assert_eq!(error.kind(), ErrorKind::AddrInUse);
             assert!(error.to_string().contains(&address.to_string()), "{error}");
         }
@@ -133,10 +133,24 @@ fn an_address_in_use_is_refused_by_name_unless_shared() {
 #[test]
 fn a_refused_connection_names_the_address() {
     run_without_heartbeat(async {
-        let address = check_address_free(LOCALHOST).unwrap();
+        let (address, held) = hold_address(LOCALHOST).unwrap();
         let error = Stream::connect(address).await.err().unwrap();
         assert_eq!(error.kind(), ErrorKind::ConnectionRefused);
         assert!(error.to_string().contains(&address.to_string()), "{error}");
+        drop(held);
+    });
+}
+
+#[test]
+fn who_knows_a_held_address_may_bind_it() {
+    run_without_heartbeat(async {
+        for shared in [false, true] {
+            let (address, _held) = hold_address(LOCALHOST).unwrap();
+            let listener = Listener::bind(address, shared).unwrap();
+            let (client, accepted) = join(Stream::connect(address), listener.accept()).await;
+            assert_eq!(client.unwrap().peer_addr().unwrap(), address);
+            accepted.unwrap();
+        }
     });
 }
 

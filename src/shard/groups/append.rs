@@ -4,7 +4,6 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use futures_util::future::{Either, select};
 use tokio::sync::Notify;
 
 use super::host::{PlacedAppend, WantedAppend};
@@ -14,7 +13,6 @@ use crate::protocol::batch::{BatchBuilder, BatchHeader};
 use crate::protocol::group_records::{EncodedRecord, GroupRecord};
 use crate::shard::error::StorageError;
 use crate::shard::partition_error::PartitionError;
-use crate::shard::phase::Phase;
 use crate::shard::shard::Shard;
 
 impl Shard {
@@ -30,7 +28,8 @@ impl Shard {
             };
             let batch = batch(&records, self.runtime.wall_clock_ms());
             let header = BatchHeader::parse(&batch).expect("our own batch");
-            let charge = self.budgets.undurable.take(batch.len() as u64).await;
+            let charge = self.unless_stopped(self.budgets.undurable.take(batch.len() as u64)).await;
+            let Some(charge) = charge else { return };
             let partition = PartitionId { topic: self.groups.topic.get(), index: partition };
             let pending = self.append(partition, &header, batch).await;
             self.groups.placed.borrow_mut().push_back(PlacedAppend { id, pending, charge });
@@ -48,7 +47,9 @@ impl Shard {
                     false => return,
                 }
             };
-            let outcome = match pending.await {
+            // Other nodes are not heard any more when the shard stops, so it may never be known.
+            let Some(outcome) = self.unless_stopped(pending).await else { return };
+            let outcome = match outcome {
                 Ok(_) => Ok(()),
                 Err(PartitionError::Storage(StorageError::TooLarge(_))) => Err(AppendFailure::TooLarge),
                 Err(error) => {
@@ -63,9 +64,7 @@ impl Shard {
 
     /// `false` when the shard stops.
     async fn notified_or_stopped(&self, notify: &Notify) -> bool {
-        let notified = std::pin::pin!(notify.notified());
-        let stopped = std::pin::pin!(self.phases.reached(Phase::Stopped));
-        matches!(select(notified, stopped).await, Either::Left(_))
+        self.until(notify.notified()).await
     }
 }
 

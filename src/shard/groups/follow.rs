@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use super::ask::OFFSETS_TOPIC;
-use crate::base::ids::{PartitionId, TopicId};
+use crate::base::ids::{LeaderEpoch, PartitionId, TopicId};
 use crate::cluster::Image;
 use crate::shard::shard::Shard;
 
@@ -35,25 +35,28 @@ impl Shard {
         let image = self.image();
         let topic = image.topic_named(OFFSETS_TOPIC);
         let topic_id = topic.map_or(TopicId::ZERO, |topic| topic.record.id);
-        let led: BTreeMap<i32, PartitionId> = topic
+        let led: BTreeMap<i32, (PartitionId, LeaderEpoch)> = topic
             .iter()
             .flat_map(|topic| &topic.partitions)
             .filter(|partition| partition.owner() == Some(self.owner()))
-            .map(|partition| (partition.index, partition.id()))
+            .map(|partition| (partition.index, (partition.id(), partition.leader_epoch)))
             .collect();
         let is_other_topic = self.groups.topic.replace(topic_id) != topic_id;
         if is_other_topic {
             self.groups.wanted.borrow_mut().clear();
         }
+        // Images may be passed over: also who leads again may not know what another one has appended meanwhile.
+        let read_in = |partition| self.groups.loads.borrow().get(&partition).map(|load| load.leader_epoch);
+        let led_in = |partition| led.get(&partition).map(|(_, leader_epoch)| *leader_epoch);
         self.groups.step(|core, _| {
             for partition in core.partitions() {
-                if is_other_topic || !led.contains_key(&partition) {
+                if is_other_topic || led_in(partition).is_none() || led_in(partition) != read_in(partition) {
                     core.unload(partition);
-                    self.groups.unreadable.borrow_mut().remove(&partition);
+                    self.groups.forget_partition(partition);
                 }
             }
         });
-        for (index, id) in led {
+        for (index, (id, leader_epoch)) in led {
             if self.groups.step(|core, _| core.has_partition(index)) {
                 continue;
             }
@@ -62,7 +65,8 @@ impl Shard {
                 continue;
             };
             self.groups.step(|core, _| core.begin_load(index));
-            self.spawn(Rc::clone(self).load_groups(replica));
+            let load = self.groups.new_load(index, leader_epoch);
+            self.spawn(Rc::clone(self).load_groups(replica, load));
         }
     }
 }

@@ -9,7 +9,7 @@ use futures_util::future::{Either, select};
 use tokio::sync::{Notify, oneshot};
 
 use super::ask::OFFSETS_TOPIC;
-use crate::base::ids::TopicId;
+use crate::base::ids::{LeaderEpoch, TopicId};
 use crate::coordinator::{
     AppendId, Coordinator, Effect, ListFilter, Listing, Moment, Request, Response, Settings, Ticket,
 };
@@ -43,6 +43,15 @@ struct Waiting {
     commits_since: Option<Duration>,
 }
 
+/// A reading of a partition, in the term in which the shard leads it.
+#[derive(Clone, Copy)]
+pub(super) struct Load {
+    /// Tells it from every other one.
+    pub number: u64,
+    /// What other leaders have appended between two terms is known to neither.
+    pub leader_epoch: LeaderEpoch,
+}
+
 /// See the module.
 pub struct Groups {
     runtime: Rc<dyn Runtime>,
@@ -57,6 +66,9 @@ pub struct Groups {
     pub(super) placed_came: Notify,
     /// Partitions that are to be read again.
     pub(super) wanted_loads: RefCell<Vec<i32>>,
+    /// The newest reading of each partition that is known or being read.
+    pub(super) loads: RefCell<BTreeMap<i32, Load>>,
+    next_load: Cell<u64>,
     /// The next deadline may be another one.
     deadline_moved: Notify,
     /// The topic that the known partitions are of.
@@ -79,11 +91,33 @@ impl Groups {
             placed: RefCell::default(),
             placed_came: Notify::new(),
             wanted_loads: RefCell::default(),
+            loads: RefCell::default(),
+            next_load: Cell::new(0),
             deadline_moved: Notify::new(),
             topic: Cell::new(TopicId::ZERO),
             unreadable: RefCell::default(),
             meters: GroupHostMeters::default(),
         }
+    }
+
+    /// A reading of a partition begins: an older one, which may still wait for the disk, counts no more.
+    pub(super) fn new_load(&self, partition: i32, leader_epoch: LeaderEpoch) -> Load {
+        let load = Load { number: self.next_load.get(), leader_epoch };
+        self.next_load.set(load.number + 1);
+        self.loads.borrow_mut().insert(partition, load);
+        load
+    }
+
+    /// Whether that reading is the partition's newest.
+    pub(super) fn is_newest(&self, partition: i32, load: Load) -> bool {
+        self.loads.borrow().get(&partition).is_some_and(|newest| newest.number == load.number)
+    }
+
+    /// The partition is none of ours any more, or not in the term in which it was read.
+    pub(super) fn forget_partition(&self, partition: i32) {
+        self.loads.borrow_mut().remove(&partition);
+        self.unreadable.borrow_mut().remove(&partition);
+        self.wanted.borrow_mut().retain(|append| append.partition != partition);
     }
 
     /// Puts a request to the group's coordinator, which has it then. The answer comes when there is one; its sender is

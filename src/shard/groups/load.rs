@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 
+use super::host::Load;
 use crate::base::ids::{Offset, PartitionId};
 use crate::base::limits::GROUP_LOAD_BYTES;
 use crate::protocol::DecodeError;
@@ -36,9 +37,14 @@ impl Shard {
     /// Reads partitions again that could not be read, as far as that is due.
     pub(super) fn load_again(self: &Rc<Self>) {
         for index in self.groups.wanted_loads.take() {
+            let last = self.groups.loads.borrow().get(&index).copied();
+            let Some(Load { leader_epoch, .. }) = last else { continue };
             let id = PartitionId { topic: self.groups.topic.get(), index };
             match self.storage.replica(id) {
-                Some(replica) => self.spawn(Rc::clone(self).load_groups(replica)),
+                Some(replica) => {
+                    let load = self.groups.new_load(index, leader_epoch);
+                    self.spawn(Rc::clone(self).load_groups(replica, load));
+                }
                 None => self.groups.step(|core, moment| core.load_failed(moment, index)),
             }
         }
@@ -46,10 +52,10 @@ impl Shard {
 
     /// Reads a partition of `__consumer_offsets` from start to end, then serves its groups. Nobody but the coordinator
     /// appends to it, and that waits for this.
-    pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>) {
+    pub(super) async fn load_groups(self: Rc<Self>, replica: Rc<Replica>, load: Load) {
         let (index, began) = (replica.id.index, self.runtime.now());
-        let read = self.read_groups(&replica).await;
-        if !self.is_loading(&replica) {
+        let read = self.read_groups(&replica, load).await;
+        if !self.is_loading(&replica, load) {
             return;
         }
         match read {
@@ -79,8 +85,8 @@ impl Shard {
         }
     }
 
-    /// The number of records; `None` if the shard stops, or the partition is gone.
-    async fn read_groups(&self, replica: &Replica) -> Result<Option<u64>, LoadError> {
+    /// The number of records; `None` if the shard stops, or the partition is gone or is being read anew.
+    async fn read_groups(&self, replica: &Replica, load: Load) -> Result<Option<u64>, LoadError> {
         // Commits that are lost would come back as older ones.
         replica.check_not_cut_short()?;
         let (mut offset, end) = {
@@ -89,19 +95,22 @@ impl Shard {
         };
         let committed = match replica.commit_waiter(end - 1) {
             None => true,
-            Some(committed) => committed.await.is_ok(),
+            Some(committed) => match self.unless_stopped(committed).await {
+                Some(committed) => committed.is_ok(),
+                None => return Ok(None),
+            },
         };
         let replica = self.storage.replica(replica.id);
-        let Some(replica) = replica.filter(|replica| self.is_loading(replica)) else { return Ok(None) };
+        let Some(replica) = replica.filter(|replica| self.is_loading(replica, load)) else { return Ok(None) };
         if !committed {
             return Err(LoadError::NotCommitted);
         }
         let mut count = 0;
         while offset < end {
-            if !self.is_loading(&replica) {
+            let batches = joined(self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?);
+            if !self.is_loading(&replica, load) {
                 return Ok(None);
             }
-            let batches = joined(self.storage.read(&replica, offset, GROUP_LOAD_BYTES).await?);
             let next = self.load_batches(replica.id.index, &batches, &mut count)?;
             if next <= offset {
                 break;
@@ -112,9 +121,14 @@ impl Shard {
         Ok(Some(count))
     }
 
-    /// Whether the partition's groups are still wanted: the shard runs, and the topic is the same.
-    fn is_loading(&self, replica: &Replica) -> bool {
-        self.phases.current() != Phase::Stopped && self.groups.topic.get() == replica.id.topic
+    /// Whether what is read is still wanted: the shard runs, the topic is the same, and the partition was not let go of
+    /// meanwhile. Taken up again, it is read by another one: who began before has not told all to the groups as they are
+    /// now, and must not say that they are complete.
+    fn is_loading(&self, replica: &Replica, load: Load) -> bool {
+        let is_running = self.phases.current() != Phase::Stopped;
+        is_running
+            && self.groups.topic.get() == replica.id.topic
+            && self.groups.is_newest(replica.id.index, load)
     }
 
     /// Takes batches in; returns the offset behind the last.

@@ -14,6 +14,7 @@ use crate::base::meter::Distribution;
 use crate::protocol::ApiKey;
 use crate::runtime::{DiskOperation, DiskSpace};
 use crate::shard::budget::Budget;
+use crate::shard::replication::ReplicationReport;
 use crate::shard::shard::Shard;
 
 /// See the module. Counts are since the start, unless they say otherwise.
@@ -73,6 +74,8 @@ pub struct ShardReport {
     pub scrub: ScrubReport,
     /// Consumer groups.
     pub groups: GroupReport,
+    /// Other replicas of its partitions.
+    pub replication: ReplicationReport,
     /// Partitions that it serves now.
     pub partitions: u64,
     /// Those of them that take no records, because a segment is damaged or the journal has lost records.
@@ -247,6 +250,7 @@ impl Shard {
                 damaged_ranges: meters.scrub.damaged_ranges.get(),
             },
             groups: self.groups.report(),
+            replication: self.replication.report(),
             partitions: storage.replicas.borrow().len() as u64,
             partitions_damaged: storage.corrupt_partitions() as u64,
             partitions_offline: storage.offline_partitions() as u64,

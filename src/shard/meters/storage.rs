@@ -33,6 +33,8 @@ pub struct StorageMeters {
     pub extents: Counter,
     /// Their bytes.
     pub extent_bytes: Counter,
+    /// Bytes of batches that were appended as follower.
+    pub followed_bytes: Counter,
     /// Batches that were there already: an idempotent producer sent them again.
     pub duplicates: Counter,
     /// Bytes of batches that readers were given.

@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 
 use corelane::base::ids::NodeId;
+use corelane::replication::Replica;
 
 use super::super::link;
 use super::super::metadata::Metadata;
+use super::super::node::{Node, Role};
 use super::{NODES, World, others};
 
 impl World {
@@ -72,6 +74,12 @@ impl World {
     }
 
     pub(super) fn come_back(&mut self) {
+        if let Some(failed) = self.nodes.iter().position(|node| node.is_up && node.has_failed)
+            && self.random.one_in(8)
+        {
+            self.nodes[failed].crash();
+            self.is_gone(failed);
+        }
         let Some(down) = self.nodes.iter().position(|node| !node.is_up) else { return };
         if self.random.one_in(4) {
             self.nodes[down].restart();
@@ -80,6 +88,30 @@ impl World {
             self.note(format!("{id} is back"));
             others(id).for_each(|other| self.connect(id, other));
         }
+    }
+
+    /// A node cannot write any more: it leads no longer, and says so. Somebody starts it anew some time.
+    pub(super) fn fail_writer(&mut self) {
+        let at = self.random.below(u64::from(NODES)) as usize;
+        let node = &mut self.nodes[at];
+        if !node.is_up || node.has_failed {
+            return;
+        }
+        node.has_failed = true;
+        if let Role::Leads(_) = node.role {
+            node.role = Role::Idle;
+        }
+        let id = node.id;
+        self.forget_waiting(id);
+        self.counts.failed_writers += 1;
+        self.note(format!("{id} cannot write"));
+    }
+
+    /// Those that a leader has heard say that they cannot write.
+    pub(crate) fn failed_peers(&self, leader: NodeId) -> Vec<Replica> {
+        let heard =
+            |node: &&Node| node.is_up && node.has_failed && node.id != leader && !self.is_lonely(node.id);
+        self.nodes.iter().filter(heard).map(Node::replica).collect()
     }
 
     pub(super) fn break_session(&mut self) {
