@@ -8,8 +8,9 @@ import shutil
 
 import pytest
 
-from harness import clients
+from harness import clients, network
 from harness.broker import Broker
+from harness.cluster import IDS, Cluster
 from harness.java import JavaDriver
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -47,7 +48,7 @@ def pytest_runtest_makereport(item):
     item.stash[HAS_FAILED] = True
     item.parent.stash[HAS_FAILED] = True
     for value in getattr(item, "funcargs", {}).values():
-        brokers = value.started if isinstance(value, Launcher) else [value] if isinstance(value, Broker) else []
+        brokers = value.started if isinstance(value, (Launcher, Cluster)) else [value] if isinstance(value, Broker) else []
         for broker in brokers:
             report.sections.append((f"log of {broker.directory}", broker.log()))
 
@@ -120,6 +121,19 @@ def launch(request, binary, directory):
         for broker in launcher.started:
             if broker.is_running():
                 broker.check_alive()
+
+
+@pytest.fixture
+def cluster(request, binary, directory):
+    """Three brokers that are one cluster, with a network of their own where the machine allows that."""
+    with network.opened(IDS) as between:
+        cluster = Cluster(binary, directory, between)
+        with failure_noted(request.node), contextlib.ExitStack() as stack:
+            stack.callback(cluster.kill_all)
+            yield cluster
+            for broker in cluster.started:
+                if broker.is_running():
+                    broker.check_alive()
 
 
 class Launcher:

@@ -86,7 +86,7 @@ def test_configs_are_set_unset_and_told_with_their_source(launch):
 
 
 @pytest.mark.parametrize("key, value", [
-    ("compression.gzip.level", "5"), ("min.insync.replicas", "2"), ("remote.storage.enable", "true")])
+    ("compression.gzip.level", "5"), ("min.insync.replicas", "0"), ("remote.storage.enable", "true")])
 def test_what_is_not_there_yet_is_refused_by_name(broker, key, value):
     topic = unique_topic("refused")
     confluent.create_topic(broker.bootstrap, topic)

@@ -4,12 +4,11 @@ import concurrent.futures
 import contextlib
 import os
 import resource
-import subprocess
 
 import pytest
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 
-from harness import admin_port, confluent, disk
+from harness import admin_port, confluent, disk, disk_image
 from harness.cli import UNREACHABLE, Cli
 from harness.records import Record, unique_topic
 from harness.waiting import wait_until
@@ -60,27 +59,8 @@ def is_well(broker):
 
 @pytest.fixture
 def small_disk(directory):
-    """A file system of 400 MiB in a file."""
-    image, mount = os.path.join(directory, "disk.img"), os.path.join(directory, "disk")
-    os.makedirs(mount)
-    with open(image, "wb") as file:
-        file.truncate(400 << 20)
-    try:
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-m", "0", image], check=True, capture_output=True)
-        subprocess.run(["mount", "-o", "loop", image, mount], check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError) as refused:
-        pytest.skip(f"a file cannot be mounted here: {refused}")
-    try:
+    with disk_image.mounted(directory, 400 << 20) as mount:
         yield mount
-    finally:
-        # The kernel closes the files of a process with an io_uring a little after it has ended.
-        unmounted = lambda: subprocess.run(["umount", mount], capture_output=True).returncode == 0
-        wait_until(unmounted, f"{mount} to be unmounted")
-
-
-def free_bytes(path):
-    space = os.statvfs(path)
-    return space.f_bavail * space.f_frsize
 
 
 def produce_until_refused(broker, topic):
@@ -95,15 +75,6 @@ def produce_until_refused(broker, topic):
     raise AssertionError("the disk does not fill")
 
 
-def use_up(path, left_bytes):
-    """Writes a file until the disk has so little room."""
-    with open(path, "wb") as file, contextlib.suppress(OSError):
-        while free_bytes(path) > left_bytes:
-            file.write(bytes(min(1 << 20, free_bytes(path) - left_bytes)))
-            file.flush()
-            os.fsync(file.fileno())
-
-
 def test_a_disk_that_fills_refuses_producers_until_there_is_room(small_disk, launch):
     bound = 64 << 20
     settings = [SMALL_JOURNAL, f"disk.free.min={bound >> 20}MiB", "log.segment.bytes=8388608"]
@@ -114,7 +85,7 @@ def test_a_disk_that_fills_refuses_producers_until_there_is_room(small_disk, lau
     confluent.create_topic(broker.bootstrap, topic, **{"retention.ms": "-1"})
     sent, error = produce_until_refused(broker, topic)
     assert error == messages.KAFKA_STORAGE_ERROR
-    assert 0 < free_bytes(small_disk) < bound, "refused early, and not before"
+    assert 0 < disk_image.free_bytes(small_disk) < bound, "refused early, and not before"
     status, reason = admin_port.get(broker, "/healthz")
     assert status == 503 and "nearly full" in reason and "disk.free.min" in reason
     assert admin_port.get(broker, "/readyz")[0] == 200
@@ -122,7 +93,7 @@ def test_a_disk_that_fills_refuses_producers_until_there_is_room(small_disk, lau
     assert numbers(confluent.consume(broker.bootstrap, topic, 0)) == list(range(sent))
 
     filler = os.path.join(small_disk, "somebody-elses")
-    use_up(filler, 0)
+    disk_image.use_up(filler, 0)
     for restarts in (False, True):  # nothing that is stored needs room, nor does a start
         if restarts:
             broker.kill9()
@@ -134,7 +105,7 @@ def test_a_disk_that_fills_refuses_producers_until_there_is_room(small_disk, lau
         # A real client waits, and is done when there is room.
         waiting = pool.submit(confluent.produce, broker.bootstrap, topic, 0, [Record(None, value(sent, 100))])
         assert delete_records(broker, topic, 0, sent - 5) == sent - 5
-        wait_until(lambda: free_bytes(small_disk) > 2 * bound or use_less(filler), "room")
+        wait_until(lambda: disk_image.free_bytes(small_disk) > 2 * bound or use_less(filler), "room")
         assert waiting.result(confluent.TIMEOUT_S) == [sent]
     wait_until(lambda: is_well(broker), "the broker to be well")
     assert numbers(confluent.consume(broker.bootstrap, topic, 0)) == list(range(sent - 5, sent + 1))

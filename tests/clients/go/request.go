@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -56,7 +57,7 @@ var compressions = map[string]kgo.CompressionCodec{
 }
 
 func (r *request) client(options ...kgo.Opt) (*kgo.Client, error) {
-	return kgo.NewClient(append(options, kgo.SeedBrokers(r.Config["bootstrap.servers"]))...)
+	return kgo.NewClient(append(options, kgo.SeedBrokers(strings.Split(r.Config["bootstrap.servers"], ",")...))...)
 }
 
 func (r *request) admin() (*kadm.Client, error) {

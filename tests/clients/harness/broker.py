@@ -48,6 +48,8 @@ class Broker:
             first = free_port_block(1 + shards)
             self.listen_arguments = ["--listen", f"127.0.0.1:{first}", "--shard-ports", str(first + 1)]
         self.listen_arguments += ["--admin", "127.0.0.1:0"]
+        # What stands before the command.
+        self.command_prefix = []
         self.process = None
         self.addresses = []
         self.log_start = 0
@@ -70,18 +72,19 @@ class Broker:
 
     def start(self, timeout_s=READY_TIMEOUT_S):
         """Starts the process and waits for `corelane ready ADDRESS ...`."""
-        self._spawn()
-        self._await_ready(timeout_s)
+        self.spawn()
+        self.await_ready(timeout_s)
         return self
 
     def start_and_kill(self, after_s):
         """Starts the process and kills it `after_s` later, ready or not."""
-        self._spawn()
+        self.spawn()
         time.sleep(after_s)
         self.kill9()
 
-    def _spawn(self):
-        command = [self.binary, "serve", "--data-dir", self.data_dir, *self.listen_arguments, *self.arguments]
+    def spawn(self):
+        """Starts the process and does not wait."""
+        command = [*self.command_prefix, self.binary, "serve", "--data-dir", self.data_dir, *self.listen_arguments, *self.arguments]
         with open(self.log_path, "ab") as log:
             log.write(f"$ {' '.join(command)}\n".encode())
             log.flush()
@@ -92,7 +95,8 @@ class Broker:
         self.lines = queue.Queue()
         threading.Thread(target=collect_lines, args=(self.process.stdout, self.lines), daemon=True).start()
 
-    def _await_ready(self, timeout_s):
+    def await_ready(self, timeout_s=READY_TIMEOUT_S):
+        """Waits for the ready line of a process that was started."""
         try:
             line = self.lines.get(timeout=timeout_s)
         except queue.Empty:

@@ -12,8 +12,9 @@ from harness.waiting import wait_until
 TIMEOUT_S = 30.0
 # librdkafka logs every refused connection of a client that outlives its broker; errors reach the tests anyway.
 QUIET = {"log_level": 2}
-# What clients repeat on their own: the leader is moving, or the connection was lost.
+# What clients repeat on their own: the leader is moving, the connection was lost, or a node does not know a new topic yet.
 RETRIABLE = (
+    KafkaError._UNKNOWN_PARTITION, KafkaError._UNKNOWN_TOPIC,
     KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE, KafkaError.UNKNOWN_TOPIC_OR_PART,
     KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN)
 
@@ -125,10 +126,10 @@ def admin(bootstrap):
     return AdminClient({"bootstrap.servers": bootstrap, **QUIET})
 
 
-def create_topic(bootstrap, topic, partitions=1, **config):
+def create_topic(bootstrap, topic, partitions=1, replication_factor=-1, **config):
     """Creates a topic and waits until the leader of each of its partitions answers."""
     client = admin(bootstrap)
-    new = NewTopic(topic, partitions, config=config)
+    new = NewTopic(topic, partitions, replication_factor, config=config)
     client.create_topics([new], request_timeout=TIMEOUT_S)[topic].result(TIMEOUT_S)
 
     def has_leaders():

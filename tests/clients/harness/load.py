@@ -1,16 +1,22 @@
 """Producers that go on through crashes of the broker, each writing its acknowledgements into a ledger."""
 
+import contextlib
 import threading
 
 from confluent_kafka import Producer
 
+from harness import clients
 from harness.confluent import QUIET
+from harness.driver import DriverError
 from harness.java import JavaLoad
 from harness.ledger import Ledger, value_of
+from harness.records import Record
 
 STOP_TIMEOUT_S = 60
 # Bounds the records that wait while the broker is away.
 MAX_UNACKNOWLEDGED = 2_000
+# Records of one call of a client that is driven through a pipe.
+RECORDS_PER_CALL = 20
 # Clients that come back fast, and never give a record up: a failure is then the broker's fault.
 PATIENT = {
     "message.timeout.ms": 600_000,
@@ -95,3 +101,43 @@ class JavaLoadWithLedger:
         self.load.stop()
         self.thread.join(STOP_TIMEOUT_S + 10)
         assert not self.thread.is_alive(), f"{self.ledger.name} does not end"
+
+
+class FranzLoad:
+    """franz-go, idempotent by its defaults: a client for some records of one partition, and then another."""
+
+    def __init__(self, name, tools_dir, log_directory, bootstrap, topic, partitions):
+        self.ledger = Ledger(name, idempotent=True)
+        self.where = bootstrap, topic
+        self.partitions = partitions
+        self.stopping = threading.Event()
+        self.stack = contextlib.ExitStack()
+        self.client = self.stack.enter_context(clients.opened("franz-go", tools_dir, log_directory))
+        self.thread = threading.Thread(target=self._run, name=name, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        sequence = 0
+        try:
+            while not self.stopping.is_set():
+                for partition in range(self.partitions):
+                    self._send(partition, range(sequence, sequence + RECORDS_PER_CALL))
+                sequence += RECORDS_PER_CALL
+        except (DriverError, AssertionError) as failure:
+            self.ledger.fail(str(failure))
+
+    def _send(self, partition, sequences):
+        bootstrap, topic = self.where
+        records = [Record(None, value_of(self.ledger.name, partition, sequence)) for sequence in sequences]
+        results = self.client.produce(bootstrap, topic, partition, records, clients.config(idempotent=True))
+        for sequence, result in zip(sequences, results):
+            if "error" in result:
+                self.ledger.fail(f"partition {partition}, sequence {sequence}: {result}")
+            else:
+                self.ledger.acknowledge(partition, sequence, result["offset"])
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join(STOP_TIMEOUT_S + 10)
+        assert not self.thread.is_alive(), f"{self.ledger.name} does not end"
+        self.stack.close()

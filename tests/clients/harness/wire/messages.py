@@ -14,10 +14,11 @@ KAFKA_STORAGE_ERROR, INVALID_RECORD = 56, 87
 
 @dataclasses.dataclass
 class Metadata:
-    """`brokers`: id to HOST:PORT. `leaders`: partition to broker id."""
+    """`brokers`: id to HOST:PORT. `leaders`: partition to broker id, -1 for none. `in_sync`: partition to broker ids."""
 
     brokers: dict
     leaders: dict
+    in_sync: dict
 
 
 def api_versions(connection):
@@ -32,8 +33,8 @@ def read_api_versions(reader):
     return error, {key: (lowest, highest) for key, lowest, highest in rows}
 
 
-def metadata(connection, topic):
-    """Brokers, and the leaders of the topic's partitions."""
+def metadata(connection, topic, may_lack_leaders=False):
+    """Brokers, and the leaders and in-sync replicas of the topic's partitions."""
     body = Writer().array([topic], lambda w, t: w.string(t)).int8(1)
     reader = connection.request(METADATA, METADATA_VERSION, bytes(body.data))
     reader.int32()  # throttle
@@ -42,22 +43,26 @@ def metadata(connection, topic):
         brokers[node] = f"{host}:{port}"
     reader.string()  # cluster id
     reader.int32()  # controller
-    leaders = {}
+    leaders, in_sync = {}, {}
     for _ in range(reader.int32()):
         error, name = reader.int16(), reader.string()
         reader.int8()  # internal
-        assert (error, name) == (NONE, topic)
-        leaders = dict(reader.array(read_partition_leader))
-    return Metadata(brokers, leaders)
+        assert name == topic and (error == NONE or may_lack_leaders), f"metadata of {name}: error {error}"
+        for partition, (error, leader, members) in reader.array(read_partition):
+            is_known = error == NONE or may_lack_leaders
+            assert is_known, f"metadata of partition {partition}: error {error}"
+            leaders[partition], in_sync[partition] = leader, members
+    return Metadata(brokers, leaders, in_sync)
 
 
-def read_partition_leader(reader):
+def read_partition(reader):
+    """(partition, (error, leader, in-sync replicas))."""
     error, partition, leader = reader.int16(), reader.int32(), reader.int32()
     reader.int32()  # leader epoch
-    for _ in range(3):  # replicas, in-sync replicas, offline replicas
-        reader.array(lambda r: r.int32())
-    assert error == NONE, f"metadata of partition {partition}: error {error}"
-    return partition, leader
+    reader.array(lambda r: r.int32())  # replicas
+    in_sync = reader.array(lambda r: r.int32())
+    reader.array(lambda r: r.int32())  # offline replicas
+    return partition, (error, leader, in_sync)
 
 
 def produce_body(topic, partition, records, acks=-1, timeout_ms=10_000):
