@@ -28,10 +28,10 @@ pub struct Arguments {
     #[arg(long, default_value_t = 500)]
     heartbeat_ms: u64,
     /// How often a member joins and leaves again.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 30)]
     rounds: usize,
-    /// How long producers are measured without a rebalance.
-    #[arg(long, default_value_t = 10.0)]
+    /// How long producers are measured without a rebalance: so long that one stall of the machine does not make p99.9.
+    #[arg(long, default_value_t = 30.0)]
     seconds: f64,
     #[command(flatten)]
     producers: Producers,
