@@ -922,3 +922,11 @@ pub const NODE_HEARTBEAT_PATIENCE_MS: u64 = 2 * NODE_HEARTBEAT_MS;
 pub const PEER_NAMES_AGAIN_MS: u64 = 30_000;
 /// A tick of the quorum: elections take 10 to 20 of them, a leader's heartbeats come every other one.
 pub const QUORUM_TICK_MS: u64 = 50;
+/// What a pause of the controller counts for at most when it judges who is silent, in ms: some ticks. Longer: it could not
+/// hear anybody.
+pub const CONTROLLER_DEAF_MS_MAX: u64 = 200;
+const _: () = assert!(QUORUM_TICK_MS < CONTROLLER_DEAF_MS_MAX);
+const _: () = assert!(
+    CONTROLLER_DEAF_MS_MAX + NODE_HEARTBEAT_MS < NODE_SESSION_TIMEOUT_MS,
+    "a node that is heard every time survives a pause"
+);

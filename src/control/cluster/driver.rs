@@ -19,6 +19,7 @@ use super::knowledge::Knowledge;
 use super::member::{Member, News};
 use super::message::{Ask, Asked, Reply};
 use super::peers::{leader_of, peers_of, start_of};
+use super::session_clock::SessionClock;
 use super::voters::{due_change, heir};
 use super::work::Work;
 use crate::base::ids::NodeId;
@@ -96,6 +97,7 @@ pub struct Driver {
     views: Views,
     published: Option<watch::Sender<Arc<Image>>>,
     clock: Stopwatch,
+    sessions: SessionClock,
     /// The controller of this term.
     active: Option<(u64, Active)>,
     work: Option<Work>,
@@ -132,6 +134,7 @@ impl Driver {
             views,
             published: None,
             clock: Stopwatch::start(),
+            sessions: SessionClock::default(),
             active: None,
             work: None,
             member_change: None,
@@ -282,7 +285,7 @@ impl Driver {
         if self.work.is_some() {
             return Ok(());
         }
-        let now_ms = self.clock.elapsed_ms();
+        let now_ms = self.sessions.listen(self.clock.elapsed_ms());
         if self.active.as_ref().is_none_or(|(term, _)| *term != status.term) {
             let mut draft = Draft::of(&image);
             let active = Active::begin(&mut draft, NODE_SESSION_TIMEOUT_MS, now_ms);

@@ -2,7 +2,7 @@
 //! leads the quorum is the active controller, and decides for all.
 //!
 //! Pure: `seek` (whose cluster is it), `route` (who is asked), `active` (what is decided), `voters` (who votes),
-//! `knowledge` (what the node knows), `work` (what waits for the quorum), `peers`. On Tokio: `join` (the start),
+//! `knowledge` (what the node knows), `work` (what waits for the quorum), `peers`, `session_clock`. On Tokio: `join` (the start),
 //! `driver` (the loop), `member` (the store), `asker` and `presence` (what the node says), `addresses`.
 
 mod active;
@@ -17,6 +17,7 @@ mod peers;
 mod presence;
 mod route;
 mod seek;
+mod session_clock;
 mod voters;
 mod work;
 
