@@ -6,7 +6,6 @@ use std::sync::{Arc, mpsc as std_mpsc};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
-use uuid::Uuid;
 
 use super::client::ControlClient;
 use super::cluster::{self, ClusterConfig, ForShards, Joined, Setup};
@@ -17,7 +16,6 @@ use super::start::{Control, ControlConfig, StartError, check_empty};
 use super::thread::ControlThread;
 use super::watch::ControlWatch;
 use crate::base::limits::CONTROL_COMMANDS_MAX;
-use crate::cluster::{DiskId, Placing};
 use crate::runtime::tokio::spawn_tokio;
 
 /// See the module.
@@ -38,6 +36,7 @@ impl Joining {
         listen: SocketAddr,
         for_shards: ForShards,
     ) -> Result<Self, StartError> {
+        let placing = config.placing();
         let ControlConfig { data_dir: dir, node, shards, environment, cpu, .. } = config;
         files::create_dir(&dir).map_err(|source| StartError::DataDir { dir: dir.clone(), source })?;
         let file = NodeFile::read(&dir, node)?;
@@ -58,17 +57,6 @@ impl Joining {
         let (retire, retiring) = watch::channel(false);
         let (has_retired, retired) = std_mpsc::channel();
         let watch = ControlWatch::new();
-        let placing = Placing {
-            node,
-            // Filled in when it is known.
-            disk: DiskId(Uuid::nil()),
-            shards,
-            advertise: config.advertise,
-            num_partitions: config.num_partitions,
-            default_replication_factor: config.default_replication_factor,
-            replicas_max: config.replicas_max,
-            defaults: config.defaults,
-        };
         let setup = Setup {
             dir: dir.clone(),
             file,

@@ -66,6 +66,22 @@ pub struct ControlConfig {
     pub environment: Environment,
 }
 
+impl ControlConfig {
+    /// Where new partitions go. The disk is filled in when it is known.
+    pub(super) fn placing(&self) -> Placing {
+        Placing {
+            node: self.node,
+            disk: DiskId(Uuid::nil()),
+            shards: self.shards,
+            advertise: self.advertise,
+            num_partitions: self.num_partitions,
+            default_replication_factor: self.default_replication_factor,
+            replicas_max: self.replicas_max,
+            defaults: self.defaults.clone(),
+        }
+    }
+}
+
 /// Why the node does not start.
 #[derive(Error, Debug)]
 pub enum StartError {
@@ -185,6 +201,7 @@ impl Control {
     /// Checks the data directory, which the caller has locked, and registers a new incarnation of the node: every partition that it
     /// leads is in a new leader epoch, and dealt to one of `shards`.
     pub fn start(config: ControlConfig) -> Result<Control, StartError> {
+        let placing = config.placing();
         let ControlConfig { data_dir: dir, node, shards, mut environment, .. } = config;
         assert!((1..=SHARDS_PER_NODE_MAX).contains(&shards), "the configuration allows no other number");
         files::create_dir(&dir).map_err(|source| StartError::DataDir { dir: dir.clone(), source })?;
@@ -212,18 +229,9 @@ impl Control {
         // A full disk must not keep the broker from starting: nothing could be deleted then.
         store.register(draft.changes())?;
 
-        let placing = Placing {
-            node,
-            disk,
-            shards,
-            advertise: config.advertise,
-            num_partitions: config.num_partitions,
-            default_replication_factor: config.default_replication_factor,
-            replicas_max: config.replicas_max,
-            defaults: config.defaults,
-        };
         let image = Arc::new(draft.finish());
-        let controller = Controller::new(Box::new(store), Arc::clone(&image), placing, environment);
+        let controller =
+            Controller::new(Box::new(store), Arc::clone(&image), Placing { disk, ..placing }, environment);
         let (sender, commands) = mpsc::channel(CONTROL_COMMANDS_MAX);
         let directory = NodeDirectory { dir, file };
         let client = ControlClient::new(sender);
