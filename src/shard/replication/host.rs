@@ -54,6 +54,53 @@ impl Identity {
     }
 }
 
+/// The newest connection of each stream between two shards.
+#[derive(Default)]
+pub(super) struct Connections {
+    /// The session that the live one has begun; 0 is none's.
+    live: Cell<u64>,
+    /// The own session of the one to catch up by.
+    catch_up: Cell<Option<u64>>,
+    live_wake: Rc<Notify>,
+    catch_up_wake: Rc<Notify>,
+}
+
+impl Connections {
+    pub(super) fn begin(&self, stream: Stream, session: u64) {
+        match stream {
+            Stream::Live => self.live.set(session),
+            Stream::CatchUp => self.catch_up.set(Some(session)),
+        }
+    }
+
+    pub(super) fn has_catch_up(&self) -> bool {
+        self.catch_up.get().is_some()
+    }
+
+    /// Whether this is the newest of its stream.
+    pub(super) fn is_newest(&self, stream: Stream, session: u64) -> bool {
+        match stream {
+            Stream::Live => self.live.get() == session,
+            Stream::CatchUp => self.catch_up.get() == Some(session),
+        }
+    }
+
+    /// What whoever serves a connection of the stream waits for.
+    fn wake(&self, stream: Stream) -> &Rc<Notify> {
+        if stream == Stream::Live { &self.live_wake } else { &self.catch_up_wake }
+    }
+
+    /// One has ended. The live one goes in any case, as the session that it has begun does.
+    fn end(&self, stream: Stream) {
+        if stream == Stream::CatchUp {
+            self.catch_up.set(None);
+        }
+        self.live.set(0);
+        self.live_wake.notify_waiters();
+        self.catch_up_wake.notify_waiters();
+    }
+}
+
 /// The connections to a peer shard that follows.
 #[derive(Default)]
 pub(super) struct Outgoing {
@@ -61,11 +108,7 @@ pub(super) struct Outgoing {
     pub(super) session: Cell<Option<(u64, u64)>>,
     pub(super) live: RefCell<PushLane>,
     pub(super) catch_up: RefCell<PushLane>,
-    /// The newest connections' own sessions; 0 is none's.
-    pub(super) live_link: Cell<u64>,
-    pub(super) catch_up_link: Cell<Option<u64>>,
-    live_wake: Rc<Notify>,
-    catch_up_wake: Rc<Notify>,
+    pub(super) connections: Connections,
     /// Replicas whose logs are to be read for the peer, each once, in turn.
     pub(super) reads: RefCell<VecDeque<Rc<Replica>>>,
     /// Whether a task reads them.
@@ -78,10 +121,7 @@ pub(super) struct Incoming {
     pub(super) session: Cell<Option<(u64, u64)>>,
     pub(super) live: RefCell<AnswerLane>,
     pub(super) catch_up: RefCell<AnswerLane>,
-    pub(super) live_link: Cell<u64>,
-    pub(super) catch_up_link: Cell<Option<u64>>,
-    live_wake: Rc<Notify>,
-    catch_up_wake: Rc<Notify>,
+    pub(super) connections: Connections,
 }
 
 impl Outgoing {
@@ -90,25 +130,16 @@ impl Outgoing {
     }
 
     pub(super) fn wake(&self, stream: Stream) -> &Rc<Notify> {
-        if stream == Stream::Live { &self.live_wake } else { &self.catch_up_wake }
-    }
-
-    pub(super) fn links(&self) -> (u64, Option<u64>) {
-        (self.live_link.get(), self.catch_up_link.get())
+        self.connections.wake(stream)
     }
 
     /// A connection has ended, and with it the session. The one to catch up by waits for the next session; the live one
     /// begins it, and so goes with the other.
     pub(super) fn end(&self, stream: Stream) {
-        if stream == Stream::CatchUp {
-            self.catch_up_link.set(None);
-        }
-        self.live_link.set(0);
         self.session.set(None);
         self.live.borrow_mut().end();
         self.catch_up.borrow_mut().end();
-        self.live_wake.notify_waiters();
-        self.catch_up_wake.notify_waiters();
+        self.connections.end(stream);
     }
 }
 
@@ -118,24 +149,15 @@ impl Incoming {
     }
 
     pub(super) fn wake(&self, stream: Stream) -> &Rc<Notify> {
-        if stream == Stream::Live { &self.live_wake } else { &self.catch_up_wake }
-    }
-
-    pub(super) fn links(&self) -> (u64, Option<u64>) {
-        (self.live_link.get(), self.catch_up_link.get())
+        self.connections.wake(stream)
     }
 
     /// The same as [`Outgoing::end`].
     pub(super) fn end(&self, stream: Stream) {
-        if stream == Stream::CatchUp {
-            self.catch_up_link.set(None);
-        }
-        self.live_link.set(0);
         self.session.set(None);
         self.live.borrow_mut().end();
         self.catch_up.borrow_mut().end();
-        self.live_wake.notify_waiters();
-        self.catch_up_wake.notify_waiters();
+        self.connections.end(stream);
     }
 }
 

@@ -8,7 +8,7 @@ use rkyv::util::AlignedVec;
 use thiserror::Error;
 use tokio::sync::Notify;
 
-use super::host::Replication;
+use super::host::{Connections, Replication};
 use crate::link::{Hello, Start, StreamKind};
 use crate::replication::{
     FollowerError, FrameError, FrameHeader, FrameKind, NeverSent, PeerShard, Session, StaleFrame, Stream,
@@ -85,15 +85,15 @@ impl Replication {
             Stream::Live => {
                 self.as_leader.borrow_mut().begin(peer, session)?;
                 outgoing.session.set(Some((session, start.incarnation)));
-                outgoing.live_link.set(session);
+                outgoing.connections.begin(stream, session);
                 let live = self.new_session(peer, Stream::Live, session, start.incarnation);
                 self.meters.sessions.increment();
                 outgoing.live.borrow_mut().begin(live);
             }
-            Stream::CatchUp => outgoing.catch_up_link.set(Some(session)),
+            Stream::CatchUp => outgoing.connections.begin(stream, session),
         }
-        if let (Some((session, incarnation)), Some(_)) =
-            (outgoing.session.get(), outgoing.catch_up_link.get())
+        if let Some((session, incarnation)) = outgoing.session.get()
+            && outgoing.connections.has_catch_up()
         {
             let catch_up = self.new_session(peer, Stream::CatchUp, session, incarnation);
             outgoing.catch_up.borrow_mut().begin(catch_up);
@@ -118,15 +118,15 @@ impl Replication {
             Stream::Live => {
                 self.as_follower.borrow_mut().begin(peer, session)?;
                 incoming.session.set(Some((session, incarnation)));
-                incoming.live_link.set(session);
+                incoming.connections.begin(stream, session);
                 let live = self.new_session(peer, Stream::Live, session, incarnation);
                 self.meters.sessions.increment();
                 incoming.live.borrow_mut().begin(live, self.has_failed());
             }
-            Stream::CatchUp => incoming.catch_up_link.set(Some(session)),
+            Stream::CatchUp => incoming.connections.begin(stream, session),
         }
-        if let (Some((session, incarnation)), Some(_)) =
-            (incoming.session.get(), incoming.catch_up_link.get())
+        if let Some((session, incarnation)) = incoming.session.get()
+            && incoming.connections.has_catch_up()
         {
             let catch_up = self.new_session(peer, Stream::CatchUp, session, incarnation);
             incoming.catch_up.borrow_mut().begin(catch_up, false);
@@ -145,13 +145,10 @@ impl Replication {
 
     /// Whether a connection is to end: its session has, or a newer one has taken its place.
     pub fn is_over(&self, link: &Link) -> bool {
-        let ends = match link.side {
-            Side::Leads => self.outgoing(link.peer).links(),
-            Side::Follows => self.incoming(link.peer).links(),
-        };
-        match link.stream {
-            Stream::Live => ends.0 != link.session,
-            Stream::CatchUp => ends.1 != Some(link.session),
+        let is_newest = |connections: &Connections| connections.is_newest(link.stream, link.session);
+        !match link.side {
+            Side::Leads => is_newest(&self.outgoing(link.peer).connections),
+            Side::Follows => is_newest(&self.incoming(link.peer).connections),
         }
     }
 
