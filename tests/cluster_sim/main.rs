@@ -47,6 +47,8 @@ mod frames;
 mod groups_part;
 mod links;
 mod machine;
+#[path = "../quorum/members.rs"]
+mod members;
 #[path = "../quorum/network.rs"]
 mod network;
 mod quorum_part;

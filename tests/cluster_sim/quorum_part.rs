@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use corelane::cluster::{Draft, Image};
 use corelane::control::{cluster_change, image_of};
-use corelane::quorum::{
-    Effect, MemberChange, Node, ProposalId, RaftId, Role, State, Status, decode_frame, encode_frame,
-};
+use corelane::quorum::{Effect, Node, ProposalId, RaftId, Role, State, decode_frame, encode_frame};
 
+use super::members::next_change;
 use super::world::{Event, World};
 
 /// The proposals of whoever looks after the members.
@@ -156,19 +155,4 @@ fn next_image(known: &Image, effects: &[Effect], state: &State) -> Option<Image>
         }
     }
     (!draft.changes().is_empty()).then(|| draft.finish())
-}
-
-/// What is to be done next so that exactly `wanted` vote.
-fn next_change(status: &Status, wanted: &[RaftId]) -> Option<MemberChange> {
-    let members = &status.members;
-    let all = || members.voters.iter().chain(&members.learners);
-    if let Some(gone) = all().find(|id| !wanted.contains(id)) {
-        return Some(MemberChange::Remove(*gone));
-    }
-    if let Some(new) = wanted.iter().find(|id| !all().any(|member| member == *id)) {
-        return Some(MemberChange::AddLearner(*new));
-    }
-    let has_caught_up =
-        |id: &&RaftId| status.matched.get(id).is_some_and(|matched| matched + 10 >= status.commit);
-    members.learners.iter().find(has_caught_up).map(|id| MemberChange::AddVoter(*id))
 }

@@ -147,9 +147,7 @@ fn loss_without_checkpoint() {
             });
             scene.world.crash();
         }
-        for path in checkpoint_files() {
-            scene.world.rot(&path, random.below(80) as u64);
-        }
+        rot_checkpoints(&scene, &mut random);
         let site = scene.run(site(&scene));
         assert!(!scene.run(verify(&site, None, &())).expect("the disk reads").is_sound());
         assert!(scene.run(scene.open()).is_err(), "started without a checkpoint");

@@ -15,6 +15,7 @@
 
 mod checks;
 mod machine;
+mod members;
 mod network;
 mod random;
 #[path = "../support/seeds.rs"]

@@ -6,9 +6,10 @@ use corelane::quorum::{Effect, Node, RaftId, Rejection, Role, decode_frame, enco
 
 use super::checks::{Checks, Counts, OPERATOR};
 use super::machine::{LOG_ENTRIES_MAX, Machine};
+use super::members::next_change;
 use super::network::Network;
 use super::random::Random;
-use super::workload::{Numbers, changes, next_change};
+use super::workload::{Numbers, changes};
 
 /// Disturbances last so long, and then all have so long to settle.
 const CHAOS_MS: u64 = 60_000;
